@@ -1,0 +1,31 @@
+"""Semi-supervised semantic segmentation with iMAS, in Keras 3."""
+
+from keras_imas import (
+    augment,
+    callbacks,
+    data,
+    inference,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    teacher,
+)
+from keras_imas.imas import IMAS
+from keras_imas.scoring import hardness
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "IMAS",
+    "augment",
+    "callbacks",
+    "data",
+    "hardness",
+    "inference",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "teacher",
+]

@@ -1,0 +1,167 @@
+"""What callers may pass: arrays of any kind, and the rules for numbers."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def as_tensor(value, dtype=None):
+    """Convert an array, a list of arrays or any backend's tensor to a tensor.
+
+    Args:
+        value: A tensor of TensorFlow, JAX or PyTorch, a NumPy array, a (nested) list
+            of numbers, or a list of equally shaped arrays.
+        dtype: The dtype to convert to. Defaults to `None`: the value's own.
+
+    Returns:
+        A tensor of the active backend.
+
+    Example:
+        >>> as_tensor([np.zeros((2, 2)), np.ones((2, 2))]).shape[0]
+        2
+    """
+    if not (ops.is_tensor(value) or isinstance(value, keras.KerasTensor)):
+        # A tensor of another backend converts through NumPy, off its graph and device.
+        if isinstance(value, list | tuple):
+            value = np.stack([_as_array(item) for item in value])
+        else:
+            value = _as_array(value)
+        if value.dtype == "float64":
+            value = value.astype("float32")
+    return ops.convert_to_tensor(value, dtype=dtype)
+
+
+def valid_weights(valid_mask, like):
+    """Return a validity mask as float32 weights; ones where there is none.
+
+    Args:
+        valid_mask: `(B, H, W)`, nonzero where valid, or `None`.
+        like: Tensor `(B, H, W)` that the mask belongs to.
+
+    Returns:
+        float32 tensor `(B, H, W)` of zeros and ones.
+
+    Raises:
+        ValueError: If the two shapes differ.
+
+    Example:
+        >>> weights = valid_weights(np.array([[[True, False]]]), np.zeros((1, 1, 2)))
+        >>> float(weights[0, 0, 1])
+        0.0
+    """
+    if valid_mask is None:
+        return ops.ones(ops.shape(like), dtype="float32")
+    valid_mask = as_tensor(valid_mask)
+    check_shape("valid_mask", valid_mask, like.shape)
+    return ops.cast(ops.not_equal(valid_mask, 0), "float32")
+
+
+def check_shape(name, value, expected):
+    """Refuse a tensor of another shape than expected.
+
+    Args:
+        name: The argument's name.
+        value: The tensor.
+        expected: The shape; `None` for an unknown size.
+
+    Raises:
+        ValueError: If the shapes differ where both are known.
+
+    Example:
+        >>> check_shape("confidence", np.zeros((1, 2)), (None, 2))
+    """
+    shape, expected = tuple(value.shape), tuple(expected)
+    agree = len(shape) == len(expected) and all(
+        a == b or a is None or b is None for a, b in zip(shape, expected, strict=True)
+    )
+    if not agree:
+        raise ValueError(f"`{name}` must have the shape {expected}. Received: {shape}")
+
+
+def check_rank(name, value, rank):
+    """Refuse a tensor with another number of dimensions than expected.
+
+    Args:
+        name: The argument's name.
+        value: The tensor.
+        rank: The number of dimensions.
+
+    Raises:
+        ValueError: If they differ.
+
+    Example:
+        >>> check_rank("hardness", np.zeros((4,)), 1)
+    """
+    if len(value.shape) != rank:
+        raise ValueError(
+            f"`{name}` must have {rank} dimensions. Received: a tensor of shape "
+            f"{tuple(value.shape)}"
+        )
+
+
+def check_range(name, value):
+    """Refuse what is not a range within [0, 1].
+
+    Args:
+        name: The argument's name.
+        value: Two numbers, low and high.
+
+    Raises:
+        ValueError: If they are not two increasing numbers in [0, 1].
+
+    Example:
+        >>> check_range("cutmix_range", (0.1, 0.9))
+    """
+    if not (len(value) == 2 and 0 <= value[0] <= value[1] <= 1):
+        raise ValueError(
+            f"`{name}` must be two increasing numbers in [0, 1]. Received: "
+            f"{name}={value!r}"
+        )
+
+
+def check_fraction(name, value):
+    """Refuse a number outside [0, 1].
+
+    Args:
+        name: The argument's name.
+        value: The number.
+
+    Raises:
+        ValueError: If it is not a number in [0, 1].
+
+    Example:
+        >>> check_fraction("confidence_threshold", 0.7)
+    """
+    try:
+        inside = 0.0 <= value <= 1.0
+    except TypeError:
+        inside = False
+    if not inside:
+        raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={value!r}")
+
+
+def check_class(name, value, num_classes):
+    """Refuse a class id that is not one of the classes; `None` passes.
+
+    Args:
+        name: The argument's name.
+        value: The class id or `None`.
+        num_classes: Number of classes.
+
+    Raises:
+        ValueError: If it is not in [0, num_classes).
+
+    Example:
+        >>> check_class("background_class", 0, 19)
+    """
+    if value is not None and not 0 <= value < num_classes:
+        raise ValueError(
+            f"`{name}` must be in [0, {num_classes}), the classes of the logits, or "
+            f"None. Received: {name}={value!r}"
+        )
+
+
+def _as_array(value):
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value)

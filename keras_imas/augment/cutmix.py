@@ -1,0 +1,230 @@
+"""Adaptive CutMix: easy and hard images exchange rectangles.
+
+Drawing (`sample_boxes`) is apart from applying (`boxes_from_draws`, `paste`), so that a
+draw can be repeated, on another backend too.
+"""
+
+import keras
+from keras import ops
+
+from keras_imas.arguments import as_tensor, check_range, check_rank, check_shape
+
+
+def cutmix_partners(hardness, *, group_size=None):
+    """Pair the easiest image with the hardest, the next easiest with the next hardest.
+
+    Section 3.3 of Zhao et al., CVPR 2023. An odd middle is its own partner. Given
+    uniform random numbers for `hardness`, the pairs are random ones.
+
+    Args:
+        hardness: `(B,)`.
+        group_size: Number of consecutive images that are paired among themselves; it
+            divides B. Defaults to `None`: the whole batch.
+
+    Returns:
+        int32 tensor `(B,)`: the index of the image that is pasted into image i.
+
+    Raises:
+        ValueError: If `group_size` does not divide the batch.
+
+    Example:
+        >>> [int(i) for i in cutmix_partners([0.1, 0.9, 0.3, 0.5])]
+        [1, 0, 3, 2]
+    """
+    hardness = as_tensor(hardness)
+    check_rank("hardness", hardness, 1)
+    check_group_size(group_size, hardness.shape[0])
+    grouped = ops.reshape(hardness, (-1, group_size) if group_size else (1, -1))
+    order = ops.argsort(grouped, axis=-1)
+    rank = ops.argsort(order, axis=-1)
+    partners = ops.take_along_axis(ops.flip(order, axis=-1), rank, axis=-1)
+    first = (group_size or 0) * ops.arange(ops.shape(grouped)[0], dtype="int32")
+    return ops.reshape(ops.cast(partners, "int32") + first[:, None], (-1,))
+
+
+def check_group_size(group_size, batch_size):
+    """Refuse a group size that does not divide a known batch size.
+
+    Args:
+        group_size: Number of images in a group, or `None` for the whole batch.
+        batch_size: Number of images in the batch; anything but an integer is unknown.
+
+    Raises:
+        ValueError: If it does not divide the batch.
+
+    Example:
+        >>> check_group_size(4, 16)
+    """
+    if group_size is None:
+        return
+    if group_size < 1 or (isinstance(batch_size, int) and batch_size % group_size):
+        raise ValueError(
+            "The pairing group size must be positive and divide the number of "
+            f"unlabeled images in a batch. Received: group size {group_size}, batch "
+            f"of {batch_size}"
+        )
+
+
+def group_count(batch_size, group_size):
+    """Return the number of pairing groups in a batch.
+
+    Args:
+        batch_size: Number of images, an integer or a scalar tensor.
+        group_size: Number of images in a group, or `None` for the whole batch.
+
+    Returns:
+        An integer or a scalar tensor.
+
+    Example:
+        >>> group_count(16, 4)
+        4
+    """
+    return 1 if group_size is None else batch_size // group_size
+
+
+def for_each_image(values, batch_size, group_size):
+    """Give each image the value of its group.
+
+    Args:
+        values: Tensor `(groups,)`.
+        batch_size: Number of images B, an integer or a scalar tensor.
+        group_size: Number of images in a group, or `None` for the whole batch.
+
+    Returns:
+        Tensor `(B,)`.
+
+    Example:
+        >>> ops.convert_to_numpy(for_each_image(ops.array([5, 7]), 4, 2)).tolist()
+        [5, 5, 7, 7]
+    """
+    images = ops.arange(batch_size, dtype="int32")
+    return ops.take(values, images // group_size if group_size else 0 * images, axis=0)
+
+
+def sample_boxes(
+    batch_size,
+    height,
+    width,
+    *,
+    fraction_range=(0.1, 0.9),
+    group_size=None,
+    seed=None,
+):
+    """Draw one box an image; all boxes of a group have one side fraction.
+
+    Args:
+        batch_size: Number of images B.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        fraction_range: Range of the uniform side fraction, within [0, 1]. Defaults to
+            `(0.1, 0.9)`.
+        group_size: See `cutmix_partners`. Defaults to `None`: the whole batch.
+        seed: An integer or a `keras.random.SeedGenerator`. Defaults to `None`: random.
+
+    Returns:
+        int32 tensor `(B, 4)`: top, left, bottom, right, the last two exclusive.
+
+    Raises:
+        ValueError: If `group_size` does not divide the batch, or `fraction_range` is
+            not within [0, 1].
+
+    Example:
+        >>> sample_boxes(4, 32, 64, seed=1).shape[1]
+        4
+    """
+    check_group_size(group_size, batch_size)
+    check_range("fraction_range", fraction_range)
+    if isinstance(seed, int):
+        seed = keras.random.SeedGenerator(seed)
+    low, high = fraction_range
+    fraction = for_each_image(
+        keras.random.uniform(
+            (group_count(batch_size, group_size),), low, high, seed=seed
+        ),
+        batch_size,
+        group_size,
+    )
+    # A uniform integer on [size // 16, size); the minimum guards float rounding.
+    size = ops.array([height, width], dtype="int32")
+    first = size // 16
+    draw = keras.random.uniform((batch_size, 2), seed=seed)
+    span = ops.cast(size - first, draw.dtype)
+    centers = first + ops.cast(ops.floor(draw * span), "int32")
+    return boxes_from_draws(fraction, ops.minimum(centers, size - 1), height, width)
+
+
+def boxes_from_draws(fraction, centers, height, width):
+    """Place boxes around their centers and clip them to the image.
+
+    Args:
+        fraction: Side fraction of all boxes, a scalar, or of each, `(B,)`.
+        centers: Rows and columns of the centers, int32 `(B, 2)`.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+
+    Returns:
+        int32 tensor `(B, 4)`: top, left, bottom, right, the last two exclusive.
+
+    Raises:
+        ValueError: If `centers` is not `(B, 2)`.
+
+    Example:
+        >>> box = boxes_from_draws(0.5, [[2, 9]], 8, 10)[0]
+        >>> [int(side) for side in box]
+        [0, 7, 4, 10]
+    """
+    centers = ops.cast(as_tensor(centers), "int32")
+    if len(centers.shape) != 2 or centers.shape[1] != 2:
+        raise ValueError(
+            "`centers` must have the shape (batch, 2). Received: "
+            f"{tuple(centers.shape)}"
+        )
+    size = ops.array([height, width], dtype="int32")
+    fraction = ops.reshape(ops.cast(fraction, "float32"), (-1, 1))
+    half = ops.cast(ops.floor(fraction * ops.cast(size, "float32")), "int32") // 2
+    start = ops.maximum(centers - half, 0)
+    stop = ops.minimum(centers + half, size)
+    return ops.concatenate([start, stop], axis=-1)
+
+
+def paste(images, boxes, partners):
+    """Paste each image's partner into its box.
+
+    Args:
+        images: Tensor `(B, H, W)` or `(B, H, W, channels)` of any dtype: images, label
+            maps, confidences, validity masks.
+        boxes: int32 `(B, 4)`, as `sample_boxes` returns.
+        partners: int32 `(B,)`, as `cutmix_partners` returns.
+
+    Returns:
+        Tensor like `images`.
+
+    Raises:
+        ValueError: If the shapes don't belong together.
+
+    Example:
+        >>> import numpy as np
+        >>> images = np.array([[[1, 1, 1]], [[2, 2, 2]]])
+        >>> pasted = paste(images, [[0, 1, 1, 3], [0, 0, 1, 1]], [1, 0])
+        >>> keras.ops.convert_to_numpy(pasted)[:, 0].tolist()
+        [[1, 2, 2], [1, 2, 2]]
+    """
+    images = as_tensor(images)
+    boxes = ops.cast(as_tensor(boxes), "int32")
+    partners = ops.cast(as_tensor(partners), "int32")
+    if len(images.shape) not in (3, 4):
+        raise ValueError(
+            "`images` must have the shape (batch, height, width) or (batch, height, "
+            f"width, channels). Received: {tuple(images.shape)}"
+        )
+    check_shape("partners", partners, (images.shape[0],))
+    check_shape("boxes", boxes, (images.shape[0], 4))
+    rows = ops.arange(ops.shape(images)[1], dtype="int32")
+    columns = ops.arange(ops.shape(images)[2], dtype="int32")
+    top, left, bottom, right = (boxes[:, i, None] for i in range(4))
+    in_rows = ops.logical_and(rows >= top, rows < bottom)
+    in_columns = ops.logical_and(columns >= left, columns < right)
+    inside = ops.logical_and(in_rows[:, :, None], in_columns[:, None, :])
+    if len(images.shape) == 4:
+        inside = inside[..., None]
+    return ops.where(inside, ops.take(images, partners, axis=0), images)

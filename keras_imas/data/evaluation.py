@@ -1,0 +1,74 @@
+"""The validation pipeline: whole images, in order."""
+
+from keras_imas.data.examples import as_examples, require
+
+
+def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
+    """Returns whole images and label maps, in order, for `evaluate` and `fit`.
+
+    Args:
+        labeled: images with label maps: `Examples`, arrays or a `tf.data.Dataset` (see
+            `as_examples`).
+        batch_size: images a batch; with more than one, all images must have one size.
+            Defaults to 1.
+        ignore_class: the id that `num_classes` does not count. Defaults to 255.
+        num_classes: if given, ids other than 0..num_classes − 1 and `ignore_class`
+            raise when they are read.
+
+    Returns:
+        `tf.data.Dataset` of `(images, label_maps)`: `(B, H, W, 3)` float32, 0..255,
+        and `(B, H, W)` int32. The last batch may be smaller.
+
+    Raises:
+        ValueError: if there are no label maps. While it is iterated,
+            `tf.errors.InvalidArgumentError` if the images of a batch differ in size.
+
+    Example:
+        >>> import numpy as np
+        >>> source = np.zeros((5, 32, 32, 3)), np.zeros((5, 32, 32), int)
+        >>> [len(images) for images, label_maps in evaluation(source, batch_size=2)]
+        [2, 2, 1]
+    """
+    import tensorflow as tf
+
+    labeled = as_examples(labeled)
+    if not labeled.labeled:
+        raise ValueError(
+            "`labeled` has no label maps. Pass `masks` to `from_folder`, or "
+            "`(images, label_maps)`."
+        )
+
+    def read(*record):
+        example = labeled.read(
+            *record, num_classes=num_classes, ignore_class=ignore_class
+        )
+        return (
+            tf.cast(example["image"], tf.float32),
+            example["label_map"],
+            example["name"],
+        )
+
+    def require_one_size(expected, example):
+        image, label_map, name = example
+        size = tf.shape(image)[:2]
+        expected = tf.where(expected == 0, size, expected)
+        require(
+            tf.reduce_all(size == expected),
+            "`{}` is {} (height, width), the images before it {}: "
+            f"batch_size={batch_size} needs one size. Use batch_size=1, or "
+            "image_size= in from_folder",
+            name,
+            size,
+            expected,
+        )
+        return expected, (image, label_map, name)
+
+    examples = labeled.records.map(read, tf.data.AUTOTUNE, deterministic=True)
+    if batch_size > 1:
+        examples = examples.scan(tf.zeros(2, tf.int32), require_one_size)
+    return (
+        examples.map(lambda image, label_map, _: (image, label_map))
+        .apply(tf.data.experimental.assert_cardinality(len(labeled)))
+        .batch(batch_size, drop_remainder=len(labeled) % batch_size == 0)
+        .prefetch(tf.data.AUTOTUNE)
+    )

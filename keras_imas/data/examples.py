@@ -1,0 +1,345 @@
+"""A finite set of images, with or without label maps."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_LABEL_KEYS = ("label_map", "segmentation_mask", "segmentation_label")
+_IMAGE_KEYS = ("image", "image_left")
+_MAX_PROBLEMS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """A finite set of images, with or without label maps, not yet read.
+
+    Made by `from_folder` and `as_examples`; the pipelines take it. It is a list of
+    cheap records, in a fixed order, and the function that reads one: the pipelines
+    shuffle records and read afterwards.
+
+    Attributes:
+        records: `tf.data.Dataset` of indices, or of `(index, element)`.
+        load: function from a record (unpacked) to a dict of tensors: "image"
+            `(H, W, 3)`, "label_map" `(H, W)` int32 if labeled, and "name", a string.
+        size: number of examples.
+        labeled: whether there are label maps.
+        names: names of the examples, in order, or None if unknown.
+        files: paths of the images, in order, or None.
+        image_size: `(height, width)` to resize to when read, or None.
+        random_access: whether a record is its index, so that a shuffle of all of
+            them costs nothing.
+    """
+
+    records: Any
+    load: Callable
+    size: int
+    labeled: bool
+    names: tuple | None = None
+    files: tuple | None = None
+    image_size: tuple | None = None
+    random_access: bool = True
+
+    def __len__(self):
+        return self.size
+
+    def read(self, *record, num_classes=None, ignore_class=255, labels=True):
+        """Loads one example, checks it and resizes it.
+
+        Args:
+            *record: an element of `records`.
+            num_classes: number of classes, or None for no check of the ids.
+            ignore_class: the id that is allowed besides. Defaults to 255.
+            labels: whether the label map is wanted. Defaults to True.
+
+        Returns:
+            A dict as from `load`. A label map that doesn't fit raises
+            `tf.errors.InvalidArgumentError` with the example's name when it is read.
+        """
+        import tensorflow as tf
+
+        example = dict(self.load(*record))
+        if not (labels and self.labeled):
+            example.pop("label_map", None)
+        else:
+            _require_label_map(example, num_classes, ignore_class)
+        if self.image_size is not None:
+            example["image"] = tf.image.resize(
+                example["image"], self.image_size, antialias=True
+            )
+            if "label_map" in example:
+                example["label_map"] = tf.image.resize(
+                    example["label_map"][..., None], self.image_size, "nearest"
+                )[..., 0]
+        return example
+
+    def shuffled(self, seed, buffer_size):
+        """Returns the records in a new order.
+
+        Args:
+            seed: `(2,)` integer tensor; the order is a function of it.
+            buffer_size: elements held in memory to choose from, where a record is
+                more than its index. Otherwise all records are shuffled.
+
+        Returns:
+            `tf.data.Dataset` of the records.
+        """
+        import tensorflow as tf
+
+        if self.random_access:
+            order = tf.range(self.size, dtype=tf.int64)
+            order = tf.random.experimental.stateless_shuffle(order, seed)
+            return tf.data.Dataset.from_tensor_slices(order)
+        # `Dataset.shuffle` mixes the global seed in, and fails for a tensor `seed`
+        # where that is 0. In the function that makes a pass, this fixes it.
+        tf.compat.v1.get_default_graph().seed = 1
+        seed = tf.random.stateless_uniform([], seed, None, None, tf.int64)
+        return self.records.shuffle(
+            buffer_size, seed=seed, reshuffle_each_iteration=False
+        )
+
+
+def as_examples(source):
+    """Converts arrays or a `tf.data.Dataset` to `Examples`.
+
+    Args:
+        source: an `Examples` (returned as it is); an array of images `(N, H, W, 3)`;
+            a pair of arrays `(images, label_maps)`, label maps `(N, H, W)` or
+            `(N, H, W, 1)`; or a `tf.data.Dataset` of known, finite cardinality whose
+            elements are `image`, `(image, label_map)` or dicts with "image" and
+            "label_map" (also TFDS' "segmentation_mask" and "segmentation_label"), and
+            "name" if there is one. It must yield the same order every time. Images
+            are 0..255 RGB.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        ValueError: if the shapes, types or the cardinality don't fit.
+
+    Example:
+        >>> import numpy as np
+        >>> images = np.zeros((5, 8, 8, 3), "uint8")
+        >>> examples = as_examples((images, np.zeros((5, 8, 8), "uint8")))
+        >>> len(examples), examples.labeled
+        (5, True)
+    """
+    if isinstance(source, Examples):
+        return source
+    import tensorflow as tf
+
+    if isinstance(source, tf.data.Dataset):
+        return _from_dataset(source)
+    if not isinstance(source, tuple | list):
+        return _from_arrays(source)
+    if len(source) != 2:
+        raise ValueError(
+            "A tuple or list must be (images, label_maps), two arrays. "
+            f"Received: {len(source)} elements"
+        )
+    return _from_arrays(*source)
+
+
+def check_labels(examples, num_classes, ignore_class=255):
+    """Reads every example once and checks its label map.
+
+    Args:
+        examples: labeled `Examples`, or what `as_examples` takes.
+        num_classes: number of classes; ids are 0..num_classes − 1.
+        ignore_class: the id that is allowed besides. Defaults to 255.
+
+    Raises:
+        ValueError: if a file can't be decoded, if a label map has another size than
+            its image, or if it contains another id. The message names up to ten.
+
+    Example:
+        >>> import numpy as np
+        >>> images, label_maps = np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 255)
+        >>> check_labels((images, label_maps), num_classes=19)
+    """
+    import tensorflow as tf
+
+    examples = as_examples(examples)
+    if not examples.labeled:
+        raise ValueError("`examples` has no label maps to check.")
+    checked = examples.records.map(
+        lambda *record: examples.read(
+            *record, num_classes=num_classes, ignore_class=ignore_class
+        )["name"],
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    problems, iterator = [], iter(checked)
+    for index in range(len(examples)):
+        try:
+            next(iterator)
+        except tf.errors.InvalidArgumentError as error:
+            problem = _assertion(error)
+            if problem is None:  # not ours: a file that can't be decoded
+                name = examples.names[index] if examples.names else f"#{index}"
+                problem = f"{name!r} can't be read: {error.message}"
+            problems.append(problem)
+            if len(problems) == _MAX_PROBLEMS:
+                problems.append("(there may be more)")
+                break
+    if problems:
+        raise ValueError("Bad examples:\n  " + "\n  ".join(problems))
+
+
+def require(condition, template, *values):
+    """Raises `tf.errors.InvalidArgumentError` when a pipeline runs.
+
+    Args:
+        condition: boolean scalar tensor.
+        template: message, with "{}" for each of the values.
+        *values: tensors.
+    """
+    import tensorflow as tf
+
+    # `tf.strings.format` alone would put strings in escaped quotes.
+    head, *rest = template.split("{}")
+    message = [head]
+    for value, text in zip(values, rest, strict=True):
+        is_text = value.dtype == tf.string
+        message += [value if is_text else tf.strings.format("{}", value), text]
+    tf.debugging.Assert(condition, [tf.strings.join(message)])
+
+
+def _require_label_map(example, num_classes, ignore_class):
+    """Raises, when the pipeline runs, what is wrong with a label map."""
+    import tensorflow as tf
+
+    name, label_map = example["name"], example["label_map"]
+    size, label_size = tf.shape(example["image"])[:2], tf.shape(label_map)
+    require(
+        tf.reduce_all(size == label_size),
+        "the label map of `{}` is {}, its image {} (height, width); they must have "
+        "one size",
+        name,
+        label_size,
+        size,
+    )
+    if num_classes is not None:
+        good = tf.logical_and(label_map >= 0, label_map < num_classes)
+        bad = tf.logical_not(tf.logical_or(good, label_map == ignore_class))
+        require(
+            tf.logical_not(tf.reduce_any(bad)),
+            "the label map of `{}` contains {}; allowed are 0 to "
+            f"{num_classes - 1} (num_classes={num_classes}) and "
+            f"ignore_class={ignore_class}",
+            name,
+            tf.reduce_max(tf.where(bad, label_map, tf.int32.min)),
+        )
+
+
+def _assertion(error):
+    """Returns the text of `tf.debugging.Assert` in an error, or None."""
+    match = re.search(r"assertion failed: \[(.*)\]", error.message)
+    # TensorFlow escapes what isn't ASCII; file names may hold it.
+    return (
+        match and match[1].encode().decode("unicode_escape").encode("latin1").decode()
+    )
+
+
+def _from_arrays(images, label_maps=None):
+    import tensorflow as tf
+
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
+        raise ValueError(
+            "images must have shape (N, height, width, 3), with N at least 1. "
+            f"Received: shape={images.shape}"
+        )
+    tensors = {"image": tf.convert_to_tensor(images)}
+    if label_maps is not None:
+        label_maps = np.asarray(label_maps)
+        if label_maps.ndim == 4 and label_maps.shape[-1] == 1:
+            label_maps = label_maps[..., 0]
+        if label_maps.shape != images.shape[:3]:
+            raise ValueError(
+                "label maps must have shape (N, height, width), with those of the "
+                f"images. Received: images {images.shape}, label maps "
+                f"{label_maps.shape}"
+            )
+        _require_integer(label_maps.dtype)
+        tensors["label_map"] = tf.convert_to_tensor(label_maps)
+
+    def load(index):
+        example = {key: value[index] for key, value in tensors.items()}
+        if "label_map" in example:
+            example["label_map"] = tf.cast(example["label_map"], tf.int32)
+        return {**example, "name": tf.strings.format("#{}", index)}
+
+    return Examples(
+        records=tf.data.Dataset.range(len(images)),
+        load=load,
+        size=len(images),
+        labeled=label_maps is not None,
+    )
+
+
+def _from_dataset(dataset):
+    import tensorflow as tf
+
+    size = int(dataset.cardinality())
+    if size == tf.data.UNKNOWN_CARDINALITY:
+        raise ValueError(
+            "The number of elements of the dataset is unknown, and an epoch is one "
+            "pass over it. State it: "
+            "`dataset.apply(tf.data.experimental.assert_cardinality(n))`."
+        )
+    if size == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "The dataset is infinite, and an epoch is one pass over it. Remove "
+            "`.repeat()`: the pipelines repeat by themselves."
+        )
+    if size == 0:
+        raise ValueError("The dataset is empty.")
+
+    def as_dict(element):
+        if isinstance(element, dict):
+            return element
+        if not isinstance(element, tuple | list):
+            return {"image": element}
+        return dict(zip(("image", "label_map"), element, strict=False))
+
+    spec = as_dict(dataset.element_spec)
+    image_key = next((key for key in _IMAGE_KEYS if key in spec), None)
+    label_key = next((key for key in _LABEL_KEYS if key in spec), None)
+    rank = image_key and spec[image_key].shape.rank
+    if rank not in (3, None) or image_key is None:
+        raise ValueError(
+            "Elements of the dataset must be `image`, `(image, label_map)` or a dict "
+            "with 'image' and 'label_map', one example an element (not batched), "
+            f"images (height, width, 3). Received: {dataset.element_spec}"
+        )
+    if label_key is not None:
+        _require_integer(spec[label_key].dtype.as_numpy_dtype)
+
+    def load(index, element):
+        element = as_dict(element)
+        example = {"image": tf.ensure_shape(element[image_key], (None, None, 3))}
+        if label_key is not None:
+            label_map = tf.cast(element[label_key], tf.int32)
+            if label_map.shape.rank == 3:
+                label_map = tf.squeeze(label_map, -1)
+            example["label_map"] = label_map
+        name = element.get("name", tf.strings.format("#{}", index))
+        return {**example, "name": name}
+
+    return Examples(
+        records=dataset.enumerate(),
+        load=load,
+        size=size,
+        labeled=label_key is not None,
+        random_access=False,
+    )
+
+
+def _require_integer(dtype):
+    if not np.issubdtype(dtype, np.integer):
+        raise ValueError(
+            "label maps must hold integers, one class id a pixel. "
+            f"Received: dtype={np.dtype(dtype)}"
+        )

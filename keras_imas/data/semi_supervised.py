@@ -1,0 +1,336 @@
+"""The training pipeline: labeled and unlabeled batches side by side."""
+
+import itertools
+
+import keras
+import numpy as np
+
+from keras_imas.augment.strong import StrongView
+from keras_imas.augment.weak import weak_view
+from keras_imas.data.examples import as_examples
+
+# Streams of random numbers; the labeled one is the same with and without the other.
+_LABELED, _UNLABELED = 0, 1
+
+
+def semi_supervised(
+    labeled,
+    unlabeled,
+    *,
+    crop_size,
+    labeled_batch_size=4,
+    unlabeled_batch_size=4,
+    num_classes=None,
+    ignore_class=255,
+    scale_range=(0.5, 2.0),
+    flip=True,
+    strong=None,
+    padding_color=(124, 116, 104),
+    seed=0,
+    shuffle_buffer=1024,
+    num_parallel_calls=None,
+):
+    """Returns the batches that `IMAS` trains on.
+
+    An epoch is one pass over the unlabeled images, in a new order each time the
+    dataset is iterated; an incomplete last batch is dropped. The labeled images repeat
+    to that length, freshly shuffled in each pass.
+
+    Every draw is a function of `seed`, the epoch (how many times the dataset has been
+    iterated), the pass and the index of the image: two datasets made with the same
+    arguments agree bit by bit, epoch by epoch, whatever the threads do and whatever the
+    global seed is.
+
+    Args:
+        labeled: images with label maps: `Examples`, arrays or a `tf.data.Dataset` (see
+            `as_examples`).
+        unlabeled: images; label maps, if there are any, aren't used.
+        crop_size: pixels of the square crop, or `(height, width)`.
+        labeled_batch_size: labeled images a step. Defaults to 4.
+        unlabeled_batch_size: unlabeled images a step. Defaults to 4.
+        num_classes: if given, ids other than 0..num_classes − 1 and `ignore_class`
+            raise when they are read.
+        ignore_class: id of pixels without label, and of padding. Defaults to 255.
+        scale_range: `(low, high)` of the random scale. Defaults to `(0.5, 2.0)`.
+        flip: whether to mirror half of the images. Defaults to True.
+        strong: the strong view: a callable `(image, seed) -> image` or a Keras or
+            KerasCV layer. With a layer, batches are only as reproducible as the layer's
+            own draws. Defaults to `StrongView()`.
+        padding_color: RGB value of padding, 0..255. Defaults to the mean colour of
+            ImageNet.
+        seed: integer. Defaults to 0.
+        shuffle_buffer: elements to hold in memory for shuffling where a source is a
+            `tf.data.Dataset`; files and arrays are always shuffled as a whole. Defaults
+            to 1024.
+        num_parallel_calls: images prepared in parallel. Defaults to what tf.data finds
+            best.
+
+    Returns:
+        `tf.data.Dataset` of `len(unlabeled) // unlabeled_batch_size` elements
+        `(inputs, label_map)`, all shapes static. `inputs` is a dict:
+
+        - "labeled": `(B_l, h, w, 3)` float32, 0..255
+        - "unlabeled", "unlabeled_strong": `(B_u, h, w, 3)` float32, 0..255, the weak
+          and the strong view of the same crop
+        - "unlabeled_valid": `(B_u, h, w)` float32, 1 for image and 0 for padding
+        - "labeled_index", "unlabeled_index": `(B_l,)`, `(B_u,)` int32, positions in
+          `Examples.names`
+
+        `label_map` is `(B_l, h, w)` int32.
+
+    Raises:
+        ValueError: if there are fewer unlabeled images than a batch takes, or if an
+            image is both labeled and unlabeled.
+
+    Example:
+        >>> import numpy as np
+        >>> labeled = np.zeros((2, 32, 32, 3)), np.zeros((2, 32, 32), int)
+        >>> unlabeled = np.zeros((9, 32, 32, 3))
+        >>> batches = semi_supervised(labeled, unlabeled, crop_size=16)
+        >>> len(batches)
+        2
+        >>> inputs, label_map = next(iter(batches))
+        >>> inputs["unlabeled_strong"].shape
+        TensorShape([4, 16, 16, 3])
+    """
+    import tensorflow as tf
+
+    labeled, unlabeled = as_examples(labeled), as_examples(unlabeled)
+    _require_separate(labeled, unlabeled)
+    steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
+    strong = _strong_view(strong)
+    weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
+    reading = dict(
+        seed=seed, shuffle_buffer=shuffle_buffer, num_parallel_calls=num_parallel_calls
+    )
+
+    def views(seed, index, example):
+        seeds = tf.random.split(seed)
+        image, _, valid = weak_view(example["image"], seed=seeds[0], **weak)
+        strong_image = tf.clip_by_value(
+            tf.cast(strong(image, seeds[1]), tf.float32), 0.0, 255.0
+        )
+        return {
+            "unlabeled": image,
+            "unlabeled_strong": tf.ensure_shape(strong_image, image.shape),
+            "unlabeled_valid": valid,
+            "unlabeled_index": index,
+        }
+
+    labeled_batches = _labeled_batches(
+        labeled, steps, labeled_batch_size, num_classes, weak, reading
+    )
+    unlabeled_batches = _batches(
+        unlabeled, steps, unlabeled_batch_size, _UNLABELED, views, **reading
+    )
+    batches = tf.data.Dataset.zip(labeled_batches, unlabeled_batches).map(
+        lambda labeled, unlabeled: ({**labeled[0], **unlabeled}, labeled[1])
+    )
+    return _finished(batches, steps)
+
+
+def supervised(
+    labeled,
+    *,
+    crop_size,
+    batch_size=4,
+    steps_per_epoch=None,
+    num_classes=None,
+    ignore_class=255,
+    scale_range=(0.5, 2.0),
+    flip=True,
+    padding_color=(124, 116, 104),
+    seed=0,
+    shuffle_buffer=1024,
+    num_parallel_calls=None,
+):
+    """Returns the labeled batches of `semi_supervised` alone, for the baseline.
+
+    With the same arguments, `batch_size` equal to `labeled_batch_size` and as many
+    `steps_per_epoch`, the labeled images are the same, bit by bit.
+
+    Args:
+        labeled: as in `semi_supervised`.
+        crop_size: as in `semi_supervised`.
+        batch_size: images a step. Defaults to 4.
+        steps_per_epoch: steps in an epoch; the labeled set is repeated to that length.
+            Defaults to one pass over it.
+        num_classes: as in `semi_supervised`.
+        ignore_class: as in `semi_supervised`.
+        scale_range: as in `semi_supervised`.
+        flip: as in `semi_supervised`.
+        padding_color: as in `semi_supervised`.
+        seed: as in `semi_supervised`.
+        shuffle_buffer: as in `semi_supervised`.
+        num_parallel_calls: as in `semi_supervised`.
+
+    Returns:
+        `tf.data.Dataset` of `({"labeled": ..., "labeled_index": ...}, label_map)`, as
+        in `semi_supervised`.
+
+    Raises:
+        ValueError: if there are fewer images than a batch takes and no
+            `steps_per_epoch`.
+
+    Example:
+        >>> import numpy as np
+        >>> source = np.zeros((9, 32, 32, 3)), np.zeros((9, 32, 32), int)
+        >>> batches = supervised(source, crop_size=16)
+        >>> len(batches), batches.element_spec[1].shape
+        (2, TensorShape([4, 16, 16]))
+    """
+    labeled = as_examples(labeled)
+    if steps_per_epoch is None:
+        steps_per_epoch = _require_batch("labeled", labeled, batch_size)
+    weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
+    reading = dict(
+        seed=seed, shuffle_buffer=shuffle_buffer, num_parallel_calls=num_parallel_calls
+    )
+    batches = _labeled_batches(
+        labeled, steps_per_epoch, batch_size, num_classes, weak, reading
+    )
+    return _finished(batches, steps_per_epoch)
+
+
+def _labeled_batches(labeled, steps, batch_size, num_classes, weak, reading):
+    if not labeled.labeled:
+        raise ValueError(
+            "`labeled` has no label maps. Pass `masks` to `from_folder`, or "
+            "`(images, label_maps)`."
+        )
+
+    def view(seed, index, example):
+        image, label_map, _ = weak_view(
+            example["image"], example["label_map"], seed=seed, **weak
+        )
+        return {"labeled": image, "labeled_index": index}, label_map
+
+    return _batches(
+        labeled,
+        steps,
+        batch_size,
+        _LABELED,
+        view,
+        num_classes=num_classes,
+        ignore_class=weak["ignore_class"],
+        **reading,
+    )
+
+
+def _batches(
+    examples,
+    steps,
+    batch_size,
+    stream,
+    view,
+    *,
+    seed,
+    shuffle_buffer,
+    num_parallel_calls,
+    num_classes=None,
+    ignore_class=255,
+):
+    """Shuffles, reads, augments and batches; a new epoch at each iteration."""
+    import tensorflow as tf
+
+    fold_in = tf.random.fold_in
+    count = steps * batch_size
+    passes = -(-count // len(examples))
+    # Counts iterations. `Dataset.random` would make the epoch a draw that depends on
+    # the global seed; a number can be set when a run is resumed.
+    epoch_numbers = itertools.count()
+
+    def one_epoch(epoch):
+        epoch_seed = fold_in(tf.constant([seed, stream], tf.int64), epoch)
+
+        def one_pass(number):
+            pass_seed = fold_in(epoch_seed, number)
+            return examples.shuffled(pass_seed, shuffle_buffer).map(
+                lambda *record: (fold_in(pass_seed, record[0]), record)
+            )
+
+        return tf.data.Dataset.range(passes).flat_map(one_pass).take(count)
+
+    def read(seed, record):
+        example = examples.read(
+            *record,
+            num_classes=num_classes,
+            ignore_class=ignore_class,
+            labels=stream == _LABELED,
+        )
+        return view(seed, tf.cast(record[0], tf.int32), example)
+
+    return (
+        tf.data.Dataset.from_generator(
+            lambda: iter([next(epoch_numbers)]),
+            output_signature=tf.TensorSpec((), tf.int64),
+        )
+        .flat_map(one_epoch)
+        .map(read, num_parallel_calls or tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size, drop_remainder=True)
+    )
+
+
+def _finished(batches, steps):
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.deterministic = True
+    return (
+        batches.apply(tf.data.experimental.assert_cardinality(steps))
+        .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
+    )
+
+
+def _strong_view(strong):
+    if strong is None:
+        return StrongView()
+    if isinstance(strong, keras.layers.Layer):
+        return lambda image, seed: strong(image)
+    return strong
+
+
+def _weak_options(crop_size, scale_range, flip, padding_color, ignore_class):
+    size = (crop_size, crop_size) if np.ndim(crop_size) == 0 else tuple(crop_size)
+    if len(size) != 2 or any(int(side) != side or side < 1 for side in size):
+        raise ValueError(
+            "`crop_size` must be a positive integer or (height, width). "
+            f"Received: crop_size={crop_size}"
+        )
+    if len(scale_range) != 2 or not 0 < scale_range[0] <= scale_range[1]:
+        raise ValueError(
+            "`scale_range` must be (low, high) with 0 < low <= high. "
+            f"Received: scale_range={scale_range}"
+        )
+    return dict(
+        crop_size=tuple(int(side) for side in size),
+        scale_range=scale_range,
+        flip=flip,
+        padding_color=padding_color,
+        ignore_class=ignore_class,
+    )
+
+
+def _require_batch(argument, examples, batch_size):
+    if batch_size < 1:
+        raise ValueError(f"A batch must have an image. Received: {batch_size}")
+    if len(examples) < batch_size:
+        raise ValueError(
+            f"`{argument}` has {len(examples)} images, fewer than a batch takes "
+            f"({batch_size}). Reduce the batch size or add images."
+        )
+    return len(examples) // batch_size
+
+
+def _require_separate(labeled, unlabeled):
+    """Raises where an image is in both sets: its labels would leak."""
+    both = labeled.files and unlabeled.files
+    key = "files" if both else "names"
+    shared = set(getattr(labeled, key) or ()) & set(getattr(unlabeled, key) or ())
+    if shared:
+        shown = ", ".join(sorted(shared)[:10])
+        raise ValueError(
+            f"{len(shared)} images are both in `labeled` and in `unlabeled`: {shown}"
+            f"{', ...' if len(shared) > 10 else ''}. Remove them from one of the lists."
+        )

@@ -1,0 +1,574 @@
+"""iMAS: instance-specific and model-adaptive supervision (Zhao et al., CVPR 2023)."""
+
+import keras
+from keras import ops
+
+from keras_imas.arguments import check_class, check_fraction, check_range
+from keras_imas.augment.cutmix import (
+    cutmix_partners,
+    for_each_image,
+    group_count,
+    paste,
+    sample_boxes,
+)
+from keras_imas.augment.intensity import blend
+from keras_imas.inference import (
+    list_outputs,
+    resize_logits,
+    resized_logits,
+    segmenter,
+)
+from keras_imas.losses import consistency_losses
+from keras_imas.scoring import (
+    confidence_ratio,
+    hardness_of_predictions,
+    pseudo_labels,
+)
+from keras_imas.teacher import ema_decay, ema_update
+
+
+@keras.saving.register_keras_serializable(package="keras_imas")
+class IMAS(keras.Model):
+    """Train a segmentation network on labeled and unlabeled images.
+
+    A student learns from the labels and from its teacher's pseudo labels; the teacher
+    is the moving average of the student, and what the model predicts, evaluates,
+    exports and is meant for. Each unlabeled image has a hardness from how much the two
+    disagree; it sets how strongly the image is augmented, with whom it is cut-mixed,
+    and how much its consistency loss counts.
+
+    `fit` takes batches `(inputs, label_maps)`; `inputs` is a dict of images 0..255:
+
+    - `"labeled"`: `(B_l, H, W, 3)`, with `label_maps` `(B_l, H, W)`,
+    - `"unlabeled"`: the weak views, `(B_u, H, W, 3)`,
+    - `"unlabeled_strong"`: the strong views of the same crops, same shape,
+    - `"unlabeled_valid"` (optional): `(B_u, H, W)`, 0 where a crop is padding.
+
+    Batches with `"labeled"` alone are supervised steps. `keras_imas.data` makes such
+    batches; NumPy arrays, `tf.data`, `keras.utils.PyDataset` and torch DataLoaders do.
+    `evaluate` takes `(images, label_maps)` and `predict` images: both use the teacher.
+
+    Args:
+        student: Keras model from images to logits, built; at the images' resolution or
+            lower. Of several outputs the first is the main one, the second auxiliary.
+        teacher: A second model like `student`, for students that Keras can't clone.
+            Defaults to `None`: a clone. It starts as a copy of the student.
+        confidence_threshold: Confidence τ from which a pseudo label counts, in [0, 1].
+            Defaults to `0.7`.
+        unlabeled_weight: Weight λ of the consistency loss: a number, or a
+            `keras.optimizers.schedules.LearningRateSchedule`. Defaults to `3.0`.
+        ema_decay: Largest decay of the teacher, in [0, 1]. Defaults to `0.996`.
+        ema_copy_steps: Semi-supervised steps for which the teacher copies the student;
+            the paper: the first epoch. Defaults to `0`.
+        supervised_only_steps: Steps of warm-up, for which λ is 0 and the teacher copies
+            the student. Defaults to `0`.
+        background_class: Class without weight in the hardness; the paper's recipes set
+            0. Defaults to `None`.
+        ignore_class: Label of pixels that don't count. Defaults to `255`.
+        auxiliary_weight: Weight of the supervised loss of an auxiliary output.
+            Defaults to `0.4`.
+        cutmix_range: Range of the side fraction of CutMix boxes. Defaults to
+            `(0.1, 0.9)`.
+        cutmix_probability: Probability that a batch is cut-mixed. Defaults to `None`:
+            mean(1 − hardness) with adaptive CutMix, else 1.
+        pairing_group_size: Number of consecutive unlabeled images that share ranking,
+            side fraction and coin; the paper's program: 4, those of one GPU. Defaults
+            to `None`: the whole batch.
+        adaptive_intensity: Whether hardness blends strong with weak views (else all
+            get the full strong view). Defaults to `True`.
+        adaptive_cutmix: Whether hardness chooses partners and probability (else a
+            random permutation). Defaults to `True`.
+        hardness_weighting: Whether hardness weighs the consistency loss (else all
+            images weigh 1). Defaults to `True`.
+        seed: Integer seed of the random draws. Defaults to `None`: random.
+
+    Raises:
+        ValueError: If an argument is out of range, or the student is not built or
+            can't be cloned.
+
+    Example:
+        >>> import numpy as np
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        >>> model = IMAS(keras.Sequential(layers), seed=0)
+        >>> model.compile(optimizer=keras.optimizers.SGD(1e-3))
+        >>> images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3))
+        >>> images = images.astype("float32")
+        >>> batch = {
+        ...     "labeled": images,
+        ...     "unlabeled": images,
+        ...     "unlabeled_strong": 255 - images,
+        ... }
+        >>> history = model.fit(batch, np.zeros((4, 8, 8), "int32"), verbose=0)
+        >>> sorted(history.history)  # doctest: +NORMALIZE_WHITESPACE
+        ['consistency_loss', 'hardness', 'loss', 'pseudo_label_ratio',
+         'supervised_loss', 'teacher_decay']
+        >>> model.predict(images, verbose=0).shape
+        (4, 8, 8, 2)
+    """
+
+    def __init__(
+        self,
+        student,
+        teacher=None,
+        *,
+        confidence_threshold=0.7,
+        unlabeled_weight=3.0,
+        ema_decay=0.996,
+        ema_copy_steps=0,
+        supervised_only_steps=0,
+        background_class=None,
+        ignore_class=255,
+        auxiliary_weight=0.4,
+        cutmix_range=(0.1, 0.9),
+        cutmix_probability=None,
+        pairing_group_size=None,
+        adaptive_intensity=True,
+        adaptive_cutmix=True,
+        hardness_weighting=True,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_fraction("confidence_threshold", confidence_threshold)
+        check_fraction("ema_decay", ema_decay)
+        if cutmix_probability is not None:
+            check_fraction("cutmix_probability", cutmix_probability)
+        check_range("cutmix_range", cutmix_range)
+        for name, value in (
+            ("ema_copy_steps", ema_copy_steps),
+            ("supervised_only_steps", supervised_only_steps),
+            ("auxiliary_weight", auxiliary_weight),
+            ("unlabeled_weight", 0 if callable(unlabeled_weight) else unlabeled_weight),
+        ):
+            if value < 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: {name}={value!r}"
+                )
+        if pairing_group_size is not None and pairing_group_size < 1:
+            raise ValueError(
+                "`pairing_group_size` must be a positive integer or None. Received: "
+                f"pairing_group_size={pairing_group_size!r}"
+            )
+        if not student.built:
+            raise ValueError(
+                "`student` has no weights yet. Build it before: call it once on images "
+                "of the size to train on, `student(numpy.zeros((1, 129, 129, 3)))`"
+            )
+        self.student = student
+        self.teacher = _clone(student) if teacher is None else teacher
+        # For JAX the two must not share buffers, which `assign` would let them do.
+        self.teacher.set_weights(student.get_weights())
+        self.teacher.trainable = False
+
+        self.confidence_threshold = confidence_threshold
+        self.unlabeled_weight = unlabeled_weight
+        self.ema_decay = ema_decay
+        self.ema_copy_steps = ema_copy_steps
+        self.supervised_only_steps = supervised_only_steps
+        self.background_class = background_class
+        self.ignore_class = ignore_class
+        self.auxiliary_weight = auxiliary_weight
+        self.cutmix_range = tuple(cutmix_range)
+        self.cutmix_probability = cutmix_probability
+        self.pairing_group_size = pairing_group_size
+        self.adaptive_intensity = adaptive_intensity
+        self.adaptive_cutmix = adaptive_cutmix
+        self.hardness_weighting = hardness_weighting
+        self.seed = seed
+
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.training_metrics = [
+            keras.metrics.Mean(name=name)
+            for name in (
+                "supervised_loss",
+                "consistency_loss",
+                "hardness",
+                "pseudo_label_ratio",
+                "teacher_decay",
+            )
+        ]
+        self.built = True
+
+    def compile(self, optimizer="sgd", loss=None, **kwargs):
+        """Configure training, as `keras.Model.compile`.
+
+        Args:
+            optimizer: Optimizer of the student. Defaults to `"sgd"`.
+            loss: Supervised loss on `(label_maps, logits)`. Defaults to `None`:
+                cross-entropy over the pixels that are not `ignore_class`.
+            **kwargs: See `keras.Model.compile`. `metrics` update in evaluation only:
+                over full-size logits they would cost more than the method.
+        """
+        if loss is None:
+            loss = keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, ignore_class=self.ignore_class
+            )
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def call(self, inputs, training=None):
+        """Segment images by the teacher, or run the forward part of a training step.
+
+        Args:
+            inputs: Images `(B, H, W, 3)`, or the dict that `fit` takes.
+            training: Whether the student runs in training mode. Defaults to `None`.
+
+        Returns:
+            For images the teacher's logits, `(B, H, W, C)`; for a dict a dict with the
+            student's logits and all that the losses need.
+        """
+        if not isinstance(inputs, dict):
+            return resized_logits(self.teacher, inputs)
+        labeled = self._images(inputs, "labeled")
+        if "unlabeled" not in inputs:
+            return self._student_pass({"labeled": labeled}, training)
+        weak = self._images(inputs, "unlabeled")
+        strong = self._images(inputs, "unlabeled_strong")
+        self._check_batch(labeled, weak, strong)
+        valid = inputs.get("unlabeled_valid")
+        if valid is None:
+            valid = ops.ones(ops.shape(weak)[:3])
+        draws = self.sample_draws(*ops.shape(weak)[:3])
+
+        # 1, 2. Score student and teacher on the weak view: the hardness of each image.
+        student_logits = resized_logits(self.student, weak)
+        student = [ops.stop_gradient(x) for x in pseudo_labels(student_logits)]
+        teacher = pseudo_labels(resized_logits(self.teacher, weak))
+        labels, confidence = teacher = [ops.stop_gradient(x) for x in teacher]
+        check_class("background_class", self.background_class, student_logits.shape[-1])
+        hardness = hardness_of_predictions(
+            student,
+            teacher,
+            num_classes=student_logits.shape[-1],
+            confidence_threshold=self.confidence_threshold,
+            background_class=self.background_class,
+            valid_mask=valid,
+        )
+
+        # 3. Adaptive intensity: the harder the image, the weaker its strong view.
+        if self.adaptive_intensity:
+            strong = blend(strong, weak, hardness)
+
+        # 4. Adaptive CutMix. Where the coin says no the boxes are empty and the loss is
+        # masked, so that the batch keeps its shape, as XLA requires.
+        mixed = self._cutmix_coin(hardness, draws["coin"])
+        boxes = draws["boxes"] * ops.cast(mixed, "int32")[:, None]
+        partners = cutmix_partners(
+            hardness if self.adaptive_cutmix else draws["shuffle"],
+            group_size=self.pairing_group_size,
+        )
+
+        # 5. One pass of the student, so that all views share batch statistics.
+        views = {
+            "labeled": labeled,
+            "strong": strong,
+            "cutmix": paste(weak, boxes, partners),
+        }
+        return {
+            **self._student_pass(views, training),
+            "hardness": hardness,
+            "mixed": mixed,
+            "strong_target": (labels, confidence, valid),
+            "cutmix_target": tuple(
+                paste(x, boxes, partners) for x in (labels, confidence, valid)
+            ),
+            "pseudo_label_ratio": confidence_ratio(
+                confidence,
+                confidence_threshold=self.confidence_threshold,
+                valid_mask=valid,
+            ),
+        }
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Return the supervised loss plus λ times the consistency loss.
+
+        Args:
+            x: The inputs; not used.
+            y: Label maps.
+            y_pred: What `call` returned.
+            sample_weight: See `keras.Model.compute_loss`; of the labeled part.
+            training: See `keras.Model.compute_loss`.
+
+        Returns:
+            Scalar tensor.
+        """
+        if not isinstance(y_pred, dict):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        # The student's regularizers come along; the teacher, not trainable, has none.
+        loss = super().compute_loss(x, y, y_pred["labeled"], sample_weight, training)
+        if "auxiliary" in y_pred:
+            auxiliary = self._compile_loss(y, y_pred["auxiliary"], sample_weight)
+            loss = loss + self.auxiliary_weight * auxiliary
+        logs = {"supervised_loss": loss, "teacher_decay": self._teacher_decay()}
+        if "hardness" in y_pred:
+            consistency = self._consistency_loss(y_pred)
+            loss = loss + self._aggregate_additional_loss(
+                self._current_unlabeled_weight() * consistency
+            )
+            logs["consistency_loss"] = consistency
+            logs["hardness"] = y_pred["hardness"]
+            logs["pseudo_label_ratio"] = y_pred["pseudo_label_ratio"]
+        for metric in self.training_metrics:
+            if metric.name in logs:
+                metric.update_state(logs[metric.name])
+        return loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Return the logs: the method's in training, those of `compile` in evaluation.
+
+        Args:
+            x: The inputs.
+            y: Label maps.
+            y_pred: What `call` returned.
+            sample_weight: See `keras.Model.compute_metrics`.
+
+        Returns:
+            Dict from name to value.
+        """
+        own = [metric.name for metric in self.training_metrics]
+        if not isinstance(y_pred, dict):
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {name: value for name, value in logs.items() if name not in own}
+        if self._compile_metrics is not None and not self._compile_metrics.built:
+            self._compile_metrics.build(y, y_pred["labeled"])
+        if "hardness" not in y_pred:
+            own = ["supervised_loss", "teacher_decay"]
+        return {
+            metric.name: metric.result()
+            for metric in self.metrics
+            if metric.name in ("loss", *own)
+        }
+
+    def train_step(self, *args):
+        """Train the student for a step, then move the teacher.
+
+        Args:
+            *args: The batch; on JAX the state and the batch.
+
+        Returns:
+            The logs; on JAX the logs and the new state.
+        """
+        if keras.backend.backend() != "jax":
+            logs = super().train_step(*args)
+            self._update_teacher()
+            return logs
+        logs, state = super().train_step(*args)
+        trainable, non_trainable, optimizer, metrics = state
+        variables = self.trainable_variables + self.non_trainable_variables
+        values = list(trainable) + list(non_trainable)
+        with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
+            self._update_teacher()
+        non_trainable = [
+            scope.get_current_value(variable)
+            for variable in self.non_trainable_variables
+        ]
+        return logs, (trainable, non_trainable, optimizer, metrics)
+
+    def sample_draws(self, batch_size, height, width):
+        """Make every random draw of a training step.
+
+        Override it to repeat a step with given draws.
+
+        Args:
+            batch_size: Number of unlabeled images B.
+            height: Height of the images in pixels.
+            width: Width of the images in pixels.
+
+        Returns:
+            Dict of tensors: `"boxes"`, the CutMix boxes, int32 `(B, 4)`; `"coin"`,
+            uniform on [0, 1), one a pairing group; `"shuffle"`, uniform on [0, 1),
+            `(B,)`, whose order makes the random partners of uniform CutMix.
+        """
+        group_size, seed = self.pairing_group_size, self.seed_generator
+        return {
+            "boxes": sample_boxes(
+                batch_size,
+                height,
+                width,
+                fraction_range=self.cutmix_range,
+                group_size=group_size,
+                seed=seed,
+            ),
+            "coin": keras.random.uniform(
+                (group_count(batch_size, group_size),), seed=seed
+            ),
+            "shuffle": keras.random.uniform((batch_size,), seed=seed),
+        }
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Export the teacher, from images to logits, as `keras.Model.export`.
+
+        Args:
+            filepath: Where to write.
+            format: See `keras.Model.export`. Defaults to `"tf_saved_model"`.
+            **kwargs: See `keras.Model.export`.
+        """
+        segmenter(self.teacher).export(filepath, format=format, **kwargs)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        config = super().get_config()
+        for name in ("student", "teacher", "unlabeled_weight"):
+            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+        for name in (
+            "confidence_threshold",
+            "ema_decay",
+            "ema_copy_steps",
+            "supervised_only_steps",
+            "background_class",
+            "ignore_class",
+            "auxiliary_weight",
+            "cutmix_range",
+            "cutmix_probability",
+            "pairing_group_size",
+            "adaptive_intensity",
+            "adaptive_cutmix",
+            "hardness_weighting",
+            "seed",
+        ):
+            config[name] = getattr(self, name)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """Create the model from what `get_config` returned.
+
+        Args:
+            config: The dict.
+
+        Returns:
+            An `IMAS`.
+        """
+        config = dict(config)
+        for name in ("student", "teacher", "unlabeled_weight"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+    def _images(self, inputs, name):
+        if name not in inputs:
+            raise ValueError(
+                'The inputs of `fit` must be a dict with "labeled" images and, for '
+                'semi-supervised steps, "unlabeled" and "unlabeled_strong" ones. '
+                f"Received: {sorted(inputs)}"
+            )
+        return ops.cast(inputs[name], self.compute_dtype)
+
+    def _check_batch(self, labeled, weak, strong):
+        if weak.shape != strong.shape:
+            raise ValueError(
+                '"unlabeled" and "unlabeled_strong" must be two views of the same '
+                f"crops. Received shapes: {tuple(weak.shape)} and {tuple(strong.shape)}"
+            )
+        if labeled.shape[1:] != weak.shape[1:]:
+            raise ValueError(
+                '"labeled" and "unlabeled" crops must have one size: they pass '
+                "through the student as one batch. Received shapes: "
+                f"{tuple(labeled.shape)} and {tuple(weak.shape)}"
+            )
+        if self.adaptive_cutmix and 1 in (weak.shape[0], self.pairing_group_size):
+            raise ValueError(
+                "Adaptive CutMix pairs images of different hardness and needs 2 or "
+                "more unlabeled images in each pairing group. Received: an unlabeled "
+                f"batch of {weak.shape[0]}, pairing_group_size="
+                f"{self.pairing_group_size}. Take a larger unlabeled batch or group, "
+                "or set `adaptive_cutmix=False`"
+            )
+
+    def _cutmix_coin(self, hardness, coin):
+        """Decide for each image whether its group is cut-mixed: `(B,)` of 0 and 1."""
+        group_size = self.pairing_group_size
+        if self.cutmix_probability is not None:
+            probability = self.cutmix_probability
+        elif self.adaptive_cutmix:
+            grouped = ops.reshape(hardness, (-1, group_size) if group_size else (1, -1))
+            probability = ops.mean(1.0 - grouped, axis=-1)
+        else:
+            probability = 1.0
+        mixed = ops.cast(ops.cast(coin, "float32") < probability, "float32")
+        return for_each_image(mixed, ops.shape(hardness)[0], group_size)
+
+    def _student_pass(self, views, training):
+        """Run the student once over all views; return the logits of each."""
+        images = ops.concatenate(list(views.values()), axis=0)
+        outputs = list_outputs(self.student(images, training=training))
+        logits = resize_logits(outputs[0], images)
+        result, start = {}, 0
+        for name, view in views.items():
+            stop = start + ops.shape(view)[0]
+            result[name] = logits[start:stop]
+            start = stop
+        if len(outputs) > 1:
+            labeled = views["labeled"]
+            auxiliary = outputs[1][: ops.shape(labeled)[0]]
+            result["auxiliary"] = resize_logits(auxiliary, labeled)
+        return result
+
+    def _consistency_loss(self, y_pred):
+        """Return ½ (L_strong + L_cutmix), or L_strong alone where nothing was mixed."""
+
+        def losses(view):
+            labels, confidence, valid = y_pred[f"{view}_target"]
+            return consistency_losses(
+                y_pred[view],
+                labels,
+                confidence,
+                hardness=y_pred["hardness"] if self.hardness_weighting else None,
+                confidence_threshold=self.confidence_threshold,
+                valid_mask=valid,
+            )
+
+        half = 0.5 * y_pred["mixed"]
+        return ops.mean((1.0 - half) * losses("strong") + half * losses("cutmix"))
+
+    def _current_unlabeled_weight(self):
+        weight = self.unlabeled_weight
+        if callable(weight):
+            weight = weight(self.step)
+        warm = ops.cast(self.step >= self.supervised_only_steps, "float32")
+        return warm * ops.cast(weight, "float32")
+
+    def _teacher_decay(self):
+        return ema_decay(
+            self.step,
+            max_decay=self.ema_decay,
+            start_step=self.supervised_only_steps,
+            copy_until=self.supervised_only_steps + self.ema_copy_steps,
+        )
+
+    def _update_teacher(self):
+        decay = self._teacher_decay()
+        for ours, theirs in zip(
+            self.teacher.weights, self.student.weights, strict=True
+        ):
+            value = ema_update(ours, ops.stop_gradient(theirs), decay)
+            ours.assign(value)
+        self.step.assign_add(1)
+
+
+def _clone(student):
+    """Return a built copy of a model, with weights of its own."""
+    try:
+        if isinstance(student, keras.Sequential) or student.layers[0].__class__ is (
+            keras.layers.InputLayer
+        ):
+            return keras.models.clone_model(student)
+        clone = student.__class__.from_config(student.get_config())
+        clone.build_from_config(student.get_build_config())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        clone, reason = None, error
+    if clone is None or not clone.built or len(clone.weights) != len(student.weights):
+        raise ValueError(
+            f"Keras can't clone the student, a {student.__class__.__name__}. Pass "
+            "`teacher=`, a second model made the same way and built, or give the class "
+            "`get_config`"
+        ) from reason
+    return clone

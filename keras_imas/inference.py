@@ -1,0 +1,138 @@
+"""From images to logits, by any segmentation network."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_imas.resize import ResizeLike, resize_bilinear
+from keras_imas.scoring import hardness
+
+
+def list_outputs(outputs):
+    """List a network's outputs: the main logits first, then auxiliary ones.
+
+    Args:
+        outputs: A tensor, a list or tuple of them, or a dict.
+
+    Returns:
+        List of tensors.
+
+    Example:
+        >>> list_outputs({"main": 1, "auxiliary": 2})
+        [1, 2]
+    """
+    if isinstance(outputs, dict):
+        return list(outputs.values())
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def resize_logits(logits, images):
+    """Bring logits to float32 and to the resolution of the images.
+
+    Args:
+        logits: Tensor `(B, h, w, C)`.
+        images: Tensor `(B, H, W, channels)`.
+
+    Returns:
+        float32 tensor `(B, H, W, C)`.
+
+    Raises:
+        ValueError: If the logits are not of rank 4.
+
+    Example:
+        >>> tuple(resize_logits(ops.zeros((1, 2, 2, 5)), ops.zeros((1, 8, 8, 3))).shape)
+        (1, 8, 8, 5)
+    """
+    if len(logits.shape) != 4:
+        raise ValueError(
+            "A segmentation network must return logits (batch, height, width, "
+            f"classes). Received: a tensor of shape {tuple(logits.shape)}"
+        )
+    logits = ops.cast(logits, "float32")
+    if logits.shape[1:3] == images.shape[1:3] and None not in logits.shape[1:3]:
+        return logits
+    return resize_bilinear(logits, *ops.shape(images)[1:3])
+
+
+def resized_logits(network, images):
+    """Run a network in inference mode; return its main logits at full resolution.
+
+    Args:
+        network: Keras model from images to logits.
+        images: Tensor `(B, H, W, 3)`.
+
+    Returns:
+        float32 tensor `(B, H, W, C)`.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, strides=2)
+        >>> tuple(resized_logits(network, ops.zeros((1, 8, 8, 3))).shape)
+        (1, 8, 8, 5)
+    """
+    return resize_logits(list_outputs(network(images, training=False))[0], images)
+
+
+def segmenter(network):
+    """Wrap a network so that it returns one output, at the images' resolution.
+
+    The weights are shared. What comes back can be evaluated, saved and exported.
+
+    Args:
+        network: Built Keras model from images to logits.
+
+    Returns:
+        `keras.Model` from images `(B, H, W, 3)` to float32 logits `(B, H, W, C)`.
+
+    Example:
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 2, strides=2)]
+        >>> segmenter(keras.Sequential(layers)).output_shape
+        (None, 8, 8, 5)
+    """
+    try:
+        shape = network.input_shape[1:]
+    except AttributeError:  # a subclassed model
+        shape = (None, None, 3)
+    images = keras.Input(shape, name="images")
+    logits = list_outputs(network(images, training=False))[0]
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
+    if logits.shape[1:3] != images.shape[1:3] or None in logits.shape[1:3]:
+        logits = ResizeLike(dtype="float32")([logits, images])
+    return keras.Model(images, logits, name="segmenter")
+
+
+def score_hardness(model, images, *, count=None, verbose="auto"):
+    """Score whole images by the student and the teacher of a model.
+
+    Args:
+        model: `IMAS`; its threshold and background class apply.
+        images: Iterable of images `(H, W, 3)`, 0..255, of one size or of several.
+        count: Number of images, for the progress bar. Defaults to `None`: unknown.
+        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+
+    Returns:
+        float32 array `(N,)` of hardness in [0, 1].
+
+    Example:
+        >>> import keras_imas, numpy as np
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        >>> model = keras_imas.IMAS(keras.Sequential(layers))
+        >>> score_hardness(model, np.zeros((3, 8, 8, 3)), verbose=0)
+        array([1., 1., 1.], dtype=float32)
+    """
+    student, teacher = segmenter(model.student), segmenter(model.teacher)
+    bar = None
+    if verbose in ("auto", 1):
+        bar = keras.utils.Progbar(count, unit_name="image")
+    scores = []
+    for image in images:
+        batch = np.asarray(image, "float32")[None]
+        score = hardness(
+            student.predict_on_batch(batch),
+            teacher.predict_on_batch(batch),
+            confidence_threshold=model.confidence_threshold,
+            background_class=model.background_class,
+        )
+        scores.append(float(score[0]))
+        if bar:
+            bar.add(1)
+    return np.array(scores, "float32")

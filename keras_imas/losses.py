@@ -1,0 +1,208 @@
+"""Losses: consistency with pseudo labels, and online hard example mining."""
+
+import keras
+from keras import ops
+
+from keras_imas.arguments import (
+    as_tensor,
+    check_fraction,
+    check_rank,
+    check_shape,
+    valid_weights,
+)
+
+
+def consistency_loss(
+    logits,
+    pseudo_labels,
+    confidence,
+    *,
+    hardness=None,
+    confidence_threshold=0.7,
+    valid_mask=None,
+):
+    """Return the mean over images of `consistency_losses`.
+
+    Equations 8 and 9 of Zhao et al., CVPR 2023, for one view.
+
+    Args:
+        logits: The student's logits of the view, `(B, H, W, C)`.
+        pseudo_labels: The teacher's classes, integers `(B, H, W)`.
+        confidence: The teacher's confidence, `(B, H, W)`.
+        hardness: `(B,)` in [0, 1]; weighs an image by 1 − hardness. Defaults to
+            `None`: all weigh 1.
+        confidence_threshold: Confidence τ from which a pixel counts. Defaults to
+            `0.7`.
+        valid_mask: `(B, H, W)`, nonzero where a pixel is image and not padding.
+            Defaults to `None`: all are.
+
+    Returns:
+        float32 scalar tensor.
+
+    Raises:
+        ValueError: If the shapes don't belong together, or the threshold is outside
+            [0, 1].
+
+    Example:
+        >>> import numpy as np
+        >>> labels, sure = np.array([[[0, 1]]]), np.array([[[0.9, 0.2]]])
+        >>> loss = consistency_loss(np.zeros((1, 1, 2, 4)), labels, sure)
+        >>> round(float(loss), 4)  # log(4) for one of two pixels
+        0.6931
+    """
+    return ops.mean(
+        consistency_losses(
+            logits,
+            pseudo_labels,
+            confidence,
+            hardness=hardness,
+            confidence_threshold=confidence_threshold,
+            valid_mask=valid_mask,
+        )
+    )
+
+
+def consistency_losses(
+    logits,
+    pseudo_labels,
+    confidence,
+    *,
+    hardness=None,
+    confidence_threshold=0.7,
+    valid_mask=None,
+):
+    """Return the consistency loss of each image.
+
+    The mean over all valid pixels, sure or not, of the cross-entropy with the pseudo
+    labels where the teacher is sure, times 1 − hardness.
+
+    Args:
+        logits: See `consistency_loss`.
+        pseudo_labels: See `consistency_loss`.
+        confidence: See `consistency_loss`.
+        hardness: See `consistency_loss`.
+        confidence_threshold: See `consistency_loss`.
+        valid_mask: See `consistency_loss`.
+
+    Returns:
+        float32 tensor `(B,)`; 0 for an image without valid pixels.
+
+    Raises:
+        ValueError: See `consistency_loss`.
+
+    Example:
+        >>> import numpy as np
+        >>> labels, sure = np.array([[[0, 1]]]), np.array([[[0.9, 0.9]]])
+        >>> losses = consistency_losses(
+        ...     np.zeros((1, 1, 2, 4)), labels, sure, hardness=np.array([0.5])
+        ... )
+        >>> round(float(losses[0]), 4)
+        0.6931
+    """
+    check_fraction("confidence_threshold", confidence_threshold)
+    logits = ops.cast(as_tensor(logits), "float32")
+    pseudo_labels = ops.cast(as_tensor(pseudo_labels), "int32")
+    confidence = as_tensor(confidence)
+    check_rank("logits", logits, 4)
+    check_shape("pseudo_labels", pseudo_labels, logits.shape[:3])
+    check_shape("confidence", confidence, logits.shape[:3])
+    mask = valid_weights(valid_mask, confidence)
+    sure = mask * ops.cast(confidence >= confidence_threshold, "float32")
+    cross_entropy = ops.sparse_categorical_crossentropy(
+        pseudo_labels, logits, from_logits=True
+    )
+    losses = ops.sum(sure * cross_entropy, axis=(1, 2)) / ops.maximum(
+        ops.sum(mask, axis=(1, 2)), 1.0
+    )
+    if hardness is not None:
+        hardness = ops.cast(as_tensor(hardness), "float32")
+        check_shape("hardness", hardness, losses.shape)
+        losses = (1.0 - hardness) * losses
+    return losses
+
+
+@keras.saving.register_keras_serializable(package="keras_imas")
+class OHEMCrossentropy(keras.losses.Loss):
+    """Cross-entropy over the hard pixels of a batch (online hard example mining).
+
+    Keeps the valid pixels whose probability of the true class is at most `threshold`,
+    or at most that of the `min_kept`-th least probable pixel, whichever is larger, and
+    takes the mean over them: the supervised loss of the paper's Cityscapes runs.
+
+    Args:
+        threshold: Probability of the true class up to which a pixel is hard, in
+            [0, 1]. Defaults to `0.7`.
+        min_kept: Number of pixels of the batch to keep at least. Fewer valid pixels
+            than that are all kept; 0 means no mining: all are kept. The paper's
+            100,000 are per GPU. Defaults to `100_000`.
+        ignore_class: The label of pixels that don't count. Defaults to `255`.
+        name: Name of the loss. Defaults to `"ohem_crossentropy"`.
+
+    Raises:
+        ValueError: If `threshold` is outside [0, 1] or `min_kept` negative.
+
+    Example:
+        >>> import numpy as np
+        >>> logits = np.array([[[[4.0, 0.0], [1.0, 0.0]]]], "float32")
+        >>> labels = np.array([[[0, 1]]])
+        >>> round(float(OHEMCrossentropy(0.7, min_kept=1)(labels, logits)), 4)
+        1.3133
+    """
+
+    def __init__(
+        self,
+        threshold=0.7,
+        min_kept=100_000,
+        ignore_class=255,
+        name="ohem_crossentropy",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        check_fraction("threshold", threshold)
+        if min_kept < 0:
+            raise ValueError(
+                f"`min_kept` must not be negative. Received: min_kept={min_kept}"
+            )
+        self.threshold = threshold
+        self.min_kept = min_kept
+        self.ignore_class = ignore_class
+
+    def call(self, y_true, y_pred):
+        """Return the scalar loss of a batch.
+
+        Args:
+            y_true: Label maps `(B, H, W)`.
+            y_pred: Logits `(B, H, W, C)`.
+
+        Returns:
+            float32 scalar tensor; 0 where no pixel is valid.
+        """
+        labels = ops.cast(y_true, "int32")
+        valid = ops.not_equal(labels, self.ignore_class)
+        cross_entropy = ops.sparse_categorical_crossentropy(
+            ops.where(valid, labels, 0), ops.cast(y_pred, "float32"), from_logits=True
+        )
+        kept = ops.cast(valid, "float32")
+        if self.min_kept:
+            # An ignored pixel counts as probability 1, so it comes last in the rank.
+            probability = ops.stop_gradient(
+                ops.where(valid, ops.exp(-cross_entropy), 1.0)
+            )
+            bound = ops.maximum(self._rank_probability(probability), self.threshold)
+            kept *= ops.cast(probability <= bound, "float32")
+        return ops.sum(kept * cross_entropy) / ops.maximum(ops.sum(kept), 1.0)
+
+    def _rank_probability(self, probability):
+        flat = ops.reshape(probability, (-1,))
+        # Sorted, not `top_k`: with a batch of unknown size its k would be unknown too.
+        last = ops.minimum(self.min_kept, ops.shape(flat)[0]) - 1
+        return ops.sort(flat)[last]
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "min_kept": self.min_kept,
+            "ignore_class": self.ignore_class,
+        }

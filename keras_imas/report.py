@@ -1,0 +1,126 @@
+"""Pictures and tables of a run."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+
+def colorize(label_map, colors):
+    """Paint a label map.
+
+    Args:
+        label_map: Integers `(H, W)`.
+        colors: `(C, 3)` RGB, 0..255. Other ids, as ignored ones, become black.
+
+    Returns:
+        uint8 array `(H, W, 3)`.
+
+    Example:
+        >>> colorize(np.array([[0, 255]]), [(128, 64, 128)])[0].tolist()
+        [[128, 64, 128], [0, 0, 0]]
+    """
+    palette = np.zeros((256, 3), "uint8")
+    palette[: len(colors)] = colors
+    label_map = np.asarray(label_map)
+    return palette[np.where((label_map < 0) | (label_map > 255), 255, label_map)]
+
+
+def default_colors(num_classes):
+    """Return well separated colors, those of the PASCAL VOC palette.
+
+    Args:
+        num_classes: Number of colors.
+
+    Returns:
+        uint8 array `(num_classes, 3)`.
+
+    Example:
+        >>> default_colors(3).tolist()
+        [[128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    """
+    colors = np.zeros((num_classes, 3), "uint8")
+    for index in range(num_classes):
+        bits = index + 1  # 0 would be black, which is "ignored" here
+        for shift in range(7, -1, -1):
+            for channel in range(3):
+                colors[index, channel] |= (bits >> channel & 1) << shift
+            bits >>= 3
+    return colors
+
+
+def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
+    """Lay images out in rows, with headings above and captions below.
+
+    Args:
+        rows: List of lists of uint8 images `(H, W, 3)`; all are scaled to one size.
+        headings: One string a column, or `None`.
+        captions: A list of strings for each row, one below each image, or `None`.
+        tile_width: Width of an image in the grid in pixels. Defaults to `320`.
+        line: Height of a line of text in pixels. Defaults to `18`.
+
+    Returns:
+        `PIL.Image.Image`.
+
+    Example:
+        >>> tile = np.zeros((10, 20, 3), "uint8")
+        >>> grid([[tile, tile]], headings=["image", "truth"]).size
+        (644, 178)
+    """
+    height, width = rows[0][0].shape[:2]
+    tile_height = round(tile_width * height / width)
+    gap = 4
+    row_height = tile_height + gap + (line if captions else 0)
+    columns = max(map(len, rows))
+    top = line if headings else 0
+    sheet = Image.new(
+        "RGB",
+        (columns * (tile_width + gap) - gap, top + len(rows) * row_height - gap),
+        "white",
+    )
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(line - 5)
+    for column, heading in enumerate(headings or ()):
+        draw.text((column * (tile_width + gap) + 2, 1), heading, "black", font)
+    for number, row in enumerate(rows):
+        y = top + number * row_height
+        for column, image in enumerate(row):
+            x = column * (tile_width + gap)
+            tile = Image.fromarray(np.asarray(image, "uint8"))
+            sheet.paste(tile.resize((tile_width, tile_height)), (x, y))
+            if captions:
+                text = captions[number][column]
+                draw.text((x + 2, y + tile_height + 1), text, "black", font)
+    return sheet
+
+
+def class_table(class_names, columns):
+    """Format IoU by class as a table in Markdown, with the mean as its last row.
+
+    Args:
+        class_names: C names.
+        columns: Dict from a column's heading to `(C,)` IoU in [0, 1], NaN where a
+            class did not occur.
+
+    Returns:
+        A string.
+
+    Example:
+        >>> print(class_table(["road", "car"], {"teacher": [0.9, float("nan")]}))
+        | class | teacher |
+        |---|---:|
+        | road | 0.900 |
+        | car | – |
+        | **mean** | 0.900 |
+    """
+
+    def row(name, values):
+        cells = ["–" if np.isnan(value) else f"{value:.3f}" for value in values]
+        return f"| {' | '.join([name, *cells])} |"
+
+    values = np.array(list(columns.values()), "float64")
+    means = [np.nanmean(v) if np.isfinite(v).any() else np.nan for v in values]
+    lines = [f"| {' | '.join(['class', *columns])} |", "|---" + "|---:" * len(columns)]
+    lines[1] += "|"
+    lines += [
+        row(name, column) for name, column in zip(class_names, values.T, strict=True)
+    ]
+    return "\n".join([*lines, row("**mean**", means)])

@@ -1,0 +1,217 @@
+"""Hardness: how much student and teacher disagree about an image."""
+
+from keras import ops
+
+from keras_imas.arguments import (
+    as_tensor,
+    check_class,
+    check_fraction,
+    valid_weights,
+)
+
+
+def pseudo_labels(logits, *, from_logits=True):
+    """Predict the class of each pixel and the confidence in it.
+
+    Args:
+        logits: Tensor `(B, H, W, C)`, of any floating dtype.
+        from_logits: Whether `logits` are logits rather than probabilities. Defaults
+            to `True`.
+
+    Returns:
+        `(labels, confidence)`: int32 `(B, H, W)`, and float32 `(B, H, W)`, the
+        largest softmax probability. Of equal classes the first counts.
+
+    Example:
+        >>> labels, confidence = pseudo_labels([[[[0.0, 0.0, -1e4]]]])
+        >>> int(labels[0, 0, 0]), float(confidence[0, 0, 0])
+        (0, 0.5)
+    """
+    logits = ops.cast(as_tensor(logits), "float32")
+    largest = ops.max(logits, axis=-1, keepdims=True)
+    labels = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    if not from_logits:
+        return labels, ops.squeeze(largest, axis=-1)
+    # exp(largest) / sum(exp(logits)), without a softmax over all classes.
+    return labels, 1.0 / ops.sum(ops.exp(logits - largest), axis=-1)
+
+
+def confidence_ratio(confidence, *, confidence_threshold=0.7, valid_mask=None):
+    """Return the share of valid pixels whose confidence reaches the threshold.
+
+    This is ρ in equation 4 of the paper.
+
+    Args:
+        confidence: Tensor `(B, H, W)` of probabilities.
+        confidence_threshold: The threshold τ. Defaults to `0.7`.
+        valid_mask: `(B, H, W)`, nonzero where a pixel is image and not padding.
+            Defaults to `None`: all are.
+
+    Returns:
+        float32 tensor `(B,)` in [0, 1]; 0 for an image without valid pixels.
+
+    Example:
+        >>> ratio = confidence_ratio([[[0.9, 0.8, 0.6, 0.1]]])
+        >>> float(ratio[0])
+        0.5
+    """
+    confidence = as_tensor(confidence)
+    mask = valid_weights(valid_mask, confidence)
+    sure = ops.cast(confidence >= confidence_threshold, "float32")
+    return ops.sum(sure * mask, axis=(1, 2)) / ops.maximum(
+        ops.sum(mask, axis=(1, 2)), 1.0
+    )
+
+
+def hardness_of_predictions(
+    student,
+    teacher,
+    *,
+    num_classes,
+    confidence_threshold=0.7,
+    background_class=None,
+    class_weighted=True,
+    valid_mask=None,
+):
+    """Score images by predictions that are already at hand.
+
+    What `hardness` does after its softmax; see there.
+
+    Args:
+        student: `(labels, confidence)`, each `(B, H, W)`, as `pseudo_labels` returns.
+        teacher: The same of the teacher.
+        num_classes: Number of classes C.
+        confidence_threshold: See `hardness`.
+        background_class: See `hardness`.
+        class_weighted: See `hardness`.
+        valid_mask: See `hardness`.
+
+    Returns:
+        float32 tensor `(B,)` in [0, 1].
+
+    Example:
+        >>> sure = ([[[0, 1]]], [[[0.9, 0.9]]])
+        >>> float(hardness_of_predictions(sure, sure, num_classes=2)[0])
+        0.0
+    """
+    student_labels, student_confidence = map(as_tensor, student)
+    teacher_labels, teacher_confidence = map(as_tensor, teacher)
+    mask = valid_weights(valid_mask, student_labels)
+    agree = mask * ops.cast(ops.equal(student_labels, teacher_labels), "float32")
+
+    student_count = _class_counts(student_labels, mask, num_classes)
+    teacher_count = _class_counts(teacher_labels, mask, num_classes)
+    intersection = _class_counts(student_labels, agree, num_classes)
+    union = student_count + teacher_count - intersection
+    iou = intersection / ops.maximum(union, 1.0)
+
+    def weighted_iou(count):
+        if not class_weighted:
+            count = ops.cast(union > 0, "float32")
+        elif background_class is not None:
+            background = ops.one_hot(background_class, num_classes, dtype="float32")
+            count = count * (1.0 - background)
+        return ops.sum(count * iou, axis=-1) / ops.maximum(ops.sum(count, axis=-1), 1.0)
+
+    def agreement(confidence, count):
+        ratio = confidence_ratio(
+            confidence, confidence_threshold=confidence_threshold, valid_mask=mask
+        )
+        return ratio * weighted_iou(count)
+
+    hardness = 1.0 - 0.5 * (
+        agreement(teacher_confidence, teacher_count)
+        + agreement(student_confidence, student_count)
+    )
+    return ops.clip(hardness, 0.0, 1.0)
+
+
+def hardness(
+    student_logits,
+    teacher_logits,
+    *,
+    confidence_threshold=0.7,
+    background_class=None,
+    class_weighted=True,
+    valid_mask=None,
+    from_logits=True,
+):
+    """Score how hard each image is, by how much student and teacher disagree.
+
+    Hardness γ is 1 minus the mean, over student and teacher as the reference r, of
+    ρ_r · wIoU_r: the share of pixels of which r is sure, times the IoU between the
+    two predictions, weighted by how many pixels r gives each class (equations 3 to 5
+    of Zhao et al., CVPR 2023, whose program calls 1 − γ "hardness").
+
+    Args:
+        student_logits: `(B, H, W, C)`: an array, a list of `(H, W, C)` arrays, or a
+            tensor of TensorFlow, JAX or PyTorch.
+        teacher_logits: The same of the teacher, for the same images.
+        confidence_threshold: The confidence τ from which a pixel counts as sure, in
+            [0, 1]. Defaults to `0.7`.
+        background_class: A class whose pixels carry no weight in the IoU. Defaults to
+            `None`.
+        class_weighted: Whether classes weigh by their pixels. Defaults to `True`;
+            `False` takes the mean IoU over the classes in either prediction,
+            background included.
+        valid_mask: `(B, H, W)`, nonzero where a pixel is image and not padding.
+            Defaults to `None`: all are.
+        from_logits: Whether the inputs are logits rather than probabilities. Defaults
+            to `True`.
+
+    Returns:
+        float32 tensor `(B,)` in [0, 1]; larger is harder. 1 for an image without
+        valid pixels.
+
+    Raises:
+        ValueError: If the shapes differ or are not `(B, H, W, C)`, or if
+            `confidence_threshold` or `background_class` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> logits = 9.0 * np.eye(3)[np.array([[[0, 0, 1, 2]]])]
+        >>> other = 9.0 * np.eye(3)[np.array([[[0, 0, 1, 1]]])]
+        >>> float(hardness(logits, logits)[0])
+        0.0
+        >>> round(float(hardness(logits, other)[0]), 4)
+        0.3125
+    """
+    student_logits, teacher_logits = (
+        as_tensor(student_logits),
+        as_tensor(teacher_logits),
+    )
+    shape = tuple(student_logits.shape)
+    if len(shape) != 4 or shape != tuple(teacher_logits.shape):
+        raise ValueError(
+            "`student_logits` and `teacher_logits` must have one shape "
+            "(batch, height, width, classes). Received: "
+            f"{shape} and {tuple(teacher_logits.shape)}"
+        )
+    check_fraction("confidence_threshold", confidence_threshold)
+    check_class("background_class", background_class, shape[-1])
+    return hardness_of_predictions(
+        pseudo_labels(student_logits, from_logits=from_logits),
+        pseudo_labels(teacher_logits, from_logits=from_logits),
+        num_classes=shape[-1],
+        confidence_threshold=confidence_threshold,
+        background_class=background_class,
+        class_weighted=class_weighted,
+        valid_mask=valid_mask,
+    )
+
+
+def _class_counts(labels, weights, num_classes):
+    """Count pixels by image and class: `(B, H, W)` twice -> `(B, C)`.
+
+    By segments rather than by comparison with every class, which would hold pixels
+    times classes in memory. Exact in float32 up to 2**24 pixels an image.
+    """
+    batch_size = ops.shape(labels)[0]
+    first = num_classes * ops.arange(batch_size, dtype="int32")
+    segments = ops.cast(labels, "int32") + first[:, None, None]
+    counts = ops.segment_sum(
+        ops.reshape(weights, (-1,)),
+        ops.reshape(segments, (-1,)),
+        num_segments=batch_size * num_classes,
+    )
+    return ops.reshape(counts, (-1, num_classes))

@@ -1,0 +1,77 @@
+import importlib.util
+import json
+import os
+import pathlib
+
+# Eager JAX compiles every operation for every shape: most of a JAX run's time.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+if importlib.util.find_spec("torch"):
+    import torch  # noqa: F401  TensorFlow must not be loaded before it
+
+import hypothesis
+import keras
+import numpy as np
+import pytest
+
+SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+BACKENDS = ("tensorflow", "jax", "torch")
+
+hypothesis.settings.register_profile(
+    "keras_imas", deadline=None, derandomize=True, database=None, max_examples=25
+)
+hypothesis.settings.load_profile("keras_imas")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--full", action="store_true", help="Run the tests marked `full` too."
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "full" in item.keywords and not config.getoption("--full"):
+            item.add_marker(pytest.mark.skip(reason="slow: runs with --full"))
+        needed = [b for b in BACKENDS if f"{b}_only" in item.keywords]
+        if needed and keras.backend.backend() not in needed:
+            item.add_marker(pytest.mark.skip(reason=f"needs the {needed[0]} backend"))
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Seeds Python, NumPy and the backend before each test."""
+    keras.utils.set_random_seed(0)
+    return 0
+
+
+@pytest.fixture(scope="session")
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not there")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def goldens(shared):
+    """What the published program computed; `goldens["cases"]` is the json."""
+    folder = shared / "goldens"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    with np.load(folder / "imas_reference.npz") as arrays:
+        values = dict(arrays)
+    values["cases"] = json.loads((folder / "imas_reference.json").read_text())
+    return values
+
+
+@pytest.fixture(params=["numpy", "list", *BACKENDS])
+def as_input(request):
+    """A function that turns a NumPy array into each kind of input a user may have."""
+    kind = request.param
+    if kind == "numpy":
+        return np.asarray
+    if kind == "list":
+        return list
+    module = pytest.importorskip("jax.numpy" if kind == "jax" else kind)
+    convert = {"tensorflow": "convert_to_tensor", "jax": "asarray", "torch": "tensor"}
+    return getattr(module, convert[kind])

@@ -1,0 +1,291 @@
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_imas.data import from_folder, semi_supervised, supervised
+
+CAMVID = pathlib.Path(__file__).parents[2].parent / "shared" / "camvid"
+
+
+def pixels(count, seed=0, size=(24, 32)):
+    return np.random.default_rng(seed).integers(
+        0, 256, (count, *size, 3), dtype="uint8"
+    )
+
+
+LABELED = (pixels(5), pixels(5)[..., 0] % 4)
+UNLABELED = pixels(11, seed=1)
+
+
+def batches(labeled=LABELED, unlabeled=UNLABELED, **options):
+    defaults = dict(
+        crop_size=(16, 20),
+        labeled_batch_size=3,
+        unlabeled_batch_size=2,
+        num_classes=4,
+        strong=lambda image, seed: image,  # quicker to trace than the real one
+    )
+    return semi_supervised(labeled, unlabeled, **{**defaults, **options})
+
+
+def arrays(epoch):
+    """One epoch as a list of flat dicts of arrays."""
+    return [
+        {"label_map": y.numpy(), **{key: x.numpy() for key, x in inputs.items()}}
+        for inputs, y in epoch
+    ]
+
+
+def equal(left, right, keys=None):
+    return len(left) == len(right) and all(
+        np.array_equal(a[key], b[key])
+        for a, b in zip(left, right, strict=True)
+        for key in keys or a
+    )
+
+
+def indices(epoch, key):
+    return np.concatenate([batch[key] for batch in epoch])
+
+
+def test_elements():
+    import tensorflow as tf
+
+    dataset = batches(strong=None)
+    inputs, label_map = dataset.element_spec
+    assert {key: (tuple(x.shape), x.dtype.name) for key, x in inputs.items()} == {
+        "labeled": ((3, 16, 20, 3), "float32"),
+        "unlabeled": ((2, 16, 20, 3), "float32"),
+        "unlabeled_strong": ((2, 16, 20, 3), "float32"),
+        "unlabeled_valid": ((2, 16, 20), "float32"),
+        "labeled_index": ((3,), "int32"),
+        "unlabeled_index": ((2,), "int32"),
+    }
+    assert label_map == tf.TensorSpec((3, 16, 20), tf.int32)
+    assert len(dataset) == 5 == len(list(dataset))
+
+
+def test_an_epoch_is_one_pass_over_the_unlabeled_images():
+    dataset = batches(unlabeled=UNLABELED[:10])
+    first, second = arrays(dataset), arrays(dataset)
+    for epoch in (first, second):
+        assert sorted(indices(epoch, "unlabeled_index")) == list(range(10))
+        counts = np.bincount(indices(epoch, "labeled_index"), minlength=5)
+        assert (counts == 3).all()  # 15 draws: three whole passes
+    assert not np.array_equal(
+        indices(first, "unlabeled_index"), indices(second, "unlabeled_index")
+    )
+
+
+def test_each_pass_over_the_labeled_images_is_shuffled_anew():
+    epoch = arrays(batches(unlabeled=pixels(40)))
+    passes = indices(epoch, "labeled_index").reshape(-1, 5)
+    assert len({tuple(order) for order in passes}) > len(passes) // 2
+    crops = [b["labeled"][b["labeled_index"] == 0] for b in epoch]
+    crops = np.concatenate(crops)
+    assert len({crop.tobytes() for crop in crops}) == len(crops)
+
+
+def test_same_seed_same_batches_whatever_the_threads():
+    one, two = (batches(num_parallel_calls=n, strong=None) for n in (1, 5))
+    first, second = arrays(one), arrays(one)
+    keras.utils.set_random_seed(123)
+    assert equal(first, arrays(two))
+    assert equal(second, arrays(two))
+    assert not equal(first, second)
+    assert not equal(first, arrays(batches(seed=1, strong=None)))
+
+
+def test_dataset_sources_are_reproducible_too():
+    import tensorflow as tf
+
+    def source():
+        return tf.data.Dataset.from_tensor_slices(UNLABELED)
+
+    one, two = batches(unlabeled=source()), batches(unlabeled=source())
+    first, second = arrays(one), arrays(one)
+    keras.utils.set_random_seed(123)
+    assert equal(first, arrays(two)) and equal(second, arrays(two))
+    assert not equal(first, second)
+    seen = indices(arrays(batches(unlabeled=source().take(10))), "unlabeled_index")
+    assert sorted(seen) == list(range(10))
+
+
+def test_index_is_that_of_the_image():
+    flat = np.broadcast_to(
+        np.arange(11, dtype="uint8")[:, None, None, None], (11, 24, 32, 3)
+    )
+    for batch in arrays(batches(unlabeled=flat, padding_color=(99, 99, 99))):
+        for image, valid, index in zip(
+            batch["unlabeled"],
+            batch["unlabeled_valid"],
+            batch["unlabeled_index"],
+            strict=True,
+        ):
+            np.testing.assert_allclose(image[valid == 1], index, atol=1e-3)
+            assert (image[valid == 0] == 99).all()
+
+
+def test_strong_view_shows_the_same_pixels():
+    """An injected colour operation is undone exactly: no geometry."""
+    dataset = batches(strong=lambda image, seed: 255.0 - image)
+    for batch in arrays(dataset):
+        np.testing.assert_allclose(
+            255.0 - batch["unlabeled_strong"], batch["unlabeled"], atol=1e-3
+        )
+
+
+def test_strong_view_is_drawn_by_image_and_epoch():
+    dataset = batches(
+        strong=lambda image, seed: image * 0 + uniform_grey(seed),
+        unlabeled=UNLABELED[:10],
+    )
+    draws = [
+        b["unlabeled_strong"][:, 0, 0, 0] for _ in range(2) for b in arrays(dataset)
+    ]
+    assert len(set(np.concatenate(draws))) == 20
+
+
+def uniform_grey(seed):
+    import tensorflow as tf
+
+    return tf.random.stateless_uniform([], seed, 0, 255)
+
+
+@pytest.mark.parametrize("library", ["keras", "keras_cv"])
+def test_strong_view_may_be_a_layer(library):
+    if library == "keras":
+        layer = keras.layers.RandomBrightness(0.9, value_range=(0, 255))
+    else:
+        import keras_cv
+
+        layer = keras_cv.layers.RandAugment(value_range=(0, 255), geometric=False)
+    epoch = arrays(batches(strong=layer))
+    strong = np.concatenate([batch["unlabeled_strong"] for batch in epoch])
+    weak = np.concatenate([batch["unlabeled"] for batch in epoch])
+    assert strong.shape == weak.shape and np.abs(strong - weak).mean() > 1
+    assert strong.min() >= 0 and strong.max() <= 255
+
+
+def test_supervised_is_the_labeled_part():
+    both = batches()
+    alone = supervised(
+        LABELED, crop_size=(16, 20), batch_size=3, steps_per_epoch=5, num_classes=4
+    )
+    assert len(alone) == 5
+    for _ in range(2):
+        keys = ("labeled", "labeled_index", "label_map")
+        assert equal(arrays(both), arrays(alone), keys)
+
+
+def test_supervised_defaults_to_one_pass():
+    dataset = supervised(LABELED, crop_size=16, batch_size=2)
+    assert len(dataset) == 2
+    assert len(set(indices(arrays(dataset), "labeled_index"))) == 4
+
+
+def test_label_maps_are_padded_with_the_ignore_class():
+    dataset = supervised(
+        LABELED, crop_size=40, batch_size=5, scale_range=(1, 1), ignore_class=11
+    )
+    (batch,) = arrays(dataset)
+    assert (batch["label_map"][:, 24:] == 11).all()
+    assert (batch["label_map"][:, :24, :32] < 4).all()
+
+
+def test_label_maps_of_the_unlabeled_images_are_not_read():
+    wrong = np.full((11, 24, 32), 77)
+    assert equal(arrays(batches(unlabeled=(UNLABELED, wrong))), arrays(batches()))
+
+
+def test_too_few_images():
+    with pytest.raises(ValueError, match="`unlabeled` has 11 images.*Reduce"):
+        batches(unlabeled_batch_size=12)
+    with pytest.raises(ValueError, match="`labeled` has 5 images"):
+        supervised(LABELED, crop_size=16, batch_size=6)
+    assert len(supervised(LABELED, crop_size=16, batch_size=6, steps_per_epoch=2)) == 2
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"crop_size": 0}, "crop_size=0"),
+        ({"crop_size": (3, 4, 5)}, r"crop_size=\(3, 4, 5\)"),
+        ({"scale_range": (2.0, 0.5)}, "0 < low <= high"),
+        ({"unlabeled_batch_size": 0}, "Received: 0"),
+    ],
+)
+def test_wrong_options(options, match):
+    with pytest.raises(ValueError, match=match):
+        batches(**options)
+
+
+def test_labeled_needs_label_maps():
+    with pytest.raises(ValueError, match="`labeled` has no label maps"):
+        batches(labeled=LABELED[0])
+
+
+def test_wrong_class_id_in_training_names_the_example():
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="allowed are 0 to 2"):
+        list(batches(num_classes=3))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, image in zip("abcdef", pixels(6), strict=True):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.fromarray(image[..., 0] % 4).save(tmp_path / "masks" / f"{name}.png")
+    return tmp_path
+
+
+def test_files(folder):
+    labeled = from_folder(folder, folder / "masks", ["a", "b"])
+    unlabeled = from_folder(folder, None, ["c", "d", "e", "f"])
+    (first, *_), (second, *_) = (
+        arrays(batches(labeled, unlabeled, scale_range=(1, 1))) for _ in range(2)
+    )
+    assert equal([first], [second])
+    assert set(first["labeled_index"]) <= {0, 1}
+    # The label map is a function of the image here, so that they must be aligned.
+    valid = first["label_map"] != 255
+    red = np.round(first["labeled"][..., 0]).astype(int)
+    np.testing.assert_array_equal(first["label_map"][valid], red[valid] % 4)
+
+
+def test_labeled_image_among_the_unlabeled(folder):
+    labeled = from_folder(folder, folder / "masks", ["a", "b", "c"])
+    unlabeled = from_folder(folder, None, ["c", "d", "e", "f"])
+    with pytest.raises(ValueError, match=r"1 images are both .*c\.png.*Remove"):
+        batches(labeled, unlabeled)
+
+
+@pytest.mark.skipif(not CAMVID.is_dir(), reason="CamVid is not there")
+def test_camvid():
+    split = CAMVID / "splits" / "1_16_seed0"
+    images, masks = CAMVID / "images" / "train", CAMVID / "masks" / "train"
+    options = dict(image_size=(90, 120), ignore_class=11)
+    labeled = from_folder(
+        images, masks, split / "labeled.txt", num_classes=11, **options
+    )
+    unlabeled = from_folder(images, None, split / "unlabeled.txt", **options)
+    dataset = batches(
+        labeled,
+        unlabeled,
+        crop_size=65,
+        unlabeled_batch_size=8,
+        num_classes=11,
+        ignore_class=11,
+        strong=None,
+    )
+    epoch = arrays(dataset)
+    assert len(epoch) == 344 // 8
+    assert len(set(indices(epoch, "unlabeled_index"))) == 344
+    labels = np.concatenate([batch["label_map"] for batch in epoch])
+    assert set(np.unique(labels)) == set(range(12))
+    assert 60 < np.mean([batch["unlabeled"].mean() for batch in epoch]) < 160
