@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags  # noqa: E402
 
+from keras_imas import data, experiment, recipe  # noqa: E402
 from keras_imas.recipe import Recipe  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -36,21 +37,18 @@ flags.DEFINE_integer("verbose", 1, "1: progress bar, 2: a line an epoch, 0: neit
 Recipe(
     warmup_steps=500, confidence_threshold=0.9, unlabeled_weight=1.0, weight_decay=1e-4
 ).define_flags()
+flags.adopt_module_key_flags(recipe)
 flags.mark_flags_as_required(["images", "masks", "num_classes"])
 
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
-    # Keras takes seconds to import; --help and bad flags need not wait for it.
-    import keras_imas
-    from keras_imas import experiment
-
-    recipe = Recipe.from_flags()
+    chosen = Recipe.from_flags()
     size = FLAGS.image_size and tuple(map(int, FLAGS.image_size))
 
     def read(images, masks=None, names=None):
-        return keras_imas.data.from_folder(images, masks, names, image_size=size)
+        return data.from_folder(images, masks, names, image_size=size)
 
     labeled, unlabeled = FLAGS.labeled, FLAGS.unlabeled
     if not (labeled and unlabeled):
@@ -67,14 +65,14 @@ def main(argv):
     if FLAGS.val_images:
         validation = read(FLAGS.val_images, FLAGS.val_masks, FLAGS.val)
     experiment.run(
-        recipe,
+        chosen,
         labeled,
         unlabeled,
         validation,
         class_names=FLAGS.class_names or list(map(str, range(FLAGS.num_classes))),
         ignore_class=FLAGS.ignore_class,
         output_dir=FLAGS.output_dir
-        or experiment.unused_directory(f"runs/folder-{recipe.method}"),
+        or experiment.unused_directory(f"runs/folder-{chosen.method}"),
         verbose=FLAGS.verbose,
     )
 

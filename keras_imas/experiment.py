@@ -17,6 +17,7 @@ from keras_imas.callbacks import (
 )
 from keras_imas.imas import IMAS
 from keras_imas.inference import score_hardness, segmenter
+from keras_imas.losses import OHEMCrossentropy
 from keras_imas.metrics import MeanIoU
 from keras_imas.models import deeplab_v3_plus
 from keras_imas.optimizers import SGD
@@ -123,6 +124,7 @@ def run(
         if recipe.background_class < 0
         else recipe.background_class,
         ignore_class=ignore_class,
+        pairing_group_size=recipe.pairing_group_size or None,
         adaptive_intensity=adaptive,
         adaptive_cutmix=adaptive,
         hardness_weighting=adaptive,
@@ -131,7 +133,12 @@ def run(
     schedule = keras.optimizers.schedules.PolynomialDecay(
         recipe.learning_rate, total, end_learning_rate=0.0, power=recipe.power
     )
-    model.compile(SGD(schedule, recipe.momentum, l2=recipe.weight_decay))
+    loss = None
+    if recipe.ohem_min_kept:
+        loss = OHEMCrossentropy(
+            min_kept=recipe.ohem_min_kept, ignore_class=ignore_class
+        )
+    model.compile(SGD(schedule, recipe.momentum, l2=recipe.weight_decay), loss)
     print(
         f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
         f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "

@@ -55,6 +55,12 @@ class Recipe:
     background_class: int = _field(
         -1, "Class without weight in the hardness; -1: none. The paper's runs: 0."
     )
+    pairing_group_size: int = _field(
+        0, "Unlabeled images ranked and mixed among themselves; 0: the whole batch."
+    )
+    ohem_min_kept: int = _field(
+        0, "Pixels a batch that OHEM keeps at least; 0: plain cross-entropy."
+    )
     evaluate_every: int = _field(1, "Epochs from one evaluation to the next.")
     seed: int = _field(0, "Seed of everything that is random.")
 
@@ -89,11 +95,23 @@ class Recipe:
             )
 
     @classmethod
-    def from_flags(cls):
+    def from_flags(cls, defaults=None):
         """Return the recipe that the flags of `define_flags` ask for.
+
+        Args:
+            defaults: `Recipe` whose numbers count where a flag was not given. Defaults
+                to `None`: those of `define_flags`.
 
         Returns:
             A `Recipe`.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: flags.FLAGS[name].value for name in names})
+
+        def value(name):
+            flag = flags.FLAGS[name]
+            if defaults is None or flag.present:
+                return flag.value
+            return getattr(defaults, name)
+
+        return cls(
+            **{field.name: value(field.name) for field in dataclasses.fields(cls)}
+        )

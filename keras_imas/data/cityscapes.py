@@ -1,8 +1,12 @@
-"""The 19 classes of Cityscapes that are trained and scored, and their colors.
+"""Cityscapes: its directories, the 19 classes that are scored, and their colors.
 
 A class's index in `CLASSES` is its `trainId`; `COLORS` is the official palette in the
 same order. https://github.com/mcordts/cityscapesScripts
 """
+
+from pathlib import Path
+
+from keras_imas.data.folder import from_folder
 
 CLASSES = (
     "road",
@@ -47,3 +51,47 @@ COLORS = (
     (0, 0, 230),
     (119, 11, 32),
 )
+
+# The `id` in `*_labelIds.png` of each class, in the order of `CLASSES`.
+_LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+
+def read(data_dir, split="train", names=None, *, labeled=True):
+    """Lists the examples of a split in the official directories.
+
+    Args:
+        data_dir: directory that holds `leftImg8bit` and `gtFine`.
+        split: "train", "val", "test" or "train_extra". Defaults to "train".
+        names: names to take, such as "aachen/aachen_000000_000019_leftImg8bit": a list,
+            or the path of a text file with one a line. Defaults to None: all.
+        labeled: whether to read label maps: `*_gtFine_labelTrainIds.png` where they
+            exist, else `*_gtFine_labelIds.png`, mapped. Defaults to True.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        FileNotFoundError: if a directory, the list or a file is missing.
+        ValueError: as `from_folder`.
+
+    Example:
+        ```python
+        labeled = keras_imas.data.cityscapes.read("cityscapes", "train", "labeled.txt")
+        ```
+    """
+    data_dir = Path(data_dir)
+    images = data_dir / "leftImg8bit" / split
+    if not labeled:
+        return from_folder(images, None, names)
+    masks = data_dir / "gtFine" / split
+    kind, table = "labelTrainIds", None
+    if next(masks.rglob("*_gtFine_labelTrainIds.png"), None) is None:
+        kind = "labelIds"
+        table = [255] * 256
+        for train_id, label_id in enumerate(_LABEL_IDS):
+            table[label_id] = train_id
+
+    def mask_name(name):
+        return f"{name.removesuffix('_leftImg8bit')}_gtFine_{kind}.png"
+
+    return from_folder(images, masks, names, mask_name=mask_name, label_table=table)

@@ -19,6 +19,8 @@ def from_folder(
     image_size=None,
     ignore_class=255,
     num_classes=None,
+    mask_name="{}.png".format,
+    label_table=None,
 ):
     """Lists the examples in a folder of images and a folder of masks.
 
@@ -38,6 +40,10 @@ def from_folder(
         ignore_class: the id that `num_classes` does not count. Defaults to 255.
         num_classes: if given, every mask is read now, and ids other than
             0..num_classes − 1 and `ignore_class` are reported.
+        mask_name: function from a name without suffix to the path of its mask below
+            `masks`. Defaults to the same name with ".png".
+        label_table: 256 class ids, one for each value in the masks, or None if the
+            masks hold class ids.
 
     Returns:
         `Examples`, whose names are without suffix.
@@ -75,7 +81,9 @@ def from_folder(
         _raise(ValueError, f"{origin} has names more than once", twice)
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda entry: _find(images, masks, entry[1]), entries))
+        found = list(
+            pool.map(lambda entry: _find(images, masks, entry[1], mask_name), entries)
+        )
     for error in (FileNotFoundError, ValueError):
         problems = [
             f"{problem}{_at(line)}"
@@ -88,7 +96,7 @@ def from_folder(
     files = tuple(str(path) for path, _ in found)
     columns = {"name": tf.constant(stems), "image": tf.constant(files)}
     if masks is not None:
-        columns["mask"] = tf.constant([str(masks / f"{stem}.png") for stem in stems])
+        columns["mask"] = tf.constant([str(masks / mask_name(stem)) for stem in stems])
 
     def load(index):
         row = {key: column[index] for key, column in columns.items()}
@@ -103,7 +111,10 @@ def from_folder(
         }
         if "mask" in row:
             mask = tf.io.decode_png(tf.io.read_file(row["mask"]), channels=1)
-            example["label_map"] = tf.cast(mask[..., 0], tf.int32)
+            label_map = tf.cast(mask[..., 0], tf.int32)
+            if label_table is not None:
+                label_map = tf.gather(tf.constant(label_table, tf.int32), label_map)
+            example["label_map"] = label_map
         return example
 
     examples = Examples(
@@ -153,7 +164,7 @@ def _stem(name):
     return stem if suffix.lower() in _SUFFIXES else name
 
 
-def _find(images, masks, name):
+def _find(images, masks, name, mask_name):
     """Returns the path of an image, and what is wrong with it or its mask or None."""
     from PIL import Image
 
@@ -165,7 +176,7 @@ def _find(images, masks, name):
             name if stem != name else f"{name}{{{','.join(_SUFFIXES)}}}"
         )
         return None, FileNotFoundError(f"no file {expected}")
-    mask = masks and masks / f"{stem}.png"
+    mask = masks and masks / mask_name(stem)
     if mask and not mask.is_file():
         return path, FileNotFoundError(f"no file {mask}")
     sizes = []
