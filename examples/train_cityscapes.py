@@ -50,8 +50,9 @@ flags.adopt_module_key_flags(recipe)
 SCENES = Recipe(
     weights="none",
     crop_size=97,
-    steps=600,
-    warmup_steps=100,
+    steps=480,
+    warmup_steps=80,
+    learning_rate=0.05,
     confidence_threshold=0.9,
     unlabeled_weight=1.0,
     ema_decay=0.99,

@@ -47,8 +47,8 @@ def extrude(canvas, place, profile, width, label, color, ends=(), flanks=(), tap
         a, b, c, d = strips[k]
         for strip, west, low, east, high, tint, glow in ends:
             if strip == k:
-                corners = rectangle(west, low, east, high)
-                face = [mix(mix(a, b, s), mix(d, c, s), t) for s, t in corners]
+                s, t = rectangle(west, low, east, high).T[..., None]
+                face = mix(mix(a, b, s), mix(d, c, s), t)
                 canvas.polygon(face, tint, None, normals[k], glow)
     across = np.array([math.cos(place[2]), 0.0, -math.sin(place[2])])
     for sign, outline in ((-1, left), (1, right)):

@@ -114,9 +114,8 @@ def _building(look, side, distance, start, end, roof, hidden):
             canvas.polygon(slope, roof, BUILDING, (-side * 0.7, 0.7, 0))
             front = [(face, top, start), (ridge, peak, start), (back, top, start)]
             canvas.polygon(front, look.wall, BUILDING, (0, 0, -1))
-        _facade_wall(
-            canvas, look, (face, start), (0.0, 1.0), end - start, (-side, 0, 0)
-        )
+        length, normal = end - start, (-side, 0, 0)
+        _facade_wall(canvas, look, (face, start), (0.0, 1.0), length, normal)
 
     footprint = (min(face, back), max(face, back), start, end)
     return Item(end, paint, footprint, top)
@@ -153,14 +152,14 @@ def _facade_wall(canvas, look, origin, along, length, normal):
     bay, top = length / columns, look.floors * look.storey
 
     def rectangles(start, end, low, high):
-        start, end, low, high = np.broadcast_arrays(start, end, low, high)
-        a = np.stack([start, end, end, start], -1)
-        y = np.stack([low, low, high, high], -1)
+        a, y = np.empty((2, max(np.size(start), np.size(low)), 4))
+        a.T[[0, 3]], a.T[1:3], y.T[:2], y.T[2:] = start, end, low, high
         return np.stack([origin[0] + a * along[0], y, origin[1] + a * along[1]], -1)
 
     edges = np.arange(columns) * bay
     walls = rectangles(edges, edges + bay, 0, top)
-    if canvas.quads(walls, look.wall, BUILDING, normal) < 1.5:
+    extent = canvas.quads(walls, look.wall, BUILDING, normal)
+    if extent.min(1).max(initial=0) < 1.5:
         return  # out of sight, or too far for windows
     ledges = np.arange(1, look.floors + 1) * look.storey
     strips = rectangles(0.0, length, ledges - 0.22, ledges)

@@ -55,7 +55,7 @@ class _Camera:
         return (column - self.center) / self.focal * far - self.curve * far**2 / 2, z
 
     def sees(self, footprint):
-        """Tell whether what stands on `(x0, x1, z0, z1)`, or anywhere, may be in view."""
+        """Tell whether what stands on `(x0, x1, z0, z1)` may be in view."""
         if footprint is None:
             return True
         x0, x1, z0, z1 = footprint

@@ -22,46 +22,46 @@ class Canvas:
         self._geometry = Image.fromarray(geometry)
         self._pens = ImageDraw.Draw(self._surface), ImageDraw.Draw(self._geometry)
 
-    def layers(self):
-        """Return (surface, label, depth) as arrays."""
-        geometry = np.asarray(self._geometry)
-        return np.asarray(self._surface), geometry & 255, (geometry >> 8) / 100.0
+    def samples(self, k):
+        """Yield (color, glow, label, depth) of the k x k samples of every pixel."""
+        surface, geometry = np.asarray(self._surface), np.asarray(self._geometry)
+        for i, j in np.ndindex(k, k):
+            painted, placed = surface[i::k, j::k], geometry[i::k, j::k]
+            yield painted[..., :3], painted[..., 3:], placed & 255, (placed >> 8) / 100
 
-    def shape(self, outline, depth, color, label, glow=0.0):
-        """Fill a polygon given in pixels as a flat list.
+    def shape(self, outline, depth, ink, label):
+        """Fill a polygon given in pixels as a flat list with an ink in RGBA.
 
-        Without a color it is labeled but not painted, like the gaps of a fence;
+        Without an ink it is labeled but not painted, like the gaps of a fence;
         without a label it is painted on what is already there, like a window.
         """
-        if color is not None:
-            self._pens[0].polygon(outline, fill=(*color, int(255 * glow)))
+        if ink is not None:
+            self._pens[0].polygon(outline, fill=tuple(ink))
         if label is not None:
             self._pens[1].polygon(outline, fill=label + 256 * int(100 * depth))
 
     def quads(self, points, color, label, normal=_TO_CAMERA, glow=0.0):
         """Fill polygons in space, shape (k, n, 3), of one color or of k colors.
 
-        Returns the largest extent of those in view, in pixels, or 0.
+        Returns the width and height of those in view, in pixels.
         """
         outlines, depths = self.camera.project(points)
         low, high = outlines.min(1), outlines.max(1)
+        extent = high - low
         seen = (high > 0) & (low < (self.camera.width, self.camera.height))
         if label is None:  # details below the size of a sample would only flicker
-            seen &= high - low > 0.7
+            seen &= extent > 0.7
         kept = np.flatnonzero(seen[:, 0] & seen[:, 1])
-        if not len(kept):
-            return 0.0
-        colors = np.asarray(color) * self.weather.shade(normal)
-        colors = np.minimum(np.maximum(colors, 0), 255).astype(int).tolist()
-        flat, depths = (
-            outlines.reshape(len(outlines), -1).tolist(),
-            depths[:, 0].tolist(),
-        )
-        single, even = not isinstance(colors[0], list), np.ndim(glow) == 0
-        for k in kept.tolist():
-            paint = colors if single else colors[k]
-            self.shape(flat[k], depths[k], paint, label, glow if even else glow[k])
-        return float((high - low)[kept].min(1).max())
+        if len(kept):
+            color = np.multiply(color, self.weather.shade(normal))
+            inks = np.empty((len(outlines), 4), int)
+            inks[:, :3] = np.minimum(np.maximum(color, 0), 255)
+            inks[:, 3] = np.multiply(255, glow)
+            outlines = outlines.reshape(len(outlines), -1)
+            columns = outlines[kept], depths[kept, 0], inks[kept]
+            for shape in zip(*(column.tolist() for column in columns), strict=True):
+                self.shape(*shape, label)
+        return extent[kept]
 
     def polygon(self, points, color, label, normal=_TO_CAMERA, glow=0.0):
         """Fill one polygon in space, shape (n, 3); without a color, only its label."""
@@ -90,7 +90,7 @@ class Canvas:
                 outline += (u + pixels * math.cos(turn), v + pixels * math.sin(turn))
         shade = self.weather.shade(_TO_CAMERA)
         color = [min(max(int(channel * shade), 0), 255) for channel in color]
-        self.shape(outline, depth, color, label, glow)
+        self.shape(outline, depth, (*color, int(255 * glow)), label)
 
     def discs(self, centers, radii, colors, label):
         """Draw discs that face the camera; centers (k, 3), radii (k), colors (k, 3)."""

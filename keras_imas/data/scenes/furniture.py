@@ -12,6 +12,21 @@ from keras_imas.data.scenes.classes import (
 from keras_imas.data.scenes.item import Item
 from keras_imas.data.scenes.shapes import DISC, numbers, rectangle, upright
 
+_WHITE, _RED, _BLUE, _GOLD = np.array(
+    [(235, 235, 230), (190, 30, 36), (30, 80, 165), (235, 190, 40)]
+)
+_SIGNS = [  # outline around the origin, rim, face
+    (DISC, _RED, _WHITE),
+    (DISC, _WHITE, _BLUE),
+    (DISC[::2], _WHITE, _RED),
+    (numbers("-1 -0.8, 1 -0.8, 0 1"), _RED, _WHITE),
+    (numbers("-1 0.8, 1 0.8, 0 -1"), _RED, _WHITE),
+    (numbers("-1 0, 0 -1, 1 0, 0 1"), _WHITE, _GOLD),
+    (rectangle(-1, -1, 1, 1), _WHITE, _BLUE),
+    (rectangle(-2, -0.6, 2, 0.6), _WHITE, _GOLD),
+    (rectangle(-2, -0.6, 2, 0.6), _WHITE, (40, 110, 70)),
+]
+
 
 def pole(rng, side, x, z, weather):
     """A street lamp, or a plain pole."""
@@ -42,23 +57,6 @@ def bollard(x, z, gray):
         canvas.limb((x, 0, z), (x, 0.9, z), 0.06, gray, POLE)
 
     return Item(z, paint, (x, x, z, z))
-
-
-_WHITE, _RED, _BLUE, _GOLD = np.array(
-    [(235, 235, 230), (190, 30, 36), (30, 80, 165), (235, 190, 40)]
-)
-
-_SIGNS = [  # outline around the origin, rim, face
-    (DISC, _RED, _WHITE),
-    (DISC, _WHITE, _BLUE),
-    (DISC[::2], _WHITE, _RED),
-    (numbers("-1 -0.8, 1 -0.8, 0 1"), _RED, _WHITE),
-    (numbers("-1 0.8, 1 0.8, 0 -1"), _RED, _WHITE),
-    (numbers("-1 0, 0 -1, 1 0, 0 1"), _WHITE, _GOLD),
-    (rectangle(-1, -1, 1, 1), _WHITE, _BLUE),
-    (rectangle(-2, -0.6, 2, 0.6), _WHITE, _GOLD),
-    (rectangle(-2, -0.6, 2, 0.6), _WHITE, (40, 110, 70)),
-]
 
 
 def sign(rng, x, z):

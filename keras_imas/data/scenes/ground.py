@@ -7,7 +7,9 @@ from keras_imas.data.scenes.camera import FAR, SKY_DEPTH
 from keras_imas.data.scenes.canvas import Canvas
 from keras_imas.data.scenes.chance import noise_tile
 from keras_imas.data.scenes.classes import ROAD, SIDEWALK, SKY, TERRAIN
-from keras_imas.data.scenes.shapes import mix, rectangle
+from keras_imas.data.scenes.shapes import mix
+
+_MARKING = np.array([215, 215, 208], np.float32)
 
 
 def paint_ground(rng, camera, street, weather, items):
@@ -20,10 +22,12 @@ def paint_ground(rng, camera, street, weather, items):
     geometry = np.full(len(surface), SKY + 256 * int(100 * SKY_DEPTH), np.int32)
     x, z = x.ravel()[hit].astype(np.float32), z.ravel()[hit].astype(np.float32)
     color, label = _ground_cover(rng, street, weather, x, z)
-    color = mix(color, *_markings(street, camera.focal, x, z))
-    light = np.sqrt(1 - _ground_shadows(camera, weather, items).ravel()[hit])
-    color = np.minimum(np.maximum(color * light[:, None], 0), 255)
-    surface[hit, :3] = color.astype(np.uint8)
+    cover = _markings(street, camera.focal, x, z)
+    lines = np.flatnonzero(cover)
+    color[lines] = mix(color[lines], _MARKING, cover[lines, None])
+    light = np.sqrt(1 - _shadows(camera, weather, items).ravel()[hit])
+    color *= light[:, None]
+    surface[hit, :3] = np.clip(color, 0, 255, out=color).astype(np.uint8)
     geometry[hit] = label + 256 * (100 * z).astype(np.int32)
     size = camera.height, camera.width
     surface, geometry = surface.reshape(*size, 4), geometry.reshape(size)
@@ -65,14 +69,16 @@ def _ground_cover(rng, street, weather, x, z):
 
     def noise(grain_x, grain_z):
         i = (x * np.float32(grain_x) + offset[0]).astype(np.int32) & 255
-        return tile[i, (z * np.float32(grain_z) + offset[1]).astype(np.int32) & 255]
+        j = (z * np.float32(grain_z) + offset[1]).astype(np.int32) & 255
+        return tile.take(256 * i + j)
 
     coarse, fine, near = noise(3, 1.2), noise(25, 12), np.exp(z / np.float32(-14))
     road, paved = label == ROAD, label == SIDEWALK
     wear = sum(np.abs(np.abs(x - lane) - 0.8) < 0.35 for lane, _ in street.lanes)
     patches = noise(1.1, 0.35) > rng.uniform(1.0, 2.4)
     width, length = rng.uniform(0.3, 0.9, 2).astype(np.float32)
-    joints = ((x / width) % 1 < 0.09) | ((z / length) % 1 < 0.09)
+    across, along = x / width, z / length  # in stones of the pavement
+    joints = (across - np.floor(across) < 0.09) | (along - np.floor(along) < 0.09)
     relief = 5 * coarse + np.where(road, 5 * near, 12 * (0.3 + near)) * fine
     relief -= road * (3 * wear + 14 * patches) + paved * 22 * near * joints
     relief += ~(road | paved) * 6 * coarse
@@ -83,7 +89,7 @@ def _ground_cover(rng, street, weather, x, z):
 
 
 def _markings(street, focal, x, z):
-    """Color and cover, in [0, 1], of the lines painted on the road."""
+    """Cover, in [0, 1], of the lines painted on the road."""
     footprint = z / focal
 
     def line(middle, width):
@@ -104,34 +110,34 @@ def _markings(street, focal, x, z):
         on_road = (x > -left.kerb) & (x < right.kerb)
         cover *= (z < start - 4.5) | (z > end + 4.5)
         for low in (start - 3.6, end + 0.6):
-            stripes = (x % 1.0 < 0.5) & (z > low) & (z < low + 3.0)
+            stripes = (x - np.floor(x) < 0.5) & (z > low) & (z < low + 3.0)
             cover = np.maximum(cover, 0.9 * (on_road & stripes))
         halt = (z > start - 4.7) & (z < start - 4.3) & (x > -1.7)
         cover = np.maximum(cover, on_road & halt)
         if street.closed:
             cover *= z < end
-    return np.array([215, 215, 208], np.float32), np.float32(0.8) * cover[:, None]
+    return np.float32(0.8) * cover
 
 
-def _ground_shadows(camera, weather, items):
+def _shadows(camera, weather, items):
     """Darkness in [0, 1] of the ground at every sample."""
     shadow = Image.new("L", (camera.width, camera.height))
     pen = ImageDraw.Draw(shadow)
-    drift = -np.array(weather.sun)[[0, 2]] / max(weather.sun[1], 0.2)
     casts = weather.contrast > 0.1
     fill = int(255 * (0.9 * weather.contrast if casts else 0.5))
-    for item in items:
-        if item.footprint is None or item.footprint[2] > 90:
-            continue
-        x0, x1, z0, z1 = item.footprint
-        base = rectangle(x0, z0, x1, z1)
-        faces = base[None]
-        if casts and item.height:
-            top, after = base + item.height * drift, [1, 2, 3, 0]
-            swept = np.stack([base, base[after], top[after], top], 1)
-            faces = np.concatenate([faces, swept, top[None]])
-        outlines, _ = camera.project(np.insert(faces, 1, 0.0, axis=2))
-        for outline in outlines.reshape(len(faces), -1).tolist():
-            pen.polygon(outline, fill=fill)
+    near = [item for item in items if item.footprint and item.footprint[2] <= 90]
+    x0, x1, z0, z1 = np.reshape([item.footprint for item in near], (-1, 4)).T
+    base = np.stack([x0, z0, x1, z0, x1, z1, x0, z1], 1).reshape(-1, 4, 2)
+    faces = [base]
+    if casts:
+        height = np.array([item.height for item in near])
+        drift = -np.array(weather.sun)[[0, 2]] / max(weather.sun[1], 0.2)
+        base = base[height > 0]
+        top = base + height[height > 0, None, None] * drift
+        after = np.roll(base, -1, 1), np.roll(top, -1, 1)
+        faces += [np.stack([base, *after, top], 2).reshape(-1, 4, 2), top]
+    outlines, _ = camera.project(np.insert(np.concatenate(faces), 1, 0.0, axis=2))
+    for outline in outlines.reshape(-1, 8).tolist():
+        pen.polygon(outline, fill=fill)
     blur = ImageFilter.BoxBlur(camera.width / 512 if casts else camera.width / 200)
     return np.asarray(shadow.filter(blur), np.float32) / 255

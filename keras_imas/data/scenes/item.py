@@ -1,5 +1,3 @@
-"""Something on the street."""
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -20,10 +20,10 @@ from keras_imas.data.scenes.classes import (
 from keras_imas.data.scenes.shapes import mix
 
 # Radiance of a surface that glows fully, relative to a white one in daylight.
-GLOW_RADIANCE = 3.0
+_GLOW = 3.0
 
+# Relative unevenness of the surface of a class.
 _GRAIN = np.full(256, 0.05)
-
 _GRAIN[[VEGETATION, TERRAIN, BUILDING, WALL]] = 0.3, 0.14, 0.08, 0.1
 _GRAIN[[SKY, CAR, TRAFFIC_SIGN, TRAFFIC_LIGHT]] = 0, 0.03, 0.02, 0.02
 
@@ -31,29 +31,25 @@ _GRAIN[[SKY, CAR, TRAFFIC_SIGN, TRAFFIC_LIGHT]] = 0, 0.03, 0.02, 0.02
 def develop(rng, canvas, weather, items):
     """Light the surfaces, add air, rain and noise; return (image, label_map)."""
     camera, k = canvas.camera, SUPERSAMPLING
-    surface, label, depth = canvas.layers()
     size = camera.height // k, camera.width // k
-
-    def average(samples):
-        return sum(samples[i::k, j::k] for i in range(k) for j in range(k)) / k**2
-
-    is_sky = label == SKY
-    linear = np.square(surface[..., :3], dtype=np.float32) / 255**2
-    linear[is_sky] = 0
-    clear = np.exp(depth.astype(np.float32) * -weather.fog)
-    clear[is_sky] = 1
-    glow = surface[..., 3:].astype(np.float32) * (GLOW_RADIANCE / 255)
-    diffuse, emitted = average(linear), average(linear * glow)
-    clear, open_sky = average(clear[..., None]), average(is_sky[..., None] * 1.0)
-    label_map = label[k // 2 :: k, k // 2 :: k].astype(np.uint8)
-    depth = depth[k // 2 :: k, k // 2 :: k]
+    diffuse = emitted = clear = open_sky = 0.0
+    for color, glow, label, depth in canvas.samples(k):
+        is_sky = (label == SKY)[..., None]
+        linear = np.where(is_sky, 0, np.square(color, dtype=np.float32) / 255**2)
+        haze = np.exp(depth[..., None].astype(np.float32) * -weather.fog)
+        diffuse += linear / k**2
+        emitted += linear * (glow.astype(np.float32) * (_GLOW / 255)) / k**2
+        clear += np.where(is_sky, 1, haze) / k**2
+        open_sky += is_sky / k**2
+    label_map = label.astype(np.uint8)  # of the last sample, near the middle
     row = (np.arange(size[0])[:, None] + 0.5) * k
     column = (np.arange(size[1]) + 0.5) * k
 
     diffuse *= 1 + _grain(rng, label_map)[..., None]
     radiance = diffuse * _illumination(rng, camera, weather, items, row, column, depth)
     radiance = (radiance + emitted) * clear + weather.haze * (1 - clear)
-    radiance += open_sky * _sky(rng, camera, weather, row, column)
+    end = size[0] - np.argmax(open_sky[::-1].any((1, 2)))  # no sky from this row on
+    radiance[:end] += open_sky[:end] * _sky(rng, camera, weather, row[:end], column)
     if weather.wet:
         radiance = _reflect(rng, radiance, label_map, weather)
     if weather.lamps:
@@ -109,9 +105,8 @@ def _sky(rng, camera, weather, row, column):
     high = 60 / (0.12 + rise)
     u = (column - camera.center) / camera.focal * high * 1.2
     puff = tile[(high * 1.5).astype(int) + i & 255, u.astype(int) + j & 255]
-    cover = np.clip(puff * 0.5 + 1.6 * weather.clouds - 0.8, 0, 1) * min(
-        rise.max() * 9, 1
-    )
+    cover = np.clip(puff * 0.5 + 1.6 * weather.clouds - 0.8, 0, 1)
+    cover *= min(rise.max() * 9, 1)
     white = weather.haze * (1.1 if weather.kind in ("clear", "night") else 0.8) + 0.003
     sky = mix(sky, white * (0.92 + 0.06 * puff[..., None]), 0.85 * cover[..., None])
     if weather.contrast > 0.1 and weather.sun[2] > 0.2:
@@ -141,20 +136,15 @@ def _rain(rng, radiance, weather):
     height, width = radiance.shape[:2]
     streaks = Image.new("L", (width, height))
     pen, slant = ImageDraw.Draw(streaks), rng.normal(0, 0.15)
-    for x, y, long in rng.uniform(
-        (0, 0, 0.02), (1, 1, 0.09), (int(180 * weather.wet), 3)
-    ):
-        start, end = (
-            (x * width, y * height),
-            ((x + slant * long) * width, (y + long) * height),
-        )
-        pen.line((*start, *end), fill=int(rng.uniform(30, 110)))
+    count = int(180 * weather.wet)
+    for x, y, long in rng.uniform((0, 0, 0.02), (1, 1, 0.09), (count, 3)):
+        end = ((x + slant * long) * width, (y + long) * height)
+        pen.line((x * width, y * height, *end), fill=int(rng.uniform(30, 110)))
     veil = np.asarray(streaks)[..., None] / 255.0
     drops = Image.new("L", (width, height))
     pen = ImageDraw.Draw(drops)
-    for x, y, size in rng.uniform(
-        (0, 0, 0.004), (1, 1, 0.02), (rng.integers(0, 14), 3)
-    ):
+    count = rng.integers(0, 14)
+    for x, y, size in rng.uniform((0, 0, 0.004), (1, 1, 0.02), (count, 3)):
         box = np.array([x - size, 2 * y - size, x + size, 2 * y + size]) * width
         pen.ellipse(box.tolist(), fill=230)
     lens = np.asarray(drops.filter(ImageFilter.BoxBlur(1)))[..., None] / 255.0
@@ -167,6 +157,5 @@ def _blur(radiance, spread):
     peak = max(float(radiance.max()), 1e-6)
     pixels = np.sqrt(np.clip(radiance / peak, 0, 1))
     image = Image.fromarray((255 * pixels).astype(np.uint8))
-    return (
-        peak * (np.asarray(image.filter(ImageFilter.GaussianBlur(spread))) / 255.0) ** 2
-    )
+    blurred = np.asarray(image.filter(ImageFilter.GaussianBlur(spread)))
+    return peak * (blurred / 255.0) ** 2

@@ -23,10 +23,8 @@ def person(rng, x, z, weather):
 
     def paint(canvas):
         def limb(x0, y0, x1, y1, radius, color):
-            start, end = (
-                (x + x0 * scale, y0 * scale, z),
-                (x + x1 * scale, y1 * scale, z),
-            )
+            start = (x + x0 * scale, y0 * scale, z)
+            end = (x + x1 * scale, y1 * scale, z)
             canvas.limb(start, end, radius * scale, color, PERSON)
 
         for sign in (-1, 1):

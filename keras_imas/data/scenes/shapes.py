@@ -15,9 +15,8 @@ def numbers(table):
 
 def rectangle(left, low, right, high):
     """Corners (4, 2) of a rectangle."""
-    return np.array(
-        [(left, low), (right, low), (right, high), (left, high)], np.float64
-    )
+    corners = [(left, low), (right, low), (right, high), (left, high)]
+    return np.array(corners, np.float64)
 
 
 def upright(outline, z):

@@ -21,6 +21,7 @@ _LIVERIES = numbers(
 )
 
 _GLASS, _DISPLAY = (44, 52, 60), (235, 190, 40)
+
 # (back, height) pairs from the lower back to the lower front; strip 2 or 1 is the rear
 # window and the strip after the roof the windscreen.
 _CARS = {
@@ -71,13 +72,8 @@ def truck(rng, place, weather):
     doors = [(0, 0.49, 0, 0.51, 1, cargo * 0.6, 0), (0, 0, 0, 1, 0.04, cargo * 0.5, 0)]
     logo = rectangle(rear + 0.5, height * 0.5, nose - 0.5, height * 0.7)
     logo = [(logo, rng.uniform(20, 230, 3), 0)] if rng.random() < 0.6 else []
-    outline = [
-        (nose, 0.45),
-        (nose, cab),
-        (front - 0.3, cab),
-        (front, 1.5),
-        (front, 0.45),
-    ]
+    outline = [(nose, 0.45), (nose, cab), (front - 0.3, cab), (front, 1.5)]
+    outline += [(front, 0.45)]
     screen = [(2, 0.06, 0.1, 0.94, 0.95, _GLASS, 0), *lights[1::2]]
     window = [(rectangle(nose + 0.6, 1.5, front - 0.4, cab - 0.2), _GLASS, 0)]
     parts = [
@@ -114,12 +110,10 @@ def _coach(rng, place, weather, label, long, height, slant):
     ends = [
         (1, 0.08, 0.02, 0.92, 0.75, glass, lit),
         (1, 0.2, 0.8, 0.8, 0.95, _DISPLAY, 0.3),
-    ]
-    ends += [
         (3, 0.08, 0.22, 0.92, 0.95, glass, lit),
         (3, 0.2, 0.06, 0.8, 0.18, _DISPLAY, 0.3),
+        *_lights(weather, 0, 4, 0.15, 0.35, 0.14),
     ]
-    ends += _lights(weather, 0, 4, 0.15, 0.35, 0.14)
     if label == BUS:
         flanks += _wheels((-reach * 0.55, reach * 0.58), 0.48)
     return _vehicle(place, [(profile, 2.5, label, color, ends, flanks, 0.03)])
@@ -169,4 +163,4 @@ def paint_bonnet(rng, canvas):
         row[[0, -1]] = height + 2
         outline = np.stack([column, row], -1).ravel().tolist()
         tint = (color * (1.5 - 0.5 * share)).astype(int).tolist()
-        canvas.shape(outline, NEAR, tint, IGNORE_CLASS)
+        canvas.shape(outline, NEAR, (*tint, 0), IGNORE_CLASS)
