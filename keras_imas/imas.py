@@ -1,6 +1,9 @@
 """iMAS: instance-specific and model-adaptive supervision (Zhao et al., CVPR 2023)."""
 
+import itertools
+
 import keras
+import numpy as np
 from keras import ops
 
 from keras_imas.arguments import check_class, check_fraction, check_range
@@ -26,6 +29,11 @@ from keras_imas.scoring import (
 )
 from keras_imas.teacher import ema_decay, ema_update
 
+_INPUTS = (
+    'The inputs of `fit` must be a dict with "labeled" images and, for semi-supervised '
+    'steps, "unlabeled" and "unlabeled_strong" ones.'
+)
+
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class IMAS(keras.Model):
@@ -50,7 +58,8 @@ class IMAS(keras.Model):
 
     Args:
         student: Keras model from images to logits, built; at the images' resolution or
-            lower. Of several outputs the first is the main one, the second auxiliary.
+            lower. Of several outputs the first is the main one, the second auxiliary;
+            in a dict, the one named `"auxiliary"`.
         teacher: A second model like `student`, for students that Keras can't clone.
             Defaults to `None`: a clone. It starts as a copy of the student.
         confidence_threshold: Confidence τ from which a pseudo label counts, in [0, 1].
@@ -213,6 +222,39 @@ class IMAS(keras.Model):
             )
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
+    def compile_from_config(self, config):
+        """Configure training as it was when the model was saved.
+
+        Args:
+            config: What `get_compile_config` returned.
+        """
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        """Train, as `keras.Model.fit`; NumPy arrays are checked before the first step.
+
+        Args:
+            x: Dict of images, see above; or batches of such dicts and label maps.
+            y: Label maps `(N, H, W)`, where `x` is a dict.
+            batch_size: See `keras.Model.fit`.
+            *args: See `keras.Model.fit`.
+            **kwargs: See `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: If `y` holds an id that is neither a class nor `ignore_class`,
+                or a batch can't be paired.
+        """
+        if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
+            self._check_labels(x["labeled"], y)
+            if "unlabeled" in x:
+                batch_size = batch_size or 32
+                self._check_pairs(len(y) % batch_size or batch_size)
+        return super().fit(x, y, batch_size, *args, **kwargs)
+
     def call(self, inputs, training=None):
         """Segment images by the teacher, or run the forward part of a training step.
 
@@ -302,6 +344,8 @@ class IMAS(keras.Model):
             Scalar tensor.
         """
         if not isinstance(y_pred, dict):
+            if training:
+                raise ValueError(f"{_INPUTS} Received: {type(x).__name__}")
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         # The student's regularizers come along; the teacher, not trainable, has none.
         loss = super().compute_loss(x, y, y_pred["labeled"], sample_weight, training)
@@ -455,11 +499,7 @@ class IMAS(keras.Model):
 
     def _images(self, inputs, name):
         if name not in inputs:
-            raise ValueError(
-                'The inputs of `fit` must be a dict with "labeled" images and, for '
-                'semi-supervised steps, "unlabeled" and "unlabeled_strong" ones. '
-                f"Received: {sorted(inputs)}"
-            )
+            raise ValueError(f"{_INPUTS} Received: {sorted(inputs)}")
         return ops.cast(inputs[name], self.compute_dtype)
 
     def _check_batch(self, labeled, weak, strong):
@@ -474,11 +514,24 @@ class IMAS(keras.Model):
                 "through the student as one batch. Received shapes: "
                 f"{tuple(labeled.shape)} and {tuple(weak.shape)}"
             )
-        if self.adaptive_cutmix and 1 in (weak.shape[0], self.pairing_group_size):
+        self._check_pairs(weak.shape[0])
+
+    def _check_labels(self, images, labels):
+        images = keras.KerasTensor((1, *np.shape(images)[1:]))
+        num_classes = self.compute_output_spec(images).shape[-1]
+        known = (labels >= 0) & (labels < num_classes) | (labels == self.ignore_class)
+        if not known.all():
+            raise ValueError(
+                f"`y` must hold classes, in [0, {num_classes}), and `ignore_class`, "
+                f"{self.ignore_class}. Received: {labels[~known][0]}"
+            )
+
+    def _check_pairs(self, batch_size):
+        if self.adaptive_cutmix and 1 in (batch_size, self.pairing_group_size):
             raise ValueError(
                 "Adaptive CutMix pairs images of different hardness and needs 2 or "
                 "more unlabeled images in each pairing group. Received: an unlabeled "
-                f"batch of {weak.shape[0]}, pairing_group_size="
+                f"batch of {batch_size}, pairing_group_size="
                 f"{self.pairing_group_size}. Take a larger unlabeled batch or group, "
                 "or set `adaptive_cutmix=False`"
             )
@@ -501,11 +554,7 @@ class IMAS(keras.Model):
         images = ops.concatenate(list(views.values()), axis=0)
         outputs = list_outputs(self.student(images, training=training))
         logits = resize_logits(outputs[0], images)
-        result, start = {}, 0
-        for name, view in views.items():
-            stop = start + ops.shape(view)[0]
-            result[name] = logits[start:stop]
-            start = stop
+        result = dict(zip(views, _split(logits, views.values()), strict=True))
         if len(outputs) > 1:
             labeled = views["labeled"]
             auxiliary = outputs[1][: ops.shape(labeled)[0]]
@@ -554,8 +603,20 @@ class IMAS(keras.Model):
         self.step.assign_add(1)
 
 
+def _split(images, parts):
+    """Split a batch into parts of the sizes of `parts`."""
+    stops = list(itertools.accumulate(ops.shape(part)[0] for part in parts))
+    if len(stops) > 1 and all(isinstance(stop, int) for stop in stops):
+        # The gradient of a split is one concatenation, that of slices a sum of pads.
+        return ops.split(images, stops[:-1], axis=0)
+    return [
+        images[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)
+    ]
+
+
 def _clone(student):
     """Return a built copy of a model, with weights of its own."""
+    clone = reason = None
     try:
         if isinstance(student, keras.Sequential) or student.layers[0].__class__ is (
             keras.layers.InputLayer
@@ -563,9 +624,10 @@ def _clone(student):
             return keras.models.clone_model(student)
         clone = student.__class__.from_config(student.get_config())
         clone.build_from_config(student.get_build_config())
+        clone.built = True  # Keras leaves that to whoever calls `build_from_config`
     except (NotImplementedError, TypeError, ValueError) as error:
-        clone, reason = None, error
-    if clone is None or not clone.built or len(clone.weights) != len(student.weights):
+        reason = error
+    if clone is None or len(clone.weights) != len(student.weights):
         raise ValueError(
             f"Keras can't clone the student, a {student.__class__.__name__}. Pass "
             "`teacher=`, a second model made the same way and built, or give the class "

@@ -12,17 +12,28 @@ def list_outputs(outputs):
     """List a network's outputs: the main logits first, then auxiliary ones.
 
     Args:
-        outputs: A tensor, a list or tuple of them, or a dict.
+        outputs: A tensor; a list or tuple of them; or a dict of one of any name and,
+            if there is an auxiliary one, `"auxiliary"`.
 
     Returns:
         List of tensors.
 
+    Raises:
+        ValueError: If it can't be told which output of a dict is the main one.
+
     Example:
-        >>> list_outputs({"main": 1, "auxiliary": 2})
+        >>> list_outputs({"auxiliary": 2, "main": 1})
         [1, 2]
     """
     if isinstance(outputs, dict):
-        return list(outputs.values())
+        # By name, as Keras on PyTorch returns the keys sorted.
+        names = sorted(outputs, key=lambda name: name == "auxiliary")
+        if len(names) > 1 and names[1] != "auxiliary":
+            raise ValueError(
+                "A dict of outputs must hold the main logits under any name, and "
+                f'auxiliary ones as "auxiliary". Received: {names}'
+            )
+        return [outputs[name] for name in names]
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 

@@ -25,10 +25,13 @@ def resize_bilinear(images, height, width):
         >>> ops.convert_to_numpy(resize_bilinear(row, 1, 5))[0, 0, :, 0].tolist()
         [0.0, 1.0, 2.0, 3.0, 4.0]
     """
-    rows = _interpolation(ops.shape(images)[1], height, images.dtype)
-    columns = _interpolation(ops.shape(images)[2], width, images.dtype)
-    images = ops.einsum("Hh,bhwc->bHwc", rows, images)
-    return ops.einsum("Ww,bHwc->bHWc", columns, images)
+    _, old_height, old_width, channels = ops.shape(images)
+    rows = _interpolation(old_height, height, images.dtype)
+    columns = _interpolation(old_width, width, images.dtype)
+    # Products of matrices as they lie in memory: an einsum would transpose.
+    images = ops.matmul(columns, ops.reshape(images, (-1, old_width, channels)))
+    images = ops.reshape(images, (-1, old_height, width * channels))
+    return ops.reshape(ops.matmul(rows, images), (-1, height, width, channels))
 
 
 def _interpolation(old, new, dtype):
