@@ -1,0 +1,92 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_imas import experiment
+from keras_imas.recipe import METHODS, Recipe
+
+RECIPE = Recipe(steps=2, crop_size=9, learning_rate=1e-6, ohem_min_kept=50)
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (7, 10, 12, 3)).astype("uint8")
+LABELS = RNG.integers(0, 3, (7, 10, 12)).astype("uint8")
+
+
+def run(recipe, output_dir, labels=LABELS, validation=True):
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    return experiment.run(
+        recipe,
+        (IMAGES[:2], labels[:2]),
+        IMAGES[2:6],
+        (IMAGES[6:], labels[6:]) if validation else None,
+        class_names=["a", "b", "c"],
+        output_dir=str(output_dir),
+        student=network,
+        verbose=0,
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
+    recipe = dataclasses.replace(RECIPE, method=method)
+    results = run(recipe, tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "hardness.png",
+        "history.jsonl",
+        "predictions.png",
+        "run.json",
+        "teacher_best.keras",
+        "teacher_last.keras",
+    }
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert saved == results
+    assert saved["recipe"] == dataclasses.asdict(recipe)
+    assert saved["steps"] == 2  # two epochs of one step
+    lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    assert ("hardness" in json.loads(lines[0])) == (method != "supervised")
+    teacher = keras.models.load_model(tmp_path / "run" / "teacher_last.keras")
+    assert teacher.predict(IMAGES[:1], verbose=0).shape == (1, 10, 12, 3)
+    printed = capsys.readouterr().out
+    assert "| **mean** |" in printed and f"{method} on 2 labeled" in printed
+
+
+def test_runs_without_validation_images(tmp_path):
+    results = run(RECIPE, tmp_path / "run", validation=False)
+    assert "teacher_last" not in results
+    assert (tmp_path / "run" / "teacher_last.keras").is_file()
+    assert not (tmp_path / "run" / "teacher_best.keras").exists()
+
+
+def test_bad_labels_are_named_before_anything_is_written(tmp_path):
+    labels = LABELS.copy()
+    labels[1, 0, 0] = 9
+    with pytest.raises(ValueError, match=r"#1.* contains 9; allowed are 0 to 2"):
+        run(RECIPE, tmp_path / "run", labels)
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "precious.txt").write_text("thesis")
+    with pytest.raises(FileExistsError, match="is not empty"):
+        run(RECIPE, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_unused_directory_counts_on(tmp_path):
+    prefix = str(tmp_path / "run")
+    assert experiment.unused_directory(prefix) == f"{prefix}-1"
+    (tmp_path / "run-1").mkdir()
+    assert experiment.unused_directory(prefix) == f"{prefix}-2"
+
+
+@pytest.mark.parametrize(
+    "change", [{"method": "magic"}, {"steps": 0}, {"crop_size": -1}]
+)
+def test_recipe_refuses_what_cannot_be(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Recipe(**change)

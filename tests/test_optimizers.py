@@ -1,0 +1,131 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_imas.optimizers import SGD
+
+
+def sgd(value, gradients, rates, momentum, l2):
+    """PyTorch's rule with Keras' place for the learning rate: in the velocity."""
+    value, velocity = np.float64(value), 0.0
+    for gradient, rate in zip(gradients, rates, strict=True):
+        velocity = momentum * velocity - rate * (gradient + l2 * value)
+        value = value + velocity
+    return value
+
+
+def problem(steps=5):
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=(3, 4)).astype("float32")
+    return value, rng.normal(size=(steps, 3, 4)).astype("float32")
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_matches_numpy(momentum, l2):
+    value, gradients = problem()
+    variable = keras.Variable(value)
+    optimizer = SGD(0.2, momentum, l2=l2)
+    for gradient in gradients:
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+    expected = sgd(value, gradients, [0.2] * 5, momentum, l2)
+    result = ops.convert_to_numpy(variable)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_matches_pytorch():
+    torch = pytest.importorskip("torch")
+    value, gradients = problem()
+    variable = keras.Variable(value)
+    optimizer = SGD(0.2, momentum=0.9, l2=0.1)
+    parameter = torch.nn.Parameter(torch.tensor(value))
+    theirs = torch.optim.SGD([parameter], 0.2, momentum=0.9, weight_decay=0.1)
+    for gradient in gradients:
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+        parameter.grad = torch.tensor(gradient)
+        theirs.step()
+    result = ops.convert_to_numpy(variable)
+    np.testing.assert_allclose(result, parameter.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_learning_rate_may_be_a_schedule():
+    value, gradients = problem()
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.2, 5, 0.0, power=0.9)
+    variable = keras.Variable(value)
+    optimizer = SGD(schedule, momentum=0.9, l2=0.1)
+    for gradient in gradients:
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+    rates = [0.2 * (1 - step / 5) ** 0.9 for step in range(5)]
+    expected = sgd(value, gradients, rates, 0.9, 0.1)
+    result = ops.convert_to_numpy(variable)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_momentum_amplifies_the_decay_unlike_that_of_keras():
+    """Without gradients, after many small steps: by 1 / (1 - momentum)."""
+    left = {}
+    for name, optimizer in (
+        ("ours", SGD(0.01, momentum=0.9, l2=0.01)),
+        ("keras", keras.optimizers.SGD(0.01, momentum=0.9, weight_decay=0.01)),
+    ):
+        variable = keras.Variable(np.ones((1,), "float32"))
+        for _ in range(200):
+            optimizer.apply([ops.zeros((1,))], [variable])
+        left[name] = 1.0 - float(ops.convert_to_numpy(variable)[0])
+    assert left["ours"] == pytest.approx(9.5 * left["keras"], rel=0.05)
+
+
+def conv_model():
+    layers = [
+        keras.Input((4, 4, 3)),
+        keras.layers.Conv2D(2, 1),
+        keras.layers.BatchNormalization(),
+    ]
+    return keras.Sequential(layers)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_decays_every_weight_in_fit(run_eagerly):
+    """Biases and batch normalization included; without a loss nothing else moves."""
+    model = conv_model()
+    model.set_weights([w + 1.0 for w in model.get_weights()])
+    before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+    model.compile(
+        SGD(0.1, momentum=0.0, l2=0.5),
+        lambda y_true, y_pred: 0.0 * ops.sum(y_pred),
+        run_eagerly=run_eagerly,
+    )
+    model.train_on_batch(np.ones((2, 4, 4, 3)), np.zeros((2, 4, 4, 2)))
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        result = ops.convert_to_numpy(variable)
+        np.testing.assert_allclose(result, 0.95 * old, rtol=1e-5)
+
+
+def test_saves_and_loads(tmp_path):
+    x, y = np.ones((2, 4, 4, 3), "float32"), np.ones((2, 4, 4, 2), "float32")
+    model = conv_model()
+    model.compile(SGD(0.01, momentum=0.8, l2=0.3, nesterov=True), "mse")
+    model.train_on_batch(x, y)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.optimizer) is SGD
+    assert loaded.optimizer.l2 == 0.3
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
+    for a, b in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+    for network in (model, loaded):
+        network.train_on_batch(x, y)
+    for a, b in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_config():
+    optimizer = SGD.from_config(SGD(0.5, l2=0.25, clipnorm=1.0).get_config())
+    config = optimizer.get_config()
+    assert (config["l2"], config["momentum"], config["clipnorm"]) == (0.25, 0.9, 1.0)
+
+
+def test_negative_l2():
+    with pytest.raises(ValueError, match="`l2` must not be negative. Received: l2=-1"):
+        SGD(l2=-1)
