@@ -1,65 +1,207 @@
+import json
+import os
+
 import keras
 import numpy as np
+import pytest
 
 import keras_imas
-from keras_imas.callbacks import Evaluation, TimeEstimate
+from keras_imas.callbacks import (
+    Evaluation,
+    TimeEstimate,
+    format_duration,
+    save_atomically,
+)
 from keras_imas.metrics import MeanIoU
 
-IMAGES = np.random.default_rng(0).uniform(0, 1, (8, 8, 8, 3)).astype("float32")
-LABELS = (IMAGES[..., 0] > 0.5).astype("int32")
+CLASSES = 3
+RNG = np.random.default_rng(0)
+IMAGES = RNG.uniform(0, 255, (5, 6, 7, 3)).astype("float32")
+LABELS = RNG.integers(0, CLASSES, (5, 6, 7)).astype("int32")
+LABELS[:, 0] = 255
+BATCH = {
+    "labeled": IMAGES[:4],
+    "unlabeled": IMAGES[:4, ::-1],
+    "unlabeled_strong": 255 - IMAGES[:4, ::-1],
+}
 
 
-class Batches(keras.utils.PyDataset):
+class Pairs(keras.utils.PyDataset):
+    """Images and label maps, two a batch; the last has one."""
+
     def __len__(self):
-        return 2
+        return 3
 
     def __getitem__(self, index):
-        part = slice(4 * index, 4 * index + 4)
-        return IMAGES[part], LABELS[part]
+        chosen = slice(2 * index, 2 * index + 2)
+        return IMAGES[chosen], LABELS[chosen]
 
 
-def fit(callbacks, epochs=4, **arguments):
-    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
-    model = keras_imas.IMAS(keras.Sequential(layers), seed=0, **arguments)
-    model.compile(keras.optimizers.SGD(0.5))
-    batch = {"labeled": IMAGES, "unlabeled": IMAGES, "unlabeled_strong": 1 - IMAGES}
-    history = model.fit(
-        batch, LABELS, batch_size=4, epochs=epochs, callbacks=callbacks, verbose=0
-    )
-    return model, history.history
+def imas(**options):
+    layers = [
+        keras.Input((6, 7, 3)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(CLASSES, 1, strides=2),
+    ]
+    model = keras_imas.IMAS(keras.Sequential(layers), seed=0, **options)
+    model.compile(keras.optimizers.SGD(0.5), run_eagerly=True)
+    return model
 
 
-def accuracy(network):
-    metric = MeanIoU(2)
+def fit(model, *callbacks, epochs=3):
+    return model.fit(
+        BATCH,
+        LABELS[:4],
+        batch_size=2,
+        epochs=epochs,
+        callbacks=list(callbacks),
+        shuffle=False,
+        verbose=0,
+    ).history
+
+
+def evaluation(**options):
+    return Evaluation(Pairs(), MeanIoU(CLASSES, ignore_class=255), **options)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keeps the epochs' logs, and both networks' weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.logs, self.teachers, self.students = [], [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs.append(dict(logs))
+        self.teachers.append(self.model.teacher.get_weights())
+        self.students.append(self.model.student.get_weights())
+
+
+def iou(model, network, weights):
+    """The mean IoU of a network with other weights, by hand."""
+    network = keras_imas.inference.segmenter(network)
+    kept = network.get_weights()
+    network.set_weights(weights)
+    metric = MeanIoU(CLASSES, ignore_class=255)
     metric.update_state(LABELS, network.predict(IMAGES, verbose=0))
+    network.set_weights(kept)
     return float(metric.result())
 
 
-def test_evaluation_reports_both_networks_and_keeps_the_best_teacher(tmp_path):
-    evaluation = Evaluation(
-        Batches(workers=1), MeanIoU(2), filepath=tmp_path / "best.keras"
+def test_evaluates_teacher_and_student_after_each_epoch(tmp_path):
+    model, recorder = imas(ema_decay=0.9), Recorder()
+    callback = evaluation()
+    # Those that come after it see its results.
+    stop = keras.callbacks.EarlyStopping("val_mean_iou", mode="max", patience=9)
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    history = fit(model, callback, recorder, stop, log)
+    assert "val_student_mean_iou" in (tmp_path / "log.csv").read_text()
+    assert stop.best == callback.best
+    json.dumps({name: float(value) for name, value in recorder.logs[0].items()})
+    names = {"val_loss", "val_mean_iou", "val_student_loss", "val_student_mean_iou"}
+    assert all(names < set(logs) for logs in recorder.logs)
+    assert names < set(history)
+    for epoch, logs in enumerate(recorder.logs):
+        for name, network, weights in (
+            ("val_mean_iou", model.teacher, recorder.teachers[epoch]),
+            ("val_student_mean_iou", model.student, recorder.students[epoch]),
+        ):
+            expected = iou(model, network, weights)
+            assert logs[name] == pytest.approx(expected, abs=1e-4)
+    values = history["val_mean_iou"]
+    assert callback.best == max(values)
+    assert callback.best_epoch == values.index(max(values))
+    last = callback.metrics["teacher"].per_class()
+    assert np.nanmean(last) == pytest.approx(values[-1], abs=1e-4)
+
+
+def test_evaluating_does_not_change_training():
+    results = []
+    for callbacks in ([], [evaluation()]):
+        keras.utils.set_random_seed(0)
+        model = imas()
+        fit(model, *callbacks, epochs=2)
+        results.append(model.get_weights())
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("every, epochs, expected", [(2, 5, [1, 3, 4]), (9, 2, [1])])
+def test_every_few_epochs_and_after_the_last(every, epochs, expected):
+    recorder = Recorder()
+    fit(imas(), evaluation(every=every), recorder, epochs=epochs)
+    seen = [i for i, logs in enumerate(recorder.logs) if "val_mean_iou" in logs]
+    assert seen == expected
+
+
+def test_keeps_the_best_teacher(tmp_path):
+    model, recorder = imas(ema_decay=0.5), Recorder()
+    callback = evaluation(filepath=str(tmp_path / "best.keras"))
+    history = fit(model, callback, recorder, epochs=4)
+    assert os.listdir(tmp_path) == ["best.keras"]
+    best = keras.saving.load_model(tmp_path / "best.keras")
+    weights = recorder.teachers[callback.best_epoch]
+    for a, b in zip(best.get_weights(), weights, strict=True):
+        np.testing.assert_allclose(a, b)
+    metric = MeanIoU(CLASSES, ignore_class=255)
+    metric.update_state(LABELS, best.predict(IMAGES, verbose=0))
+    assert float(metric.result()) == pytest.approx(
+        max(history["val_mean_iou"]), abs=1e-4
     )
-    model, history = fit([evaluation], ema_copy_steps=2)
-    teacher, student = history["val_mean_iou"], history["val_student_mean_iou"]
-    assert len(teacher) == len(student) == 4
-    np.testing.assert_allclose(teacher[-1], accuracy(model.teacher), atol=1e-5)
-    np.testing.assert_allclose(student[-1], accuracy(model.student), atol=1e-5)
-    assert evaluation.best == max(teacher)
-    assert evaluation.best_epoch == int(np.argmax(teacher))
-    best = keras.models.load_model(tmp_path / "best.keras")
-    np.testing.assert_allclose(accuracy(best), max(teacher), atol=1e-5)
-    assert [path.name for path in tmp_path.iterdir()] == ["best.keras"]
 
 
-def test_evaluation_every_few_epochs_and_at_the_end():
-    evaluation = Evaluation(Batches(workers=1), MeanIoU(2), every=3)
-    _, history = fit([evaluation], epochs=5)
-    assert len(history["val_mean_iou"]) == 2
-    assert len(history["loss"]) == 5
+def test_any_metric_to_be_maximized():
+    metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    history = fit(imas(), Evaluation(Pairs(), metric), epochs=1)
+    assert {"val_accuracy", "val_student_accuracy"} < set(history)
 
 
-def test_time_estimate_prints_once(capsys):
-    fit([TimeEstimate(warm_up=1, steps=2)], epochs=4)
-    printed = capsys.readouterr().out
-    assert printed.count("training takes about") == 1
-    assert "8 steps at" in printed
+def test_save_atomically_replaces(tmp_path):
+    path = str(tmp_path / "model.keras")
+    for bias in (1.0, 2.0):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.set_weights([np.zeros((3, 2)), np.full((2,), bias)])
+        save_atomically(model, path)
+        assert os.listdir(tmp_path) == ["model.keras"]
+        loaded = keras.saving.load_model(path)
+        assert loaded.get_weights()[1][0] == bias
+
+
+def test_a_failed_save_keeps_the_old_file(tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"old")
+
+    class Unsaveable(keras.layers.Layer):
+        def get_config(self):
+            raise RuntimeError("no")
+
+    model = keras.Sequential([keras.Input((3,)), Unsaveable()])
+    with pytest.raises(RuntimeError):
+        save_atomically(model, str(path))
+    assert path.read_bytes() == b"old"
+
+
+def test_time_estimate(capsys):
+    fit(imas(), TimeEstimate(warm_up=1, steps=2), epochs=3)
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x]
+    assert line.startswith("6 steps at ") and "training takes about" in line
+
+
+def test_no_time_estimate_for_a_short_run(capsys):
+    fit(imas(), TimeEstimate(warm_up=3, steps=10), epochs=1)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "seconds, expected",
+    [
+        (0.2, "0 s"),
+        (59.4, "59 s"),
+        (60, "1.0 min"),
+        (3599, "60.0 min"),
+        (3600, "1.0 h"),
+        (90_000, "25.0 h"),
+    ],
+)
+def test_format_duration(seconds, expected):
+    assert format_duration(seconds) == expected

@@ -1,67 +1,195 @@
 import keras
 import numpy as np
 import pytest
+import reference
+from keras import ops
 
 import keras_imas
-from keras_imas.inference import list_outputs, score_hardness, segmenter
+from keras_imas import inference
+
+CLASSES = 3
 
 
-def student(size=None, outputs=1, strides=2):
-    images = keras.Input((size, size, 3))
-    heads = [keras.layers.Conv2D(4, 3, strides=strides, padding="same")(images)
-             for _ in range(outputs)]  # fmt: skip
-    return keras.Model(images, heads if outputs > 1 else heads[0])
+def images(count, size=(6, 7), seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0, 255, (count, *size, 3)).astype("float32")
 
 
-@pytest.mark.parametrize("size", [None, 12])
-@pytest.mark.parametrize("outputs", [1, 2])
-@pytest.mark.parametrize("strides", [1, 2])
-def test_segmenter_returns_logits_of_the_images_resolution(size, outputs, strides):
-    network = student(size, outputs, strides)
-    images = np.random.default_rng(0).uniform(0, 255, (2, 12, 12, 3)).astype("float32")
-    logits = segmenter(network).predict_on_batch(images)
-    assert logits.shape == (2, 12, 12, 4)
-    assert logits.dtype == "float32"
-    main = np.asarray(list_outputs(network.predict_on_batch(images))[0])
-    np.testing.assert_allclose(
-        logits[:, :: 11, :: 11], main[:, :: main.shape[1] - 1, :: main.shape[2] - 1],
-        rtol=1e-4, atol=1e-4,
-    )  # fmt: skip
+def network(size=(None, None), strides=1, **options):
+    layers = [
+        keras.Input((*size, 3)),
+        keras.layers.Conv2D(CLASSES, 1, strides=strides, **options),
+    ]
+    return keras.Sequential(layers)
+
+
+def two_outputs():
+    inputs = keras.Input((6, 7, 3))
+    outputs = [keras.layers.Conv2D(CLASSES, 1, strides=s)(inputs) for s in (2, 3)]
+    return keras.Model(inputs, outputs)
+
+
+@keras.saving.register_keras_serializable(package="test_inference")
+class Subclassed(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = keras.layers.BatchNormalization()
+        self.head = keras.layers.Conv2D(CLASSES, 1, strides=2)
+
+    def call(self, images, training=None):
+        return self.head(self.norm(images, training=training))
+
+
+def subclassed():
+    model = Subclassed()
+    model(images(1))
+    return model
+
+
+@pytest.mark.parametrize(
+    "outputs, expected",
+    [
+        (1, [1]),
+        ([1, 2], [1, 2]),
+        ((1, 2, 3), [1, 2, 3]),
+        ({"logits": 1}, [1]),
+        ({"auxiliary": 2, "out": 1}, [1, 2]),
+        ({"a": 1, "auxiliary": 2}, [1, 2]),
+    ],
+)
+def test_list_outputs(outputs, expected):
+    assert inference.list_outputs(outputs) == expected
+
+
+@pytest.mark.parametrize(
+    "outputs", [{"a": 1, "b": 2}, {"a": 1, "auxiliary": 2, "b": 3}]
+)
+def test_outputs_of_which_none_is_clearly_the_main_one(outputs):
+    with pytest.raises(ValueError, match='"auxiliary".*Received: '):
+        inference.list_outputs(outputs)
+
+
+def test_logits_at_full_resolution_stay():
+    logits = ops.cast(ops.convert_to_tensor(images(2)), "float32")
+    assert inference.resize_logits(logits, ops.zeros((2, 6, 7, 3))) is logits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_logits_become_float32_at_the_resolution_of_the_images(dtype):
+    logits = ops.cast(ops.convert_to_tensor(images(2, (3, 4)) / 255), dtype)
+    result = inference.resize_logits(logits, ops.zeros((2, 6, 9, 1)))
+    assert keras.backend.standardize_dtype(result.dtype) == "float32"
+    assert tuple(result.shape) == (2, 6, 9, 3)
+    corners = ops.convert_to_numpy(result)[:, ::5, ::8]
+    expected = ops.convert_to_numpy(ops.cast(logits, "float32"))[:, ::2, ::3]
+    np.testing.assert_allclose(corners, expected, atol=1e-6)
+
+
+def test_logits_of_another_rank():
+    with pytest.raises(ValueError, match=r"\(batch, height, width, classes\).*\(2, 5"):
+        inference.resize_logits(ops.zeros((2, 5)), ops.zeros((2, 6, 7, 3)))
+
+
+def test_networks_run_in_inference_mode():
+    inputs = keras.Input((6, 7, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Dropout(0.9)(inputs))
+    model = keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1)(x))
+    before = model.get_weights()
+    first, second = (
+        ops.convert_to_numpy(inference.resized_logits(model, images(2)))
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: network((6, 7)),
+        lambda: network((6, 7), strides=2),
+        network,
+        lambda: network(strides=3),
+        two_outputs,
+        subclassed,
+    ],
+    ids=["fixed", "fixed, low", "any size", "any size, low", "outputs", "subclassed"],
+)
+def test_segmenter(make, tmp_path):
+    model = make()
+    wrapped = inference.segmenter(model)
+    wrapped.save(tmp_path / "segmenter.keras")
+    loaded = keras.saving.load_model(tmp_path / "segmenter.keras")
+    for size in ((6, 7), (9, 5)):
+        if None not in wrapped.input_shape[1:] and size != (6, 7):
+            continue
+        x = images(2, size)
+        logits = wrapped.predict(x, verbose=0)
+        assert logits.shape == (2, *size, CLASSES) and logits.dtype == "float32"
+        expected = ops.convert_to_numpy(inference.resized_logits(model, x))
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(
+            loaded.predict(x, verbose=0), logits, rtol=1e-4, atol=1e-3
+        )
 
 
 def test_segmenter_shares_the_weights():
-    network = student()
-    model = segmenter(network)
-    network.set_weights([0 * weight for weight in network.get_weights()])
-    assert not model.predict_on_batch(np.ones((1, 8, 8, 3))).any()
+    model = network((6, 7))
+    wrapped = inference.segmenter(model)
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    np.testing.assert_array_equal(wrapped.predict(images(1), verbose=0), 0.0)
 
 
-def test_score_hardness_is_hardness_image_by_image():
+def test_segmenter_returns_float32_under_mixed_precision():
+    wrapped = inference.segmenter(network((6, 7), strides=2, dtype="mixed_bfloat16"))
+    assert keras.backend.standardize_dtype(wrapped.output.dtype) == "float32"
+    assert wrapped.predict(images(1), verbose=0).dtype == "float32"
+
+
+def test_segmenter_evaluates():
+    wrapped = inference.segmenter(two_outputs())
+    metric = keras_imas.metrics.MeanIoU(CLASSES)
+    wrapped.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[metric],
+    )
+    labels = np.zeros((2, 6, 7), "int32")
+    values = wrapped.evaluate(images(2), labels, verbose=0, return_dict=True)
+    classes = wrapped.predict(images(2), verbose=0).argmax(-1)
+    expected = reference.mean_iou(labels, classes, CLASSES)
+    assert values["mean_iou"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_score_hardness(capsys):
     model = keras_imas.IMAS(
-        student(), confidence_threshold=0.3, background_class=0, seed=0
+        network(strides=2), confidence_threshold=0.9, background_class=1
     )
-    rng = np.random.default_rng(0)
-    model.teacher.set_weights(
-        [rng.normal(0, 0.2, weight.shape) for weight in model.student.get_weights()]
-    )
-    images = [rng.uniform(0, 2, (8, width, 3)) for width in (8, 8, 12)]
-    scores = score_hardness(model, images, verbose=0)
-    networks = [segmenter(network) for network in (model.student, model.teacher)]
-    for image, score in zip(images, scores, strict=True):
-        logits = [
-            network.predict_on_batch(image[None].astype("float32"))
-            for network in networks
-        ]
-        (expected,) = keras_imas.hardness(
-            *logits, confidence_threshold=0.3, background_class=0
+    kernel, bias = model.student.get_weights()
+    model.student.set_weights([0.05 * kernel, bias])
+    model.teacher.set_weights([0.04 * kernel, bias + 1.0])
+    pictures = [images(1, size, seed)[0] for seed, size in enumerate([(6, 7), (8, 5)])]
+    pictures.append(pictures[0])
+    scores = inference.score_hardness(model, iter(pictures), verbose=0)
+    assert scores.shape == (3,) and scores.dtype == "float32"
+    assert capsys.readouterr().out == ""
+    expected = [
+        reference.image_hardness(
+            *(
+                ops.convert_to_numpy(inference.resized_logits(n, picture[None]))[0]
+                for n in (model.student, model.teacher)
+            ),
+            confidence_threshold=0.9,
+            background_class=1,
         )
-        assert score == pytest.approx(float(expected), abs=1e-6)
-    assert len(set(scores.tolist())) > 1
+        for picture in pictures
+    ]
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert 0 < scores[0] < 1 and scores[0] != scores[1]
+    inference.score_hardness(model, np.stack(pictures[::2]).astype("uint8"), count=2)
+    assert "2/2" in capsys.readouterr().out
 
 
-def test_refuses_a_network_without_a_map():
-    images = keras.Input((8, 8, 3))
-    network = keras.Model(images, keras.layers.GlobalAveragePooling2D()(images))
-    model = keras_imas.IMAS(network)
-    with pytest.raises(ValueError, match=r"must return logits .* shape \(1, 3\)"):
-        model(np.zeros((1, 8, 8, 3)))
+def test_score_hardness_of_no_images():
+    scores = inference.score_hardness(keras_imas.IMAS(network()), [], verbose=0)
+    assert scores.shape == (0,)

@@ -73,7 +73,7 @@ def test_momentum_amplifies_the_decay_unlike_that_of_keras():
         for _ in range(200):
             optimizer.apply([ops.zeros((1,))], [variable])
         left[name] = 1.0 - float(ops.convert_to_numpy(variable)[0])
-    assert left["ours"] == pytest.approx(9.5 * left["keras"], rel=0.05)
+    assert 8 * left["keras"] < left["ours"] < 10 * left["keras"]
 
 
 def conv_model():
