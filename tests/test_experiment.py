@@ -56,17 +56,27 @@ def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
 
 
 def test_runs_without_validation_images(tmp_path):
-    results = run(RECIPE, tmp_path / "run", validation=False)
+    recipe = dataclasses.replace(RECIPE, method="supervised")
+    results = run(recipe, tmp_path / "run", validation=False)
     assert "teacher_last" not in results
     assert (tmp_path / "run" / "teacher_last.keras").is_file()
     assert not (tmp_path / "run" / "teacher_best.keras").exists()
 
 
-def test_bad_labels_are_named_before_anything_is_written(tmp_path):
+@pytest.mark.parametrize(("index", "name"), [(1, "#1"), (6, "#0")])
+def test_bad_labels_are_named_before_anything_is_written(index, name, tmp_path):
+    """Of labeled images and of those to validate on."""
     labels = LABELS.copy()
-    labels[1, 0, 0] = 9
-    with pytest.raises(ValueError, match=r"#1.* contains 9; allowed are 0 to 2"):
+    labels[index, 0, 0] = 9
+    with pytest.raises(ValueError, match=rf"{name}.* contains 9; allowed are 0 to 2"):
         run(RECIPE, tmp_path / "run", labels)
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_images_are_refused_before_anything_is_written(tmp_path):
+    recipe = dataclasses.replace(RECIPE, unlabeled_batch_size=5)
+    with pytest.raises(ValueError, match="`unlabeled` has 4 images"):
+        run(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -563,6 +563,30 @@ def test_draws_are_in_range_and_new_each_time():
     assert all((draws[0][name] != draws[1][name]).any() for name in draws[0])
 
 
+@pytest.fixture
+def bfloat16():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def test_mixed_precision(bfloat16):
+    """Losses, scores and predictions are in float32."""
+    model = eager(keras_imas.IMAS(conv_student(), confidence_threshold=0.3, seed=0))
+    assert np.isfinite(list(step(model).values())).all()
+    logits = model.predict(images(2), verbose=0)
+    assert logits.dtype == "float32"
+    weak = batch()["unlabeled"]
+    networks = (model.student, model.teacher)
+    student, teacher = (
+        ops.cast(network(weak, training=False), "float32") for network in networks
+    )
+    hardness = keras_imas.hardness(student, teacher, confidence_threshold=0.3)
+    logs = step(model)
+    assert logs["hardness"] == pytest.approx(float(ops.mean(hardness)), abs=0.02)
+
+
 def test_learns_an_easy_problem():
     """Three colors, three classes, two labeled images."""
     rng = np.random.default_rng(0)

@@ -18,10 +18,32 @@ def network():
     return deeplab_v3_plus(5, weights=None)
 
 
+@pytest.fixture(scope="module")
+def encoders():
+    """One for each output stride."""
+    return {
+        stride: dilated_backbone("mobilenet_v2", output_stride=stride, weights=None)
+        for stride in (32, 16, 8)
+    }
+
+
 @pytest.mark.parametrize("size", [(33, 65), (50, 34), (7, 40)])
 def test_logits_have_the_images_size_whatever_it_is(network, size):
-    logits = network(np.zeros((1, *size, 3), "float32"))
-    assert tuple(logits.shape) == (1, *size, 5)
+    logits = network.predict_on_batch(np.zeros((1, *size, 3), "float32"))
+    assert logits.shape == (1, *size, 5)
+    assert logits.dtype == "float32"
+
+
+def test_number_of_parameters_and_rates(network):
+    # MobileNetV2 without top, less its last convolution, from 320 to 1,280 channels.
+    encoder = 2_257_984 - (320 * 1280 + 4 * 1280)
+    pyramid = 3 * (320 * 64 + 256) + 3 * (9 * 320 + 4 * 320 + 320 * 64 + 256)
+    decoder = (24 * 48 + 192) + (9 * 112 + 4 * 112 + 112 * 64 + 256)
+    decoder += (9 * 64 + 4 * 64 + 64 * 64 + 256) + (64 * 5 + 5)
+    assert network.count_params() == encoder + pyramid + decoder == 1_995_893
+    for rate in (6, 12, 18):
+        layer = network.get_layer(f"aspp_{rate}_depthwise")
+        assert layer.dilation_rate == (rate, rate)
 
 
 def test_every_batch_normalization_follows_within_a_short_run(network):
@@ -40,26 +62,33 @@ def test_takes_images_from_0_to_255(network):
 
 
 @pytest.mark.parametrize(("stride", "size"), [(32, 3), (16, 5), (8, 9)])
-def test_output_stride(stride, size):
-    encoder = dilated_backbone("mobilenet_v2", output_stride=stride, weights=None)
-    low, high = encoder(np.zeros((1, 65, 65, 3), "float32"))
-    assert tuple(low.shape) == (1, 17, 17, 24)
-    assert tuple(high.shape) == (1, size, size, 320)
+def test_output_stride(encoders, stride, size):
+    low, high = encoders[stride].compute_output_shape((1, 65, 64, 3))
+    assert low == (1, 17, 16, 24)
+    assert high == (1, size, size - 1, 320)
 
 
-def test_dilated_features_are_the_undilated_ones_where_the_strides_agree():
+def test_dilated_features_are_the_undilated_ones_where_the_strides_agree(encoders):
     rng = np.random.default_rng(0)
-    images = rng.uniform(0, 255, (1, 129, 129, 3)).astype("float32")
-    features, weights = {}, None
-    for stride in (32, 16, 8):
-        encoder = dilated_backbone("mobilenet_v2", output_stride=stride, weights=None)
-        weights = weights or encoder.get_weights()
-        encoder.set_weights(weights)
-        features[stride] = keras.ops.convert_to_numpy(encoder(images)[1])
+    images = rng.uniform(0, 255, (1, 97, 97, 3)).astype("float32")
+    low_level, features = {}, {}
+    for stride, encoder in encoders.items():
+        encoder.set_weights(encoders[32].get_weights())
+        low_level[stride], features[stride] = encoder.predict_on_batch(images)
     for stride, step in ((16, 2), (8, 4)):
+        np.testing.assert_allclose(low_level[stride], low_level[32], rtol=1e-4)
         np.testing.assert_allclose(
             features[stride][:, ::step, ::step], features[32], rtol=1e-3, atol=1e-5
         )
+
+
+def test_pyramid_of_output_stride_8():
+    """With an image size that is known."""
+    network = deeplab_v3_plus(5, weights=None, output_stride=8, input_shape=(33, 40, 3))
+    assert network.output_shape == (None, 33, 40, 5)
+    for rate in (12, 24, 36):
+        layer = network.get_layer(f"aspp_{rate}_depthwise")
+        assert layer.dilation_rate == (rate, rate)
 
 
 def test_imagenet_weights_load_from_a_file(shared):
@@ -75,8 +104,8 @@ def test_imagenet_weights_load_from_a_file(shared):
     encoder = dilated_backbone("mobilenet_v2", output_stride=32, weights=str(path))
     images = np.random.default_rng(0).uniform(0, 255, (1, 65, 65, 3)).astype("float32")
     np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(encoder(images)[1]),
-        keras.ops.convert_to_numpy(original(images / 127.5 - 1)),
+        encoder.predict_on_batch(images)[1],
+        original.predict_on_batch(images / 127.5 - 1),
         rtol=1e-3,
         atol=1e-3,
     )
@@ -87,8 +116,8 @@ def test_saves_and_loads(network, tmp_path):
     copy = keras.models.load_model(tmp_path / "network.keras")
     images = np.random.default_rng(0).uniform(0, 255, (1, 33, 40, 3)).astype("float32")
     np.testing.assert_allclose(
-        keras.ops.convert_to_numpy(copy(images)),
-        keras.ops.convert_to_numpy(network(images)),
+        copy.predict_on_batch(images),
+        network.predict_on_batch(images),
         rtol=1e-5,
         atol=1e-5,
     )
