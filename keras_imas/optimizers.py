@@ -10,7 +10,9 @@ class SGD(keras.optimizers.SGD):
 
     Adds `l2 * variable` to each gradient, batch normalization and biases included. So
     momentum amplifies it by 1 / (1 − momentum); Keras' own `weight_decay` is decoupled
-    from the gradient, and ten times weaker at momentum 0.9.
+    from the gradient, and ten times weaker at momentum 0.9. As in Keras, the learning
+    rate enters the velocity: at a constant rate this is PyTorch's SGD, under a schedule
+    it differs slightly.
 
     Args:
         learning_rate: As in `keras.optimizers.SGD`. Defaults to `0.01`.
