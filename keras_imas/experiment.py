@@ -315,14 +315,15 @@ def save_hardness(
     order = np.argsort(hardness, kind="stable")
     count = min(count, len(order))
     teacher = segmenter(model.teacher)
+    easiest, hardest = order[:count], order[::-1][:count]
+    # Read in one pass: a `tf.data` source has no other way to an image.
+    shown = np.unique(scored[np.concatenate([easiest, hardest])])
+    examples = dict(zip(shown, _read(unlabeled, shown), strict=True))
     rows, captions = [], []
-    for title, chosen in (
-        ("easiest", order[:count]),
-        ("hardest", order[::-1][:count]),
-    ):
+    for title, chosen in (("easiest", easiest), ("hardest", hardest)):
         images, predicted, names = [], [], []
         for position in chosen:
-            (example,) = _read(unlabeled, [scored[position]])
+            example = examples[scored[position]]
             image = example["image"]
             label_map = teacher.predict_on_batch(image[None])[0].argmax(-1)
             images.append(image.astype("uint8"))
