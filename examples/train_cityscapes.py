@@ -50,7 +50,7 @@ flags.adopt_module_key_flags(recipe)
 SCENES = Recipe(
     weights="none",
     crop_size=97,
-    steps=480,
+    steps=420,
     warmup_steps=80,
     learning_rate=0.05,
     confidence_threshold=0.9,

@@ -77,7 +77,9 @@ import keras_imas
 import numpy as np
 
 data = np.load("data.npz")
-network = keras_imas.models.deeplab_v3_plus(4, weights=None, channels=16)
+network = keras_imas.models.deeplab_v3_plus(
+    4, backbone="mobilenet_v2", weights=None, channels=16
+)
 shapes = np.random.default_rng(1)
 values = []
 for weight in network.weights:
