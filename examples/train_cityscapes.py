@@ -1,7 +1,8 @@
 """Train on Cityscapes, or on the built-in scenes where Cityscapes is not at hand.
 
     python examples/train_cityscapes.py
-    python examples/train_cityscapes.py --data_dir=cityscapes --labeled_share=0.0625
+    python examples/train_cityscapes.py --data_dir=cityscapes --weights=resnet50.pth \
+      --flagfile=examples/flagfiles/cityscapes_1_16_os16.flags
 
 With --data_dir (the directory of leftImg8bit and gtFine) the defaults are the paper's;
 without it they are made for a few minutes on two cores, and --help does not show them.
@@ -11,11 +12,10 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 from keras_imas import experiment, recipe  # noqa: E402
-from keras_imas.data import cityscapes, scenes  # noqa: E402
+from keras_imas.data import cityscapes, scenes, splits  # noqa: E402
 from keras_imas.recipe import Recipe  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -32,18 +32,31 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("unlabeled", None, "List of unlabeled images, likewise.")
 flags.DEFINE_string(
+    "select_on",
+    None,
+    "List of training images to choose the best epoch on, likewise; they are neither "
+    "labeled nor unlabeled. Without it the best epoch is that on val, as published.",
+)
+flags.DEFINE_string(
     "output_dir", None, "New directory; default: runs/cityscapes-METHOD-N."
 )
+flags.DEFINE_boolean("dry_run", False, "Print what a run would do and cost, and stop.")
 flags.DEFINE_integer("verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.")
 
 Recipe(
+    backbone="resnet50_deep_stem",
+    multi_grid=(1, 2, 4),
+    auxiliary_head=True,
+    sync_batch_norm=True,
     crop_size=769,
     labeled_batch_size=16,
     unlabeled_batch_size=16,
     epochs=240,
     background_class=0,
     pairing_group_size=4,
-    ohem_min_kept=400_000,
+    ohem_min_kept=100_000,
+    ohem_group_size=4,
+    window=769,
 ).define_flags()
 flags.adopt_module_key_flags(recipe)
 
@@ -76,36 +89,40 @@ def main(argv):
         sources = read_cityscapes(chosen.seed)
     experiment.run(
         chosen,
-        *sources,
+        **sources,
         class_names=cityscapes.CLASSES,
         colors=cityscapes.COLORS,
         output_dir=FLAGS.output_dir
         or experiment.unused_directory(f"runs/cityscapes-{chosen.method}"),
+        dry_run=FLAGS.dry_run,
         verbose=FLAGS.verbose,
     )
 
 
 def read_scenes(seed):
     images, label_maps = scenes.load(264, seed=2 * seed)
-    labeled = images[:24], label_maps[:24]
-    return labeled, images[24:], scenes.load(48, seed=2 * seed + 1)
+    return {
+        "labeled": (images[:24], label_maps[:24]),
+        "unlabeled": images[24:],
+        "validation": scenes.load(48, seed=2 * seed + 1),
+    }
 
 
 def read_cityscapes(seed):
-    labeled, unlabeled = FLAGS.labeled, FLAGS.unlabeled
-    if not (labeled and unlabeled):
-        everything = cityscapes.read(FLAGS.data_dir, labeled=False).names
-        if not labeled:
-            order = np.random.default_rng(seed).permutation(len(everything))
-            count = max(round(FLAGS.labeled_share * len(everything)), 1)
-            labeled = [everything[index] for index in sorted(order[:count])]
-    labeled = cityscapes.read(FLAGS.data_dir, names=labeled)
-    unlabeled = unlabeled or [n for n in everything if n not in set(labeled.names)]
-    return (
-        labeled,
-        cityscapes.read(FLAGS.data_dir, names=unlabeled, labeled=False),
-        cityscapes.read(FLAGS.data_dir, "val"),
-    )
+    def read(names=None, labeled=True):
+        return cityscapes.read(FLAGS.data_dir, names=names, labeled=labeled)
+
+    everything = read(labeled=False).names
+    select_on = FLAGS.select_on and read(FLAGS.select_on)
+    free = splits.rest(everything, select_on.names if select_on else ())
+    labeled = read(FLAGS.labeled or splits.draw(free, FLAGS.labeled_share, seed))
+    unlabeled = FLAGS.unlabeled or splits.rest(free, labeled.names)
+    return {
+        "labeled": labeled,
+        "unlabeled": read(unlabeled, labeled=False),
+        "validation": cityscapes.read(FLAGS.data_dir, "val"),
+        "select_on": select_on,
+    }
 
 
 if __name__ == "__main__":

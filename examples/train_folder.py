@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from absl import app, flags  # noqa: E402
 
 from keras_imas import data, experiment, recipe  # noqa: E402
+from keras_imas.data import splits  # noqa: E402
 from keras_imas.recipe import Recipe  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -27,11 +28,18 @@ flags.DEFINE_string("val_masks", None, "Folder of their masks.")
 flags.DEFINE_string(
     "val", None, "List of validation images; all of the folder without."
 )
+flags.DEFINE_string(
+    "select_on",
+    None,
+    "List of images with masks to choose the best epoch on; they are neither labeled "
+    "nor unlabeled. Without it the validation images choose.",
+)
 flags.DEFINE_integer("num_classes", None, "Number of classes.", lower_bound=1)
 flags.DEFINE_list("class_names", None, "Their names, separated by commas.")
 flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
 flags.DEFINE_list("image_size", None, "Resize images when read: height,width.")
 flags.DEFINE_string("output_dir", None, "New directory; default: runs/folder-METHOD-N.")
+flags.DEFINE_boolean("dry_run", False, "Print what a run would do and cost, and stop.")
 flags.DEFINE_integer("verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.")
 # Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.
 Recipe(
@@ -50,29 +58,32 @@ def main(argv):
     def read(images, masks=None, names=None):
         return data.from_folder(images, masks, names, image_size=size)
 
-    labeled, unlabeled = FLAGS.labeled, FLAGS.unlabeled
-    if not (labeled and unlabeled):
-        everything = read(FLAGS.images).names
-        labeled = labeled or [
-            name
-            for name in everything
-            if os.path.isfile(os.path.join(FLAGS.masks, f"{name}.png"))
-        ]
+    select_on = FLAGS.select_on and read(FLAGS.images, FLAGS.masks, FLAGS.select_on)
+    free = ()
+    if not (FLAGS.labeled and FLAGS.unlabeled):
+        held_out = select_on.names if select_on else ()
+        free = splits.rest(read(FLAGS.images).names, held_out)
+    labeled = FLAGS.labeled or [
+        name
+        for name in free
+        if os.path.isfile(os.path.join(FLAGS.masks, f"{name}.png"))
+    ]
     labeled = read(FLAGS.images, FLAGS.masks, labeled)
-    unlabeled = unlabeled or [n for n in everything if n not in set(labeled.names)]
-    unlabeled = read(FLAGS.images, None, unlabeled)
+    unlabeled = FLAGS.unlabeled or splits.rest(free, labeled.names)
     validation = None
     if FLAGS.val_images:
         validation = read(FLAGS.val_images, FLAGS.val_masks, FLAGS.val)
     experiment.run(
         chosen,
         labeled,
-        unlabeled,
+        read(FLAGS.images, None, unlabeled),
         validation,
+        select_on=select_on,
         class_names=FLAGS.class_names or list(map(str, range(FLAGS.num_classes))),
         ignore_class=FLAGS.ignore_class,
         output_dir=FLAGS.output_dir
         or experiment.unused_directory(f"runs/folder-{chosen.method}"),
+        dry_run=FLAGS.dry_run,
         verbose=FLAGS.verbose,
     )
 

@@ -161,6 +161,29 @@ def check_class(name, value, num_classes):
         )
 
 
+def check_group_size(name, value, batch_size):
+    """Refuse a group size that does not divide a known batch size; `None` passes.
+
+    Args:
+        name: The argument's name.
+        value: Number of images in a group, or `None` for the whole batch.
+        batch_size: Number of images in the batch; anything but an integer is unknown.
+
+    Raises:
+        ValueError: If it is not positive or does not divide the batch.
+
+    Example:
+        >>> check_group_size("group_size", 4, 16)
+    """
+    if value is None:
+        return
+    if value < 1 or (isinstance(batch_size, int) and batch_size % value):
+        raise ValueError(
+            f"`{name}` must be positive and divide the number of images in a batch. "
+            f"Received: {name}={value!r}, a batch of {batch_size}"
+        )
+
+
 def _as_array(value):
     if hasattr(value, "detach"):
         value = value.detach().cpu()

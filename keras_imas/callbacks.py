@@ -5,39 +5,62 @@ import time
 
 import keras
 
-from keras_imas.inference import segmenter
+from keras_imas.evaluation import evaluate
+from keras_imas.inference import Predictor, segmenter
 
 
 class Evaluation(keras.callbacks.Callback):
     """Evaluate teacher and student every few epochs; keep the best teacher on disk.
 
-    Adds `val_loss` and `val_<metric>` of the teacher, and `val_student_loss` and
-    `val_student_<metric>`, to the epoch's logs, for callbacks that come after this one.
+    Adds `val_mean_iou`, `val_pixel_accuracy` and `val_loss` (cross-entropy) of the
+    teacher to the epoch's logs, and `val_student_...` of the student, for callbacks
+    that come after this one; those of `select_on` are named `select_...`.
 
     Args:
-        data: Dataset of `(images, label_maps)`.
-        metric: A `keras.metrics.Metric` on `(label_maps, logits)`, to be maximized;
-            its `get_config` makes one for each network.
+        data: Batches of `(images, label_maps)`, see `keras_imas.data.evaluation`.
+        num_classes: Number of classes.
+        ignore_class: Label of pixels that don't count. Defaults to `255`.
         every: Epochs from one evaluation to the next; the last epoch always counts.
             Defaults to `1`.
         filepath: Where to save the best teacher; ends in `.keras`. Defaults to `None`:
             it is not saved.
+        select_on: Data that tells which epoch is best, held out from what is reported.
+            Defaults to `None`: `data`, so that the best epoch's numbers flatter.
+        **prediction: See `keras_imas.inference.Predictor`: `window`, `flip`, ...
+
+    Attributes:
+        best: Mean IoU of the best teacher, on the data that select.
+        best_epoch: Its epoch, from 0.
+        confusion: Dict of the last `ConfusionMatrix` of `"teacher"` and `"student"`.
 
     Example:
-        >>> from keras_imas.metrics import MeanIoU
-        >>> Evaluation([], MeanIoU(19, ignore_class=255)).best
+        >>> Evaluation([], num_classes=19, window=769).best
         -inf
     """
 
-    def __init__(self, data, metric, *, every=1, filepath=None):
+    def __init__(
+        self,
+        data,
+        num_classes,
+        *,
+        ignore_class=255,
+        every=1,
+        filepath=None,
+        select_on=None,
+        **prediction,
+    ):
         super().__init__()
-        self.data = data
-        self.metric = metric
+        self.data = {"val_": data}
+        if select_on is not None:
+            self.data["select_"] = select_on
+        self.num_classes = num_classes
+        self.ignore_class = ignore_class
         self.every = every
         self.filepath = filepath
+        self.prediction = prediction
         self.best = float("-inf")
         self.best_epoch = None
-        self.metrics = {}
+        self.confusion = {}
 
     def on_train_begin(self, logs=None):
         """Wrap the two networks for evaluation.
@@ -45,13 +68,10 @@ class Evaluation(keras.callbacks.Callback):
         Args:
             logs: Not used.
         """
-        self._networks = {}
-        for name in ("teacher", "student"):
-            network = segmenter(getattr(self.model, name))
-            metric = self.metric.__class__.from_config(self.metric.get_config())
-            network.compile(loss=self.model.loss, metrics=[metric])
-            self._networks[name] = network
-            self.metrics[name] = metric
+        self._predictors = {
+            "teacher": Predictor(self.model.teacher, **self.prediction),
+            "student": Predictor(self.model.student, **self.prediction),
+        }
 
     def on_epoch_end(self, epoch, logs=None):
         """Evaluate both networks, and save the teacher if it is the best so far.
@@ -62,16 +82,22 @@ class Evaluation(keras.callbacks.Callback):
         """
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
-        name = self.metric.name
-        for network, prefix in (("teacher", "val_"), ("student", "val_student_")):
-            results = self._networks[network].evaluate(
-                self.data, verbose=0, return_dict=True
-            )
-            logs.update({prefix + key: value for key, value in results.items()})
-        if logs[f"val_{name}"] > self.best:
-            self.best, self.best_epoch = logs[f"val_{name}"], epoch
+        for where, data in self.data.items():
+            for network, predictor in self._predictors.items():
+                confusion, loss = evaluate(
+                    predictor, data, self.num_classes, ignore_class=self.ignore_class
+                )
+                prefix = where + ("student_" if network == "student" else "")
+                logs[f"{prefix}loss"] = loss
+                logs[f"{prefix}mean_iou"] = confusion.mean_iou
+                logs[f"{prefix}pixel_accuracy"] = confusion.pixel_accuracy
+                if where == "val_":
+                    self.confusion[network] = confusion
+        # The last key is that of the data that select.
+        if logs[f"{where}mean_iou"] > self.best:
+            self.best, self.best_epoch = logs[f"{where}mean_iou"], epoch
             if self.filepath is not None:
-                save_atomically(self._networks["teacher"], self.filepath)
+                save_atomically(segmenter(self.model.teacher), self.filepath)
 
 
 def save_atomically(model, filepath):

@@ -3,24 +3,20 @@
 import dataclasses
 import json
 import os
+import sys
 import time
 
 import keras
 import numpy as np
 
-from keras_imas import report
+from keras_imas import estimate, pictures, provenance, report
 from keras_imas.callbacks import (
     Evaluation,
     TimeEstimate,
     format_duration,
     save_atomically,
 )
-from keras_imas.imas import IMAS
-from keras_imas.inference import score_hardness, segmenter
-from keras_imas.losses import OHEMCrossentropy
-from keras_imas.metrics import MeanIoU
-from keras_imas.models import deeplab_v3_plus
-from keras_imas.optimizers import SGD
+from keras_imas.inference import segmenter
 
 
 def run(
@@ -31,17 +27,19 @@ def run(
     *,
     class_names,
     output_dir,
+    select_on=None,
     colors=None,
     ignore_class=255,
     student=None,
+    dry_run=False,
     verbose="auto",
 ):
     """Train, evaluate and report: a whole run of one method.
 
-    Writes into `output_dir`: `history.jsonl` (a line an epoch), `teacher_last.keras`,
-    `hardness.png` (the easiest and the hardest unlabeled images), `run.json` (the
-    recipe and the results); with validation data also `teacher_best.keras` and
-    `predictions.png`.
+    Writes into `output_dir`: `run.json` (recipe, versions, revision, checksum of the
+    split; at the end the results), `history.jsonl` (a line an epoch),
+    `teacher_last.keras`, `hardness.png` (the easiest and the hardest unlabeled images);
+    with validation data also `teacher_best.keras` and `predictions.png`.
 
     Args:
         recipe: `keras_imas.recipe.Recipe`.
@@ -50,14 +48,18 @@ def run(
         validation: Labeled images to evaluate on. Defaults to `None`: no evaluation.
         class_names: Names of the classes, in the order of their ids.
         output_dir: Directory to write into; made here, it must be empty or absent.
+        select_on: Labeled images that tell which epoch is best. Defaults to `None`: the
+            validation images, so that the best epoch's numbers flatter.
         colors: RGB color of each class, 0..255. Defaults to `None`: made up.
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         student: Built Keras model from images to logits. Defaults to `None`: the
             DeepLabV3+ of the recipe.
+        dry_run: Whether to build everything, print what a run would do and cost, and
+            stop. Nothing is written. Defaults to `False`.
         verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
 
     Returns:
-        Dict of results, as in `run.json`.
+        Dict of results, as in `run.json`; `None` after a dry run.
 
     Raises:
         ValueError: If the data don't fit, before training starts.
@@ -91,68 +93,86 @@ def run(
     keras.utils.set_random_seed(recipe.seed)
     num_classes = len(class_names)
     colors = report.default_colors(num_classes) if colors is None else colors
-    labeled, unlabeled = data.as_examples(labeled), data.as_examples(unlabeled)
-    data.check_labels(labeled, num_classes, ignore_class)
-    if validation is not None:
-        validation = data.as_examples(validation)
-        data.check_labels(validation, num_classes, ignore_class)
+    parts = {"labeled": labeled, "unlabeled": unlabeled}
+    parts |= {"validation": validation} if validation is not None else {}
+    parts |= {"select_on": select_on} if select_on is not None else {}
+    parts = {name: data.as_examples(examples) for name, examples in parts.items()}
+    data.splits.check_separate(**parts)
+    for name, examples in parts.items():
+        if name != "unlabeled":
+            data.check_labels(examples, num_classes, ignore_class)
+    labeled, unlabeled = parts["labeled"], parts["unlabeled"]
+    validation, select_on = parts.get("validation"), parts.get("select_on")
+    if select_on is not None and validation is None:
+        raise ValueError(
+            "`select_on` chooses among the evaluations of `validation`, which is "
+            "missing. Pass validation images, or leave `select_on` out"
+        )
 
-    steps_per_epoch = max(len(unlabeled) // recipe.unlabeled_batch_size, 1)
+    if recipe.epoch_over == "labeled":
+        steps_per_epoch = len(labeled) // recipe.labeled_batch_size
+    else:
+        steps_per_epoch = len(unlabeled) // recipe.unlabeled_batch_size
+    steps_per_epoch = max(steps_per_epoch, 1)
     epochs = recipe.epochs or -(-recipe.steps // steps_per_epoch)
-    total = epochs * steps_per_epoch
     batches = training_batches(
         recipe, labeled, unlabeled, steps_per_epoch, num_classes, ignore_class
     )
-    claim_directory(output_dir)
+    if not dry_run:
+        claim_directory(output_dir)
 
+    crops = None
     if student is None:
-        student = deeplab_v3_plus(
-            num_classes,
-            backbone=recipe.backbone,
-            output_stride=recipe.output_stride,
-            weights=None if recipe.weights == "none" else recipe.weights,
-        )
-    adaptive = recipe.method == "imas"
-    model = IMAS(
+        student = recipe.student(num_classes)
+        if dry_run:
+            size = (recipe.crop_size, recipe.crop_size, 3)
+            crops = recipe.student(num_classes, input_shape=size, weights=False)
+    model = recipe.model(
         student,
-        confidence_threshold=recipe.confidence_threshold,
-        unlabeled_weight=recipe.unlabeled_weight,
-        ema_decay=recipe.ema_decay,
-        ema_copy_steps=steps_per_epoch,
-        supervised_only_steps=recipe.warmup_steps,
-        background_class=None
-        if recipe.background_class < 0
-        else recipe.background_class,
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
         ignore_class=ignore_class,
-        pairing_group_size=recipe.pairing_group_size or None,
-        adaptive_intensity=adaptive,
-        adaptive_cutmix=adaptive,
-        hardness_weighting=adaptive,
-        seed=recipe.seed,
     )
-    schedule = keras.optimizers.schedules.PolynomialDecay(
-        recipe.learning_rate, total, end_learning_rate=0.0, power=recipe.power
-    )
-    loss = None
-    if recipe.ohem_min_kept:
-        loss = OHEMCrossentropy(
-            min_kept=recipe.ohem_min_kept, ignore_class=ignore_class
-        )
-    model.compile(SGD(schedule, recipe.momentum, l2=recipe.weight_decay), loss)
     print(
         f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
         f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "
         f"{student.count_params():,} parameters, {keras.backend.backend()} backend."
     )
+    if dry_run:
+        estimate.describe(
+            recipe,
+            model,
+            batches,
+            steps=epochs * steps_per_epoch,
+            parts=parts,
+            network=crops,
+        )
+        return None
+
+    results = {
+        "recipe": dataclasses.asdict(recipe),
+        "command": sys.argv,
+        "backend": keras.backend.backend(),
+        "versions": provenance.versions(),
+        "git_revision": provenance.git_revision(),
+        "split": _split_checksum(parts),
+        **{name: len(examples) for name, examples in parts.items()},
+        "steps": epochs * steps_per_epoch,
+    }
+    _write_json(os.path.join(output_dir, "run.json"), results)
 
     callbacks = [TimeEstimate()]
     evaluation = None
     if validation is not None:
         evaluation = Evaluation(
             data.evaluation(validation),
-            MeanIoU(num_classes, ignore_class=ignore_class),
+            num_classes,
+            ignore_class=ignore_class,
             every=recipe.evaluate_every,
             filepath=os.path.join(output_dir, "teacher_best.keras"),
+            select_on=None if select_on is None else data.evaluation(select_on),
+            window=recipe.window or None,
+            flip=recipe.flip,
         )
         callbacks.append(evaluation)
     callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl")))
@@ -163,26 +183,17 @@ def run(
     save_atomically(
         segmenter(model.teacher), os.path.join(output_dir, "teacher_last.keras")
     )
-    results = {
-        "recipe": dataclasses.asdict(recipe),
-        "backend": keras.backend.backend(),
-        "keras": keras.__version__,
-        "labeled": len(labeled),
-        "unlabeled": len(unlabeled),
-        "steps": total,
-    }
     if evaluation is not None:
-        results |= _accuracy(evaluation, history.history, class_names)
-        save_predictions(
+        results |= _accuracy(evaluation, history, class_names)
+        pictures.save_predictions(
             model, validation, os.path.join(output_dir, "predictions.png"), colors
         )
-    save_hardness(
+    pictures.save_hardness(
         model, unlabeled, os.path.join(output_dir, "hardness.png"), colors, verbose
     )
     seconds = time.perf_counter() - start
     results["minutes"] = round(seconds / 60, 1)
-    with open(os.path.join(output_dir, "run.json"), "w") as file:
-        json.dump(results, file, indent=1)
+    _write_json(os.path.join(output_dir, "run.json"), results)
     print(f"Took {format_duration(seconds)}; models and pictures are in {output_dir}")
     return results
 
@@ -269,99 +280,53 @@ def unused_directory(prefix):
     return f"{prefix}-{number}"
 
 
-def save_predictions(model, validation, filepath, colors, count=4):
-    """Draw images beside their truth and what student and teacher make of them.
-
-    Args:
-        model: `IMAS`.
-        validation: Labeled `keras_imas.data.Examples`.
-        filepath: Where to write the picture.
-        colors: RGB color of each class.
-        count: Number of images. Defaults to `4`.
-    """
-    networks = [segmenter(network) for network in (model.student, model.teacher)]
-    rows = []
-    for example in _read(validation, _spread(len(validation), count)):
-        image = example["image"]
-        predicted = [n.predict_on_batch(image[None])[0].argmax(-1) for n in networks]
-        label_maps = [example["label_map"], *predicted]
-        rows.append(
-            [image.astype("uint8"), *(report.colorize(x, colors) for x in label_maps)]
-        )
-    report.grid(rows, ["image", "truth", "student", "teacher"]).save(filepath)
-
-
-def save_hardness(
-    model, unlabeled, filepath, colors, verbose="auto", count=4, at_most=256
-):
-    """Draw the easiest and the hardest unlabeled images with their hardness.
-
-    Args:
-        model: `IMAS`.
-        unlabeled: `keras_imas.data.Examples`.
-        filepath: Where to write the picture.
-        colors: RGB color of each class.
-        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
-        count: Number of easiest and of hardest images. Defaults to `4`.
-        at_most: Images to score; more are thinned out evenly. Defaults to `256`.
-    """
-    scored = _spread(len(unlabeled), at_most)
-    hardness = score_hardness(
-        model,
-        (example["image"] for example in _read(unlabeled, scored)),
-        count=len(scored),
-        verbose=verbose,
-    )
-    order = np.argsort(hardness, kind="stable")
-    count = min(count, len(order))
-    teacher = segmenter(model.teacher)
-    easiest, hardest = order[:count], order[::-1][:count]
-    # Read in one pass: a `tf.data` source has no other way to an image.
-    shown = np.unique(scored[np.concatenate([easiest, hardest])])
-    examples = dict(zip(shown, _read(unlabeled, shown), strict=True))
-    rows, captions = [], []
-    for title, chosen in (("easiest", easiest), ("hardest", hardest)):
-        images, predicted, names = [], [], []
-        for position in chosen:
-            example = examples[scored[position]]
-            image = example["image"]
-            label_map = teacher.predict_on_batch(image[None])[0].argmax(-1)
-            images.append(image.astype("uint8"))
-            predicted.append(report.colorize(label_map, colors))
-            names.append(example["name"].decode())
-        rows += [images, predicted]
-        captions += [
-            [f"{title}: hardness {hardness[position]:.2f}" for position in chosen],
-            [f"{name}, teacher" for name in names],
-        ]
-    report.grid(rows, captions=captions).save(filepath)
-
-
 def _accuracy(evaluation, history, class_names):
     """Print the table of classes and return the numbers of a run."""
-    name = evaluation.metric.name
-    results = {"best_epoch": evaluation.best_epoch + 1, "per_class": {}}
-    for network, key in (
-        ("teacher", f"val_{name}"),
-        ("student", f"val_student_{name}"),
-    ):
-        values = history[key]
-        results[f"{network}_last"] = round(float(values[-1]), 4)
-        results[f"{network}_best"] = round(float(max(values)), 4)
-        per_class = evaluation.metrics[network].per_class()
+    logs = history.history
+    evaluated = _evaluated_epochs(evaluation, history.epoch)
+    best = evaluated.index(evaluation.best_epoch) if evaluation.best_epoch else 0
+    results = {"best_epoch": evaluated[best] + 1, "per_class": {}}
+    for network, prefix in (("teacher", "val_"), ("student", "val_student_")):
+        values = logs[f"{prefix}mean_iou"]
+        confusion = evaluation.confusion[network]
+        results[f"{network}_last"] = round(values[-1], 4)
+        results[f"{network}_best"] = round(max(values), 4)
+        results[f"{network}_selected"] = round(values[best], 4)
+        results[f"{network}_pixel_accuracy"] = round(confusion.pixel_accuracy, 4)
         results["per_class"][network] = {
             name: None if np.isnan(iou) else round(float(iou), 4)
-            for name, iou in zip(class_names, per_class, strict=True)
+            for name, iou in zip(class_names, confusion.iou, strict=True)
         }
-    columns = {n: metric.per_class() for n, metric in evaluation.metrics.items()}
+    columns = {name: matrix.iou for name, matrix in evaluation.confusion.items()}
     print("\nIoU on the validation images after the last epoch")
     print(report.class_table(class_names, columns))
     for network in ("teacher", "student"):
         print(
             f"mIoU of the {network}: last {results[f'{network}_last']:.3f}, "
-            f"best {results[f'{network}_best']:.3f}"
+            f"best {results[f'{network}_best']:.3f} (chosen on these very images)"
+        )
+    if "select_" in evaluation.data:
+        print(
+            f"At epoch {results['best_epoch']}, the best on the images to select on: "
+            f"teacher {results['teacher_selected']:.3f}, "
+            f"student {results['student_selected']:.3f}"
         )
     return results
+
+
+def _evaluated_epochs(evaluation, epochs):
+    return [e for e in epochs if not (e + 1) % evaluation.every or e == epochs[-1]]
+
+
+def _split_checksum(parts):
+    names = [part.names for name, part in parts.items() if name != "select_on"]
+    return None if None in names else provenance.split_checksum(*names)
+
+
+def _write_json(filepath, content):
+    with open(f"{filepath}.part", "w") as file:
+        json.dump(content, file, indent=1)
+    os.replace(f"{filepath}.part", filepath)
 
 
 def _log_to(filepath):
@@ -373,19 +338,3 @@ def _log_to(filepath):
             file.write(json.dumps({"epoch": epoch + 1, **numbers}) + "\n")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=append)
-
-
-def _spread(count, at_most):
-    """Return at most so many indices below `count`, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, at_most)).astype(int))
-
-
-def _read(examples, indices):
-    """Read single examples, as dicts of NumPy arrays."""
-    wanted = set(indices)
-    for index, record in enumerate(examples.records):
-        if index in wanted:
-            example = examples.read(
-                *(record if isinstance(record, tuple) else [record])
-            )
-            yield {key: value.numpy() for key, value in example.items()}

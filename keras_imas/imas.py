@@ -6,7 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imas.arguments import check_class, check_fraction, check_range
+from keras_imas.arguments import (
+    check_class,
+    check_fraction,
+    check_group_size,
+    check_range,
+)
 from keras_imas.augment.cutmix import (
     cutmix_partners,
     for_each_image,
@@ -65,7 +70,8 @@ class IMAS(keras.Model):
         confidence_threshold: Confidence τ from which a pseudo label counts, in [0, 1].
             Defaults to `0.7`.
         unlabeled_weight: Weight λ of the consistency loss: a number, or a
-            `keras.optimizers.schedules.LearningRateSchedule`. Defaults to `3.0`.
+            `keras.optimizers.schedules.LearningRateSchedule` of the steps since the
+            warm-up. Defaults to `3.0`.
         ema_decay: Largest decay of the teacher, in [0, 1]. Defaults to `0.996`.
         ema_copy_steps: Semi-supervised steps for which the teacher copies the student;
             the paper: the first epoch. Defaults to `0`.
@@ -153,11 +159,7 @@ class IMAS(keras.Model):
                 raise ValueError(
                     f"`{name}` must not be negative. Received: {name}={value!r}"
                 )
-        if pairing_group_size is not None and pairing_group_size < 1:
-            raise ValueError(
-                "`pairing_group_size` must be a positive integer or None. Received: "
-                f"pairing_group_size={pairing_group_size!r}"
-            )
+        check_group_size("pairing_group_size", pairing_group_size, None)
         if not student.built:
             raise ValueError(
                 "`student` has no weights yet. Build it before: call it once on images "
@@ -581,7 +583,7 @@ class IMAS(keras.Model):
     def _current_unlabeled_weight(self):
         weight = self.unlabeled_weight
         if callable(weight):
-            weight = weight(self.step)
+            weight = weight(ops.maximum(self.step - self.supervised_only_steps, 0))
         warm = ops.cast(self.step >= self.supervised_only_steps, "float32")
         return warm * ops.cast(weight, "float32")
 

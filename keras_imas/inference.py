@@ -1,4 +1,8 @@
-"""From images to logits, by any segmentation network."""
+"""From images to logits and probabilities, by any segmentation network."""
+
+import collections
+import itertools
+import math
 
 import keras
 import numpy as np
@@ -6,6 +10,9 @@ from keras import ops
 
 from keras_imas.resize import ResizeLike, resize_bilinear
 from keras_imas.scoring import hardness
+
+MEAN_COLOR = (124, 116, 104)
+"""Mean RGB color of ImageNet, 0..255: what padding looks like."""
 
 
 def list_outputs(outputs):
@@ -109,6 +116,210 @@ def segmenter(network):
     if logits.shape[1:3] != images.shape[1:3] or None in logits.shape[1:3]:
         logits = ResizeLike(dtype="float32")([logits, images])
     return keras.Model(images, logits, name="segmenter")
+
+
+class Predictor:
+    """Predict the class probabilities of images of any size.
+
+    Whole images, or a sliding window whose probabilities are averaged where windows
+    overlap, the last one shifted inward; averaged as well over scales and mirrored
+    images, if asked for. Views of one size are run together, also those of different
+    images. The network is compiled once for each size of view: for one size with a
+    window; without one, for each size of image, so round sizes up (`size_multiple`)
+    where there are many.
+
+    Args:
+        network: Built Keras model from images to logits, as for `segmenter`.
+        window: Side of the square windows in pixels; smaller images are padded with the
+            mean color of ImageNet. Defaults to `None`: whole images.
+        stride: From one window to the next, as a fraction of the window in (0, 1].
+            Defaults to `2 / 3`.
+        flip: Whether to average with the mirrored image. Defaults to `False`.
+        scales: Factors to scale images by. Defaults to `(1.0,)`.
+        batch_size: Views to run at once. Defaults to `1`.
+        size_multiple: Whole images are padded to multiples of so many pixels. Defaults
+            to `1`: never.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(5, 1)]
+        >>> predictor = Predictor(keras.Sequential(layers), window=33, flip=True)
+        >>> images = [np.zeros((50, 40, 3)), np.zeros((20, 99, 3))]
+        >>> [p.shape for p in predictor(images)]
+        [(50, 40, 5), (20, 99, 5)]
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        window=None,
+        stride=2 / 3,
+        flip=False,
+        scales=(1.0,),
+        batch_size=1,
+        size_multiple=1,
+    ):
+        for name, value in (
+            ("window", window),
+            ("batch_size", batch_size),
+            ("size_multiple", size_multiple),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(
+                    f"`{name}` must be positive. Received: {name}={value!r}"
+                )
+        if not 0 < stride <= 1:
+            raise ValueError(
+                "`stride` is a fraction of the window and must be in (0, 1]. Received: "
+                f"stride={stride!r}"
+            )
+        if not scales or min(scales) <= 0:
+            raise ValueError(
+                f"`scales` must be positive numbers. Received: scales={scales!r}"
+            )
+        logits = segmenter(network)
+        probabilities = keras.layers.Softmax(dtype="float32")(logits.outputs[0])
+        self._network = keras.Model(logits.inputs, probabilities)
+        self.window = window
+        self.stride = stride
+        self.flip = flip
+        self.scales = tuple(scales)
+        self.batch_size = batch_size
+        self.size_multiple = size_multiple
+
+    def __call__(self, images):
+        """Predict images one after the other.
+
+        Args:
+            images: Iterable of images `(H, W, 3)`, 0..255, of any sizes.
+
+        Yields:
+            float32 arrays `(H, W, C)` of probabilities, in the images' order.
+        """
+        waiting, batch = collections.deque(), []
+        for image in images:
+            waiting.append(list(self._views(np.asarray(image, "float32"))))
+            for view in waiting[-1]:
+                for corner in view.corners:
+                    if batch and view.window != batch[0][0].window:
+                        self._run(batch)
+                    batch.append((view, corner))
+                    if len(batch) == self.batch_size:
+                        self._run(batch)
+            while waiting and not any(view.missing for view in waiting[0]):
+                yield _average(waiting.popleft())
+        self._run(batch)
+        for views in waiting:
+            yield _average(views)
+
+    def _views(self, image):
+        """Yield the views of an image: at each scale, and mirrored."""
+        size = image.shape[:2]
+        for scale in self.scales:
+            scaled = _resize(image, [max(round(scale * side), 1) for side in size])
+            if self.window is None:
+                window = [
+                    math.ceil(side / self.size_multiple) * self.size_multiple
+                    for side in scaled.shape[:2]
+                ]
+            else:
+                window = [self.window, self.window]
+            for mirrored in (False, True) if self.flip else (False,):
+                pixels = scaled[:, ::-1] if mirrored else scaled
+                yield _View(pixels, mirrored, tuple(window), self.stride, size)
+
+    def _run(self, batch):
+        """Predict a batch of windows, and empty it."""
+        if not batch:
+            return
+        pixels = np.stack([view.crop(corner) for view, corner in batch])
+        # Always the same shape, as another would be compiled anew.
+        missing = self.batch_size - len(batch)
+        if missing:
+            pixels = np.concatenate([pixels, np.repeat(pixels[-1:], missing, axis=0)])
+        for (view, corner), values in zip(
+            batch, self._network.predict_on_batch(pixels), strict=False
+        ):
+            view.add(corner, values)
+        batch.clear()
+
+
+class _View:
+    """An image at one scale, mirrored or not, and its probabilities so far."""
+
+    def __init__(self, pixels, mirrored, window, stride, size):
+        self.pixels = pixels
+        self.mirrored = mirrored
+        self.window = window
+        self.size = size  # of the image that it is a view of
+        self.starts = [
+            _starts(side, length, stride)
+            for side, length in zip(pixels.shape[:2], window, strict=True)
+        ]
+        self.corners = list(itertools.product(*self.starts))
+        self.missing = len(self.corners)
+        self.total = 0.0
+
+    def crop(self, corner):
+        """Return the pixels of the window at a corner, padded where they end."""
+        (top, left), (height, width) = corner, self.window
+        pixels = self.pixels[top : top + height, left : left + width]
+        if pixels.shape[:2] == self.window:
+            return pixels
+        padded = np.empty((height, width, pixels.shape[-1]), "float32")
+        padded[:] = MEAN_COLOR
+        padded[: pixels.shape[0], : pixels.shape[1]] = pixels
+        return padded
+
+    def add(self, corner, probabilities):
+        """Add the probabilities of the window at a corner."""
+        height, width = self.pixels.shape[:2]
+        if self.missing == len(self.corners):
+            self.total = np.zeros((height, width, probabilities.shape[-1]), "float32")
+        top, left = corner
+        inside = probabilities[: height - top, : width - left]
+        self.total[top : top + len(inside), left : left + inside.shape[1]] += inside
+        self.missing -= 1
+
+    def result(self):
+        """Return the mean probabilities of each pixel of the image."""
+        counts = []
+        for side, starts, length in zip(
+            self.pixels.shape[:2], self.starts, self.window, strict=True
+        ):
+            counts.append(np.zeros(side, "float32"))
+            for start in starts:
+                counts[-1][start : start + length] += 1
+        mean = self.total
+        mean /= (counts[0][:, None] * counts[1])[..., None]
+        if self.mirrored:
+            mean = mean[:, ::-1]
+        return _resize(mean, self.size)
+
+
+def _starts(side, window, stride):
+    """Return where windows start along a side, the last shifted inward."""
+    if side <= window:
+        return [0]
+    step = max(math.ceil(stride * window), 1)
+    return [*range(0, side - window, step), side - window]
+
+
+def _average(views):
+    mean = views[0].result()
+    for view in views[1:]:
+        mean = mean + view.result()
+    return mean / len(views) if len(views) > 1 else mean
+
+
+def _resize(image, size):
+    if image.shape[:2] == tuple(size):
+        return image
+    resized = resize_bilinear(ops.convert_to_tensor(image[None].copy()), *size)
+    return ops.convert_to_numpy(resized)[0]
 
 
 def score_hardness(model, images, *, count=None, verbose="auto"):

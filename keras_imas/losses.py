@@ -6,6 +6,7 @@ from keras import ops
 from keras_imas.arguments import (
     as_tensor,
     check_fraction,
+    check_group_size,
     check_rank,
     check_shape,
     valid_weights,
@@ -136,10 +137,15 @@ class OHEMCrossentropy(keras.losses.Loss):
             than that are all kept; 0 means no mining: all are kept. The paper's
             100,000 are per GPU. Defaults to `100_000`.
         ignore_class: The label of pixels that don't count. Defaults to `255`.
+        group_size: Number of consecutive images to mine among, as if each group were
+            the batch of a GPU (the paper's: 4, or 2); `min_kept` is for each group, and
+            the loss is the mean of theirs. It must divide the batch. Defaults to
+            `None`: the whole batch.
         name: Name of the loss. Defaults to `"ohem_crossentropy"`.
 
     Raises:
-        ValueError: If `threshold` is outside [0, 1] or `min_kept` negative.
+        ValueError: If `threshold` is outside [0, 1], `min_kept` negative or
+            `group_size` not positive.
 
     Example:
         >>> import numpy as np
@@ -154,6 +160,7 @@ class OHEMCrossentropy(keras.losses.Loss):
         threshold=0.7,
         min_kept=100_000,
         ignore_class=255,
+        group_size=None,
         name="ohem_crossentropy",
         **kwargs,
     ):
@@ -163,9 +170,11 @@ class OHEMCrossentropy(keras.losses.Loss):
             raise ValueError(
                 f"`min_kept` must not be negative. Received: min_kept={min_kept}"
             )
+        check_group_size("group_size", group_size, None)
         self.threshold = threshold
         self.min_kept = min_kept
         self.ignore_class = ignore_class
+        self.group_size = group_size
 
     def call(self, y_true, y_pred):
         """Return the scalar loss of a batch.
@@ -182,21 +191,27 @@ class OHEMCrossentropy(keras.losses.Loss):
         cross_entropy = ops.sparse_categorical_crossentropy(
             ops.where(valid, labels, 0), ops.cast(y_pred, "float32"), from_logits=True
         )
+        # A row a group: pixels are mined among those of their row.
+        groups = -1 if self.group_size else 1
+        pixels = self.group_size or -1
+        if self.group_size:
+            check_group_size("group_size", self.group_size, labels.shape[0])
+            pixels *= ops.shape(labels)[1] * ops.shape(labels)[2]
+        cross_entropy = ops.reshape(cross_entropy, (groups, pixels))
+        valid = ops.reshape(valid, (groups, pixels))
         kept = ops.cast(valid, "float32")
         if self.min_kept:
             # An ignored pixel counts as probability 1, so it comes last in the rank.
             probability = ops.stop_gradient(
                 ops.where(valid, ops.exp(-cross_entropy), 1.0)
             )
-            bound = ops.maximum(self._rank_probability(probability), self.threshold)
+            # Sorted, not `top_k`: with a batch of unknown size its k is unknown too.
+            last = ops.minimum(self.min_kept, ops.shape(probability)[1]) - 1
+            at_rank = ops.take(ops.sort(probability, axis=1), last, axis=1)
+            bound = ops.maximum(at_rank, self.threshold)[:, None]
             kept *= ops.cast(probability <= bound, "float32")
-        return ops.sum(kept * cross_entropy) / ops.maximum(ops.sum(kept), 1.0)
-
-    def _rank_probability(self, probability):
-        flat = ops.reshape(probability, (-1,))
-        # Sorted, not `top_k`: with a batch of unknown size its k would be unknown too.
-        last = ops.minimum(self.min_kept, ops.shape(flat)[0]) - 1
-        return ops.sort(flat)[last]
+        count = ops.maximum(ops.sum(kept, axis=1), 1.0)
+        return ops.mean(ops.sum(kept * cross_entropy, axis=1) / count)
 
     def get_config(self):
         """Return the arguments of the constructor."""
@@ -205,4 +220,5 @@ class OHEMCrossentropy(keras.losses.Loss):
             "threshold": self.threshold,
             "min_kept": self.min_kept,
             "ignore_class": self.ignore_class,
+            "group_size": self.group_size,
         }

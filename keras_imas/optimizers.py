@@ -1,5 +1,7 @@
 """SGD as the paper has it: L2 in the gradient, before momentum."""
 
+import re
+
 import keras
 from keras import ops
 
@@ -18,10 +20,14 @@ class SGD(keras.optimizers.SGD):
         learning_rate: As in `keras.optimizers.SGD`. Defaults to `0.01`.
         momentum: As in `keras.optimizers.SGD`. Defaults to `0.9`.
         l2: Weight of the decay, not negative. Defaults to `0.0`.
-        **kwargs: See `keras.optimizers.SGD`.
+        multipliers: Dict from patterns (regular expressions, searched in variables'
+            paths) to factors of the learning rate, such as `{"decoder": 10.0}`; of
+            several that match, the first counts. Defaults to `None`: all learn alike.
+        **kwargs: See `keras.optimizers.SGD`: gradient clipping, accumulation, ...
 
     Raises:
-        ValueError: If `l2` is negative.
+        ValueError: If `l2` or a factor is negative; when the optimizer meets its
+            variables, if a pattern matches none.
 
     Example:
         >>> variable = keras.Variable([1.0])
@@ -30,11 +36,35 @@ class SGD(keras.optimizers.SGD):
         0.95
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.9, *, l2=0.0, **kwargs):
+    def __init__(
+        self, learning_rate=0.01, momentum=0.9, *, l2=0.0, multipliers=None, **kwargs
+    ):
         super().__init__(learning_rate, momentum=momentum, **kwargs)
         if l2 < 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2}")
+        self.multipliers = dict(multipliers or {})
+        for pattern, factor in self.multipliers.items():
+            if factor < 0:
+                raise ValueError(
+                    "`multipliers` must not be negative. Received: "
+                    f"multipliers={{{pattern!r}: {factor!r}}}"
+                )
         self.l2 = l2
+
+    def build(self, variables):
+        """Make the optimizer's own variables.
+
+        Args:
+            variables: The variables to train.
+        """
+        for pattern in self.multipliers:
+            if not any(re.search(pattern, variable.path) for variable in variables):
+                raise ValueError(
+                    "`multipliers` must match paths of variables. Received: "
+                    f"{pattern!r}, and none of {len(variables)} variables, such as "
+                    f"{variables[0].path!r}, matches it"
+                )
+        super().build(variables)
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable.
@@ -46,8 +76,16 @@ class SGD(keras.optimizers.SGD):
         """
         if self.l2:
             gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
+        for pattern, factor in self.multipliers.items():
+            if re.search(pattern, variable.path):
+                learning_rate = learning_rate * factor
+                break
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        return {**super().get_config(), "l2": self.l2}
+        return {
+            **super().get_config(),
+            "l2": self.l2,
+            "multipliers": self.multipliers,
+        }

@@ -2,7 +2,13 @@
 
 import dataclasses
 
+import keras
 from absl import flags
+
+from keras_imas.imas import IMAS
+from keras_imas.losses import OHEMCrossentropy
+from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
+from keras_imas.optimizers import SGD
 
 METHODS = ("imas", "uniform", "supervised")
 
@@ -31,24 +37,52 @@ class Recipe:
         "imas, uniform (consistency training without hardness) or supervised (labeled "
         "images alone), all under the same schedule.",
     )
-    backbone: str = _field("mobilenet_v2", "Encoder of the DeepLabV3+.")
+    backbone: str = _field(
+        "mobilenet_v2", "Encoder of the DeepLabV3+; resnet50_deep_stem is the paper's."
+    )
     weights: str = _field(
         "imagenet",
         "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
     )
     output_stride: int = _field(16, "Pixels of the image per pixel of the features.")
+    multi_grid: tuple = _field(
+        (),
+        "Factors of the dilations of a ResNet's last three blocks; the paper: 1,2,4.",
+    )
+    auxiliary_head: bool = _field(
+        False, "Train a second classifier on stage 3, weighing 0.4."
+    )
+    sync_batch_norm: bool = _field(
+        False,
+        "Batch statistics over all replicas of TensorFlow; on JAX they always are.",
+    )
     crop_size: int = _field(129, "Side of the square crops in pixels.")
     scale_min: float = _field(0.5, "Smallest random scale of the weak view.")
     scale_max: float = _field(2.0, "Largest random scale of the weak view.")
     labeled_batch_size: int = _field(4, "Labeled images a step.")
     unlabeled_batch_size: int = _field(4, "Unlabeled images a step.")
     steps: int = _field(3000, "Training steps; rounded up to whole epochs.")
-    epochs: int = _field(0, "Passes over the unlabeled images; overrides --steps.")
-    warmup_steps: int = _field(0, "Of these, supervised steps at the start.")
+    epochs: int = _field(0, "Epochs; overrides --steps.")
+    epoch_over: str = _field(
+        "unlabeled",
+        "Images that an epoch passes over once: unlabeled, or labeled (the paper's "
+        "supervised-only rows; with --method=supervised).",
+    )
+    warmup_steps: int = _field(0, "Of the steps, supervised ones at the start.")
+    rampup_steps: int = _field(
+        0, "Steps after the warm-up over which lambda grows linearly from 0."
+    )
     learning_rate: float = _field(0.01, "Of SGD; decays to 0 by a polynomial.")
     power: float = _field(0.9, "Power of that polynomial.")
     momentum: float = _field(0.9, "Momentum of SGD.")
     weight_decay: float = _field(5e-4, "L2 in the gradient, on all weights.")
+    decoder_multiplier: float = _field(
+        1.0, "Factor of the learning rate of all that is not the encoder; VOC: 10."
+    )
+    clip_norm: float = _field(0.0, "Largest norm of the gradient; 0: not clipped.")
+    accumulation_steps: int = _field(
+        1, "Steps whose gradients are averaged into one update of the weights."
+    )
     confidence_threshold: float = _field(0.7, "Confidence of a pseudo label, tau.")
     unlabeled_weight: float = _field(3.0, "Weight of the consistency loss, lambda.")
     ema_decay: float = _field(0.996, "Largest decay of the teacher.")
@@ -59,9 +93,16 @@ class Recipe:
         0, "Unlabeled images ranked and mixed among themselves; 0: the whole batch."
     )
     ohem_min_kept: int = _field(
-        0, "Pixels a batch that OHEM keeps at least; 0: plain cross-entropy."
+        0, "Pixels a group that OHEM keeps at least; 0: plain cross-entropy."
+    )
+    ohem_group_size: int = _field(
+        0, "Labeled images whose pixels OHEM ranks together; 0: the whole batch."
     )
     evaluate_every: int = _field(1, "Epochs from one evaluation to the next.")
+    window: int = _field(
+        0, "Evaluate by a sliding window of so many pixels; 0: whole images."
+    )
+    flip: bool = _field(False, "Evaluate the mean with the mirrored image.")
     seed: int = _field(0, "Seed of everything that is random.")
 
     def __post_init__(self):
@@ -70,17 +111,137 @@ class Recipe:
                 f"`method` must be one of {', '.join(METHODS)}. Received: "
                 f"{self.method!r}"
             )
+        if self.epoch_over not in ("unlabeled", "labeled"):
+            raise ValueError(
+                '`epoch_over` must be "unlabeled" or "labeled". Received: '
+                f"{self.epoch_over!r}"
+            )
+        if self.epoch_over == "labeled" and self.method != "supervised":
+            raise ValueError(
+                f'`epoch_over="labeled"` is for method="supervised". Received: method='
+                f"{self.method!r}"
+            )
         for name in (
             "crop_size",
             "labeled_batch_size",
             "unlabeled_batch_size",
             "steps",
+            "accumulation_steps",
             "evaluate_every",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"`{name}` must be positive. Received: {getattr(self, name)}"
                 )
+        if self.scale_min > self.scale_max:
+            raise ValueError(
+                "`scale_min` must not be larger than `scale_max`. Received: "
+                f"{self.scale_min} and {self.scale_max}"
+            )
+
+    def student(self, num_classes, *, input_shape=(None, None, 3), weights=True):
+        """Build the network.
+
+        Args:
+            num_classes: Number of classes.
+            input_shape: `(height, width, 3)`; `None` for any. Defaults to
+                `(None, None, 3)`.
+            weights: Whether to load the encoder's weights. Defaults to `True`.
+
+        Returns:
+            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`.
+        """
+        return deeplab_v3_plus(
+            num_classes,
+            backbone=self.backbone,
+            output_stride=self.output_stride,
+            multi_grid=self.multi_grid or None,
+            auxiliary_head=self.auxiliary_head,
+            weights=self.weights if weights and self.weights != "none" else None,
+            input_shape=input_shape,
+            synchronized=self.sync_batch_norm
+            and keras.backend.backend() == "tensorflow",
+        )
+
+    def model(self, student, *, steps_per_epoch, epochs, ignore_class=255):
+        """Build and compile the model that `fit` trains.
+
+        Args:
+            student: Built network.
+            steps_per_epoch: Steps an epoch.
+            epochs: Number of epochs.
+            ignore_class: Label of pixels that don't count. Defaults to `255`.
+
+        Returns:
+            `keras_imas.IMAS`.
+        """
+        adaptive = self.method == "imas"
+        model = IMAS(
+            student,
+            confidence_threshold=self.confidence_threshold,
+            unlabeled_weight=self.unlabeled_weight_schedule(),
+            ema_decay=self.ema_decay,
+            ema_copy_steps=steps_per_epoch,
+            supervised_only_steps=self.warmup_steps,
+            background_class=None
+            if self.background_class < 0
+            else self.background_class,
+            ignore_class=ignore_class,
+            pairing_group_size=self.pairing_group_size or None,
+            adaptive_intensity=adaptive,
+            adaptive_cutmix=adaptive,
+            hardness_weighting=adaptive,
+            seed=self.seed,
+        )
+        loss = None
+        if self.ohem_min_kept:
+            loss = OHEMCrossentropy(
+                min_kept=self.ohem_min_kept,
+                ignore_class=ignore_class,
+                group_size=self.ohem_group_size or None,
+            )
+        model.compile(self.optimizer(epochs * steps_per_epoch), loss)
+        return model
+
+    def optimizer(self, steps):
+        """Build the optimizer.
+
+        Args:
+            steps: Number of training steps, over which the learning rate decays to 0.
+
+        Returns:
+            `keras_imas.optimizers.SGD`.
+        """
+        schedule = keras.optimizers.schedules.PolynomialDecay(
+            self.learning_rate,
+            steps,
+            end_learning_rate=0.0,
+            power=self.power,
+        )
+        multipliers = {HEAD: self.decoder_multiplier}
+        return SGD(
+            schedule,
+            self.momentum,
+            l2=self.weight_decay,
+            multipliers=multipliers if self.decoder_multiplier != 1 else None,
+            global_clipnorm=self.clip_norm or None,
+            gradient_accumulation_steps=self.accumulation_steps
+            if self.accumulation_steps > 1
+            else None,
+        )
+
+    def unlabeled_weight_schedule(self):
+        """Return λ: a number, or a schedule where it is ramped up."""
+        if not self.rampup_steps:
+            return self.unlabeled_weight
+        # Keras' cosine decay with a linear warm-up, that decays by nothing.
+        return keras.optimizers.schedules.CosineDecay(
+            0.0,
+            decay_steps=1,
+            alpha=1.0,
+            warmup_target=self.unlabeled_weight,
+            warmup_steps=self.rampup_steps,
+        )
 
     def define_flags(self):
         """Define an absl flag for each number, with this recipe's as defaults."""
@@ -88,6 +249,10 @@ class Recipe:
             str: flags.DEFINE_string,
             int: flags.DEFINE_integer,
             float: flags.DEFINE_float,
+            bool: flags.DEFINE_boolean,
+            tuple: lambda name, default, help: flags.DEFINE_list(
+                name, [str(number) for number in default], help
+            ),
         }
         for field in dataclasses.fields(self):
             define[field.type](
@@ -108,10 +273,21 @@ class Recipe:
 
         def value(name):
             flag = flags.FLAGS[name]
-            if defaults is None or flag.present:
-                return flag.value
-            return getattr(defaults, name)
+            if defaults is not None and not flag.present:
+                return getattr(defaults, name)
+            if isinstance(flag.value, list):
+                return tuple(map(_integer, flag.value))
+            return flag.value
 
         return cls(
             **{field.name: value(field.name) for field in dataclasses.fields(cls)}
         )
+
+
+def _integer(text):
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(
+            f"`multi_grid` must be whole numbers, such as 1,2,4. Received: {text!r}"
+        ) from None

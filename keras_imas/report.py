@@ -124,3 +124,45 @@ def class_table(class_names, columns):
         row(name, column) for name, column in zip(class_names, values.T, strict=True)
     ]
     return "\n".join([*lines, row("**mean**", means)])
+
+
+def confusion_picture(counts, class_names, *, cell=28, margin=110):
+    """Draw a confusion matrix, each row scaled to its sum, with percentages.
+
+    Args:
+        counts: `(C, C)` pixels by class (rows) and prediction (columns).
+        class_names: C names.
+        cell: Side of a cell in pixels. Defaults to `28`.
+        margin: Room for the names in pixels. Defaults to `110`.
+
+    Returns:
+        `PIL.Image.Image`.
+
+    Example:
+        >>> confusion_picture(np.eye(3), ["road", "sky", "car"]).size
+        (194, 194)
+    """
+    counts = np.asarray(counts, "float64")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = margin + len(counts) * cell
+    sheet = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(12)
+    for row, column in np.ndindex(shares.shape):
+        share = shares[row, column]
+        x, y = margin + column * cell, margin + row * cell
+        shade = tuple(int(255 - share * (255 - c)) for c in (8, 48, 107))
+        draw.rectangle((x, y, x + cell - 2, y + cell - 2), fill=shade)
+        if share >= 0.005:
+            text = f"{100 * share:.0f}"
+            color = "white" if share > 0.5 else "black"
+            draw.text((x + cell // 2 - 1, y + cell // 2), text, color, font, "mm")
+    names = Image.new("RGB", (side - margin, margin), "white")
+    for number, name in enumerate(class_names):
+        middle = margin + number * cell + cell // 2
+        draw.text((margin - 5, middle), name, "black", font, "rm")
+        label = Image.new("RGB", (margin, cell), "white")
+        ImageDraw.Draw(label).text((5, cell // 2), name, "black", font, "lm")
+        names.paste(label.rotate(90, expand=True), (number * cell, 0))
+    sheet.paste(names, (margin, 0))
+    return sheet

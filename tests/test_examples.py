@@ -134,3 +134,135 @@ def test_train_cityscapes_on_scenes(tmp_path, method):
     assert process.returncode == 0, process.stdout
     assert "training on the built-in street scenes" in process.stdout
     assert (tmp_path / "runs" / f"cityscapes-{method}-1" / "hardness.png").is_file()
+
+
+@pytest.mark.full
+def test_train_folder_selects_on_held_out_images(photographs):
+    mask = np.zeros((40, 56), "uint8")
+    save(photographs / "train_masks" / "5.png", mask)
+    (photographs / "held_out.txt").write_text("5\n")
+    process = run(
+        "train_folder.py", *FOLDER, *VALIDATION, *TINY, "--select_on=held_out.txt",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert "2 labeled and 3 unlabeled" in process.stdout
+    assert "the best on the images to select on" in process.stdout
+    results = photographs / "runs" / "folder-imas-1" / "run.json"
+    assert json.loads(results.read_text())["select_on"] == 1
+
+
+def test_train_folder_held_out_images_must_not_be_trained_on(photographs):
+    (photographs / "held_out.txt").write_text("1\n")
+    (photographs / "labeled.txt").write_text("0\n1\n")
+    process = run(
+        "train_folder.py", *FOLDER, *VALIDATION, *TINY, "--select_on=held_out.txt",
+        "--labeled=labeled.txt",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode != 0
+    assert "both in `labeled` and in `select_on`" in process.stdout
+
+
+@pytest.fixture
+def voc(tmp_path):
+    rng = np.random.default_rng(0)
+    lists = {"train_aug": range(40), "val": range(40, 42)}
+    for name, numbers in lists.items():
+        ids = [f"2007_{number:06}" for number in numbers]
+        path = tmp_path / "ImageSets" / "Segmentation" / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(ids))
+        for image_id in ids:
+            image = rng.integers(0, 256, (30, 45, 3), dtype="uint8")
+            save(tmp_path / "JPEGImages" / f"{image_id}.jpg", image)
+            mask = Image.fromarray(rng.choice([0, 15, 255], (30, 45)).astype("uint8"))
+            mask.putpalette(rng.integers(0, 256, 768).tolist())
+            path = tmp_path / "SegmentationClass" / f"{image_id}.png"
+            path.parent.mkdir(exist_ok=True)
+            mask.save(path)
+    return tmp_path
+
+
+@pytest.mark.full
+def test_train_voc(voc):
+    process = run(
+        "train_voc.py", "--data_dir=.", "--labeled_count=3", *TINY,
+        "--pairing_group_size=2", "--backbone=mobilenet_v2", "--multi_grid=",
+        cwd=voc,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert "3 labeled and 37 unlabeled" in process.stdout
+    assert (voc / "runs" / "voc-imas-1" / "predictions.png").is_file()
+
+
+DRY_RUNS = """
+import os, sys
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+program = __import__(os.path.basename(sys.argv[1]))
+import keras
+from absl import flags
+
+for flagfile in sys.argv[2].split(","):
+    print(f"<{flagfile}>", flush=True)
+    flags.FLAGS.unparse_flags()
+    flags.FLAGS(["program", f"--flagfile={flagfile}", *sys.argv[3:]])
+    program.main(["program"])
+    for name in flags.FLAGS:
+        flags.FLAGS[name].unparse()
+    keras.utils.clear_session()
+"""
+
+
+@pytest.mark.full
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize("dataset", ["cityscapes", "voc"])
+def test_dry_run_of_every_flagfile(dataset, tmp_path, request):
+    """On a tree in the data set's layout, with smaller crops."""
+    tree = request.getfixturevalue(dataset)
+    if dataset == "cityscapes":
+        for number in range(4, 40):
+            for folder, kind in (
+                ("leftImg8bit", "leftImg8bit"),
+                ("gtFine", "gtFine_labelIds"),
+            ):
+                first = tree / folder / "train/town" / f"town_000000_{kind}.png"
+                copy = tree / folder / "train/town" / f"town_{number:06}_{kind}.png"
+                copy.write_bytes(first.read_bytes())
+    flagfiles = sorted((EXAMPLES / "flagfiles").glob(f"{dataset}_*.flags"))
+    assert len(flagfiles) == {"cityscapes": 9, "voc": 17}[dataset]
+    process = subprocess.run(
+        [
+            sys.executable, "-c", DRY_RUNS, EXAMPLES / f"train_{dataset}",
+            ",".join(map(str, flagfiles)), f"--data_dir={tree}", "--dry_run",
+            "--weights=none", "--crop_size=33", "--labeled_share=0.4"
+            if dataset == "cityscapes" else "--labeled_count=20",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1500,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    reports = process.stdout.split("<")[1:]
+    assert len(reports) == len(flagfiles)
+    for report in reports:
+        for text in (
+            "epochs of", "learning rate: 0.0", "first batch: labeled (16, 33, 33, 3)",
+            "multiply-adds", "GiB", "a step takes about", "nothing was written",
+        ):  # fmt: skip
+            assert text in report, report
+    assert not (tmp_path / "runs").exists() and not (tree / "runs").exists()
+
+
+def test_a_flagfile_may_be_overridden(tmp_path):
+    process = run(
+        "train_voc.py",
+        f"--flagfile={EXAMPLES / 'flagfiles' / 'voc_classic_92_r50.flags'}",
+        f"--data_dir={tmp_path}", "--crop_size=0",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert process.returncode != 0
+    assert "`crop_size` must be positive. Received: 0" in process.stdout

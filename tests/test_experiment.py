@@ -43,8 +43,10 @@ def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
         "teacher_last.keras",
     }
     saved = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert saved == results
-    assert saved["recipe"] == dataclasses.asdict(recipe)
+    assert saved == json.loads(json.dumps(results))
+    assert saved["recipe"] == json.loads(json.dumps(dataclasses.asdict(recipe)))
+    assert saved["versions"]["keras"] == keras.__version__
+    assert {"git_revision", "command", "split", "labeled", "validation"} < set(saved)
     assert saved["steps"] == 2  # two epochs of one step
     lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
@@ -87,6 +89,84 @@ def test_nothing_is_overwritten(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 
 
+def test_selects_on_held_out_images(tmp_path, capsys):
+    recipe = dataclasses.replace(RECIPE, steps=3, window=8, flip=True)
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    results = experiment.run(
+        recipe,
+        (IMAGES[:2], LABELS[:2]),
+        IMAGES[2:6],
+        (IMAGES[6:], LABELS[6:]),
+        select_on=(IMAGES[5:6], LABELS[5:6]),
+        class_names=["a", "b", "c"],
+        output_dir=str(tmp_path / "run"),
+        student=network,
+        verbose=0,
+    )
+    lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    logs = [json.loads(line) for line in lines]
+    scores = [log["select_mean_iou"] for log in logs]
+    best = scores.index(max(scores))
+    assert results["best_epoch"] == best + 1
+    for network, prefix in (("teacher", "val_"), ("student", "val_student_")):
+        expected = logs[best][f"{prefix}mean_iou"]
+        assert results[f"{network}_selected"] == pytest.approx(expected, abs=1e-4)
+    assert "the best on the images to select on" in capsys.readouterr().out
+
+
+def test_nothing_to_select_among(tmp_path):
+    with pytest.raises(ValueError, match="`select_on` chooses among .*missing"):
+        experiment.run(
+            RECIPE,
+            (IMAGES[:2], LABELS[:2]),
+            IMAGES[2:6],
+            select_on=(IMAGES[5:], LABELS[5:]),
+            class_names=["a", "b", "c"],
+            output_dir=str(tmp_path / "run"),
+        )
+
+
+def test_a_dry_run_writes_nothing(tmp_path, capsys):
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    result = experiment.run(
+        RECIPE,
+        (IMAGES[:2], LABELS[:2]),
+        IMAGES[2:6],
+        class_names=["a", "b", "c"],
+        output_dir=str(tmp_path / "run"),
+        student=network,
+        dry_run=True,
+    )
+    assert result is None and not (tmp_path / "run").exists()
+    printed = capsys.readouterr().out
+    for text in (
+        "2 epochs of 1 steps",
+        "unlabeled: 4 images",
+        "first batch: unlabeled_strong (4, 9, 9, 3) float32",
+        "a step takes about",
+    ):
+        assert text in printed
+
+
+@pytest.mark.parametrize("epoch_over", ["unlabeled", "labeled"])
+def test_both_senses_of_supervised_only(epoch_over, tmp_path):
+    recipe = Recipe(
+        method="supervised",
+        epoch_over=epoch_over,
+        epochs=2,
+        crop_size=9,
+        labeled_batch_size=1,
+        unlabeled_batch_size=1,
+        learning_rate=1e-6,
+    )
+    results = run(recipe, tmp_path / "run", validation=False)
+    assert results["steps"] == {"unlabeled": 8, "labeled": 4}[epoch_over]
+
+
 def test_unused_directory_counts_on(tmp_path):
     prefix = str(tmp_path / "run")
     assert experiment.unused_directory(prefix) == f"{prefix}-1"
@@ -95,7 +175,15 @@ def test_unused_directory_counts_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"method": "magic"}, {"steps": 0}, {"crop_size": -1}]
+    "change",
+    [
+        {"method": "magic"},
+        {"steps": 0},
+        {"crop_size": -1},
+        {"epoch_over": "both"},
+        {"epoch_over": "labeled", "method": "imas"},
+        {"scale_min": 3.0},
+    ],
 )
 def test_recipe_refuses_what_cannot_be(change):
     with pytest.raises(ValueError, match=next(iter(change))):

@@ -11,6 +11,7 @@ from keras import ops
 
 import keras_imas
 from keras_imas.metrics import MeanIoU
+from keras_imas.recipe import Recipe
 
 HEIGHT, WIDTH, CLASSES = 6, 7, 3
 TRAINING_LOGS = {
@@ -492,6 +493,24 @@ def test_unlabeled_weight_may_be_a_schedule():
         weight = (log["loss"] - log["supervised_loss"]) / log["consistency_loss"]
         expected = 2.0 - 2.0 * (1 - min(number, 4) / 4) ** 2
         assert weight == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_unlabeled_weight_ramps_up_after_the_warm_up():
+    """As `keras_imas.recipe.Recipe.rampup_steps` has it."""
+    model = eager(
+        keras_imas.IMAS(
+            conv_student(),
+            unlabeled_weight=Recipe(rampup_steps=2).unlabeled_weight_schedule(),
+            supervised_only_steps=2,
+            confidence_threshold=0.0,
+        )
+    )
+    weights = []
+    for _ in range(6):
+        log = step(model)
+        extra = log["loss"] - log["supervised_loss"]
+        weights.append(extra / log["consistency_loss"])
+    np.testing.assert_allclose(weights, [0, 0, 0, 1.5, 3, 3], atol=1e-4)
 
 
 def test_scores_are_in_inference_mode():
@@ -992,7 +1011,7 @@ def without(name):
         ({}, without("labeled"), "dict with \"labeled\".*\\['unlabeled', "),
         ({}, without("unlabeled_strong"), "\"unlabeled_strong\".*\\['labeled', "),
         ({"background_class": 3}, batch(4, 4), r"`background_class` .*\[0, 3\).*=3"),
-        ({"pairing_group_size": 3}, batch(4, 4), "divide.*group size 3, batch of 4"),
+        ({"pairing_group_size": 3}, batch(4, 4), "divide.*group_size=3, a batch of 4"),
         ({"pairing_group_size": 1}, batch(4, 4), "needs 2 or more.*group_size=1"),
         ({}, batch(1, 1), "needs 2 or more.*batch of 1,"),
         (

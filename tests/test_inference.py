@@ -2,6 +2,8 @@ import keras
 import numpy as np
 import pytest
 import reference
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import ops
 
 import keras_imas
@@ -193,3 +195,123 @@ def test_score_hardness(capsys):
 def test_score_hardness_of_no_images():
     scores = inference.score_hardness(keras_imas.IMAS(network()), [], verbose=0)
     assert scores.shape == (0,)
+
+
+# Each pixel's logits depend on its neighbours, so that windows matter.
+NETWORK = keras.Sequential(
+    [
+        keras.Input((None, None, 3)),
+        keras.layers.Rescaling(1 / 127.5, offset=-1),
+        keras.layers.Conv2D(CLASSES, 3, padding="same"),
+    ]
+)
+
+
+def naive(image, window, stride, mirrored=False):
+    """Sum the softmax of all windows, one by one, and divide by how many there were."""
+    if mirrored:
+        return naive(image[:, ::-1], window, stride)[:, ::-1]
+    kernel, bias = map(np.asarray, NETWORK.get_weights())
+    height, width = image.shape[:2]
+    total = np.zeros((height, width, CLASSES))
+    count = np.zeros((height, width, 1))
+    step = int(np.ceil(stride * window))
+
+    def starts(side):
+        result, at = [], 0
+        while at + window < side:
+            result.append(at)
+            at += step
+        return [*result, max(side - window, 0)]
+
+    for top in starts(height):
+        for left in starts(width):
+            crop = np.full((window, window, 3), inference.MEAN_COLOR, "float64")
+            pixels = image[top : top + window, left : left + window]
+            crop[: pixels.shape[0], : pixels.shape[1]] = pixels
+            x = np.pad(crop / 127.5 - 1, ((1, 1), (1, 1), (0, 0)))
+            logits = sum(
+                x[i : i + window, j : j + window] @ kernel[i, j]
+                for i in range(3)
+                for j in range(3)
+            )
+            p = reference.softmax(logits + bias)[: pixels.shape[0], : pixels.shape[1]]
+            total[top : top + window, left : left + window] += p
+            count[top : top + window, left : left + window] += 1
+    return total / count
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 23), st.integers(1, 23)), min_size=1, max_size=4),
+    st.sampled_from([5, 8]),
+    st.sampled_from([1 / 3, 2 / 3, 1.0]),
+    st.booleans(),
+    st.integers(1, 5),
+)
+def test_sliding_window_equals_a_naive_loop(sizes, window, stride, flip, batch_size):
+    pictures = [images(1, size, seed=i)[0] for i, size in enumerate(sizes)]
+    predictor = inference.Predictor(
+        NETWORK, window=window, stride=stride, flip=flip, batch_size=batch_size
+    )
+    results = list(predictor(iter(pictures)))
+    assert len(results) == len(pictures)
+    for picture, result in zip(pictures, results, strict=True):
+        expected = naive(picture, window, stride)
+        if flip:
+            expected = (expected + naive(picture, window, stride, mirrored=True)) / 2
+        np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_whole_images_of_several_sizes_and_scales():
+    pictures = [images(1, size)[0] for size in ((6, 9), (6, 9), (5, 4))]
+    whole = list(inference.Predictor(NETWORK, batch_size=2)(pictures))
+    for picture, result in zip(pictures, whole, strict=True):
+        logits = NETWORK.predict(picture[None], verbose=0)[0]
+        np.testing.assert_allclose(result, reference.softmax(logits), atol=1e-5)
+    half = inference.Predictor(NETWORK, scales=(1.0, 0.5))(pictures)
+    for picture, one, both in zip(pictures, whole, half, strict=True):
+        small = [round(side / 2) for side in picture.shape[:2]]
+        scaled = inference.resize_bilinear(ops.convert_to_tensor(picture[None]), *small)
+        logits = NETWORK.predict(ops.convert_to_numpy(scaled), verbose=0)
+        large = inference.resize_bilinear(
+            ops.convert_to_tensor(reference.softmax(logits).astype("float32")),
+            *picture.shape[:2],
+        )
+        expected = (one + ops.convert_to_numpy(large)[0]) / 2
+        np.testing.assert_allclose(both, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "compilations"),
+    [({"window": 8}, 1), ({"size_multiple": 16}, 3), ({}, 6)],
+)
+def test_the_network_meets_a_bounded_number_of_sizes(
+    options, compilations, monkeypatch
+):
+    predictor = inference.Predictor(NETWORK, batch_size=2, **options)
+    shapes = set()
+    predict = predictor._network.predict_on_batch
+    monkeypatch.setattr(
+        predictor._network,
+        "predict_on_batch",
+        lambda x: shapes.add(x.shape) or predict(x),
+    )
+    sizes = [(9 + 2 * i, 14 + i) for i in range(6)]
+    results = list(predictor([images(1, size)[0] for size in sizes]))
+    assert [r.shape[:2] for r in results] == sizes
+    assert len(shapes) == compilations
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 0}, "`window` must be positive.*window=0"),
+        ({"batch_size": 0}, "`batch_size` must be positive"),
+        ({"stride": 0.0}, r"`stride` .*\(0, 1\].*stride=0.0"),
+        ({"scales": ()}, r"`scales` must be positive.*\(\)"),
+        ({"scales": (0.5, -1)}, "`scales` must be positive"),
+    ],
+)
+def test_predictor_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        inference.Predictor(NETWORK, **options)

@@ -323,8 +323,23 @@ def test_ohem_trains_a_model(min_kept):
     assert np.all(np.isfinite(history.history["loss"]))
 
 
+def test_ohem_of_groups_is_the_mean_of_theirs():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=3, size=(6, 2, 3, 4)).astype("float32")
+    labels = rng.integers(0, 4, (6, 2, 3))
+    labels[2:4] = 255  # a group without valid pixels
+    expected = np.mean(
+        [
+            reference.ohem_loss(labels[i : i + 2], logits[i : i + 2], min_kept=3)
+            for i in (0, 2, 4)
+        ]
+    )
+    result = ohem_loss(labels, logits, min_kept=3, group_size=2)
+    assert result == pytest.approx(expected, rel=1e-5)
+
+
 def test_ohem_survives_serialization():
-    loss = losses.OHEMCrossentropy(threshold=0.5, min_kept=7, ignore_class=3)
+    loss = losses.OHEMCrossentropy(0.5, min_kept=7, ignore_class=3, group_size=2)
     restored = keras.losses.deserialize(keras.losses.serialize(loss))
     assert isinstance(restored, losses.OHEMCrossentropy)
     assert restored.get_config() == loss.get_config()
@@ -336,3 +351,8 @@ def test_ohem_rejects_bad_arguments():
         losses.OHEMCrossentropy(threshold=1.5)
     with pytest.raises(ValueError, match=r"`min_kept`.*Received"):
         losses.OHEMCrossentropy(min_kept=-1)
+    with pytest.raises(ValueError, match=r"`group_size` must be positive.*=0"):
+        losses.OHEMCrossentropy(group_size=0)
+    logits, labels = np.zeros((3, 2, 2, 4), "float32"), np.zeros((3, 2, 2))
+    with pytest.raises(ValueError, match=r"`group_size` must.*=2, a batch of 3"):
+        losses.OHEMCrossentropy(group_size=2)(labels, logits)

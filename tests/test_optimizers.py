@@ -129,3 +129,65 @@ def test_config():
 def test_negative_l2():
     with pytest.raises(ValueError, match="`l2` must not be negative. Received: l2=-1"):
         SGD(l2=-1)
+
+
+def named(names):
+    variables = []
+    for name in names:
+        with keras.name_scope(name):
+            variables.append(keras.Variable(np.zeros((1,)), name="kernel"))
+    return variables
+
+
+def test_rates_of_encoder_and_decoder_match_the_published_program(goldens):
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.01, 30, 0.0, power=0.9)
+    variables = named(["conv1", "decoder_1"])
+    optimizer = SGD(schedule, momentum=0.0, multipliers={"(aspp|decoder)": 10.0})
+    expected = goldens["poly_lr"].reshape(30, 2)
+    for rates in expected:
+        before = [float(v.numpy()[0]) for v in variables]
+        optimizer.apply([ops.ones((1,)) for _ in variables], variables)
+        after = [float(v.numpy()[0]) for v in variables]
+        moved = np.subtract(before, after)
+        np.testing.assert_allclose(moved, rates, rtol=1e-3, atol=1e-7)
+
+
+def test_the_first_pattern_counts():
+    variables = named(["a", "ab", "b"])
+    optimizer = SGD(1.0, momentum=0.0, multipliers={"^a/": 2.0, "a": 0.0})
+    optimizer.apply([ops.ones((1,)) for _ in variables], variables)
+    assert [float(v.numpy()[0]) for v in variables] == [-2.0, 0.0, -1.0]
+
+
+def test_a_multiplier_trains_on_every_backend_and_survives_serialization():
+    layers = [keras.Input((2,)), keras.layers.Dense(1, name="frozen")]
+    layers += [keras.layers.Dense(1, name="head")]
+    optimizer = SGD(0.1, l2=0.1, multipliers={"frozen/": 0.0})
+    optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    model = keras.Sequential(layers)
+    model.compile(optimizer, "mse")
+    before = model.get_weights()
+    model.fit(np.ones((4, 2)), np.full((4, 1), 9.0), verbose=0)
+    moved = [
+        abs(a - b).max() > 0 for a, b in zip(before, model.get_weights(), strict=True)
+    ]
+    assert moved == [False, False, True, True]
+
+
+def test_a_pattern_that_matches_nothing_is_refused():
+    with pytest.raises(ValueError, match="`multipliers` must match.*'decodr'.*a/kern"):
+        SGD(multipliers={"decodr": 10.0}).build(named(["a"]))
+    with pytest.raises(ValueError, match="not be negative.*-1"):
+        SGD(multipliers={"a": -1.0})
+
+
+@pytest.mark.parametrize(
+    "options", [{"global_clipnorm": 1e-3}, {"gradient_accumulation_steps": 2}]
+)
+def test_options_of_keras_work(options):
+    variable = keras.Variable(np.zeros((1,), "float32"))
+    optimizer = SGD(1.0, momentum=0.0, **options)
+    for gradient in (1.0, 3.0):
+        optimizer.apply([ops.full((1,), gradient)], [variable])
+    expected = -2e-3 if "global_clipnorm" in options else -2.0
+    assert float(variable.numpy()[0]) == pytest.approx(expected, rel=1e-3)

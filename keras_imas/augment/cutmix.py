@@ -7,7 +7,13 @@ draw can be repeated, on another backend too.
 import keras
 from keras import ops
 
-from keras_imas.arguments import as_tensor, check_range, check_rank, check_shape
+from keras_imas.arguments import (
+    as_tensor,
+    check_group_size,
+    check_range,
+    check_rank,
+    check_shape,
+)
 
 
 def cutmix_partners(hardness, *, group_size=None):
@@ -33,36 +39,13 @@ def cutmix_partners(hardness, *, group_size=None):
     """
     hardness = as_tensor(hardness)
     check_rank("hardness", hardness, 1)
-    check_group_size(group_size, hardness.shape[0])
+    check_group_size("group_size", group_size, hardness.shape[0])
     grouped = ops.reshape(hardness, (-1, group_size) if group_size else (1, -1))
     order = ops.argsort(grouped, axis=-1)
     rank = ops.argsort(order, axis=-1)
     partners = ops.take_along_axis(ops.flip(order, axis=-1), rank, axis=-1)
     first = (group_size or 0) * ops.arange(ops.shape(grouped)[0], dtype="int32")
     return ops.reshape(ops.cast(partners, "int32") + first[:, None], (-1,))
-
-
-def check_group_size(group_size, batch_size):
-    """Refuse a group size that does not divide a known batch size.
-
-    Args:
-        group_size: Number of images in a group, or `None` for the whole batch.
-        batch_size: Number of images in the batch; anything but an integer is unknown.
-
-    Raises:
-        ValueError: If it does not divide the batch.
-
-    Example:
-        >>> check_group_size(4, 16)
-    """
-    if group_size is None:
-        return
-    if group_size < 1 or (isinstance(batch_size, int) and batch_size % group_size):
-        raise ValueError(
-            "The pairing group size must be positive and divide the number of "
-            f"unlabeled images in a batch. Received: group size {group_size}, batch "
-            f"of {batch_size}"
-        )
 
 
 def group_count(batch_size, group_size):
@@ -132,7 +115,7 @@ def sample_boxes(
         >>> sample_boxes(4, 32, 64, seed=1).shape[1]
         4
     """
-    check_group_size(group_size, batch_size)
+    check_group_size("group_size", group_size, batch_size)
     check_range("fraction_range", fraction_range)
     if isinstance(seed, int):
         seed = keras.random.SeedGenerator(seed)

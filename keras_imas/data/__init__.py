@@ -3,7 +3,7 @@
 Importing this package does not import TensorFlow; its functions do.
 """
 
-from keras_imas.data import cityscapes, scenes
+from keras_imas.data import cityscapes, scenes, splits, voc
 from keras_imas.data.evaluation import evaluation
 from keras_imas.data.examples import Examples, as_examples, check_labels
 from keras_imas.data.folder import from_folder
@@ -18,5 +18,7 @@ __all__ = [
     "from_folder",
     "scenes",
     "semi_supervised",
+    "splits",
     "supervised",
+    "voc",
 ]

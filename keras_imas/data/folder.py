@@ -30,8 +30,8 @@ def from_folder(
     Args:
         images: directory of images (PNG, JPEG, BMP or GIF).
         masks: directory of masks, or None for unlabeled images. The mask of
-            "city/a.jpg" is "city/a.png": 8-bit, one channel, a class id a pixel, and as
-            large as the image.
+            "city/a.jpg" is "city/a.png": 8-bit, one channel or a palette, a class id a
+            pixel, and as large as the image.
         names: path of a text file with one name a line, or a list of names, or None
             for every image in the folder and below, sorted. A name is a path relative
             to `images`, with or without suffix. Blank lines are skipped.
@@ -87,16 +87,17 @@ def from_folder(
     for error in (FileNotFoundError, ValueError):
         problems = [
             f"{problem}{_at(line)}"
-            for (line, _), (_, problem) in zip(entries, found, strict=True)
+            for (line, _), (_, problem, _) in zip(entries, found, strict=True)
             if isinstance(problem, error)
         ]
         if problems:
             _raise(error, f"{origin} has examples that can't be used", problems)
 
-    files = tuple(str(path) for path, _ in found)
+    files = tuple(str(path) for path, *_ in found)
     columns = {"name": tf.constant(stems), "image": tf.constant(files)}
     if masks is not None:
         columns["mask"] = tf.constant([str(masks / mask_name(stem)) for stem in stems])
+        columns["palette"] = tf.constant([palette for *_, palette in found])
 
     def load(index):
         row = {key: column[index] for key, column in columns.items()}
@@ -110,8 +111,12 @@ def from_folder(
             "name": row["name"],
         }
         if "mask" in row:
-            mask = tf.io.decode_png(tf.io.read_file(row["mask"]), channels=1)
-            label_map = tf.cast(mask[..., 0], tf.int32)
+            mask = tf.cond(
+                row["palette"],
+                lambda: tf.numpy_function(_indices, [row["mask"]], tf.uint8),
+                lambda: tf.io.decode_png(tf.io.read_file(row["mask"]), 1)[..., 0],
+            )
+            label_map = tf.cast(tf.ensure_shape(mask, (None, None)), tf.int32)
             if label_table is not None:
                 label_map = tf.gather(tf.constant(label_table, tf.int32), label_map)
             example["label_map"] = label_map
@@ -165,7 +170,7 @@ def _stem(name):
 
 
 def _find(images, masks, name, mask_name):
-    """Returns the path of an image, and what is wrong with it or its mask or None."""
+    """Returns an image's path, what is wrong or None, and if its mask has a palette."""
     from PIL import Image
 
     stem = _stem(name)
@@ -175,10 +180,10 @@ def _find(images, masks, name, mask_name):
         expected = images / (
             name if stem != name else f"{name}{{{','.join(_SUFFIXES)}}}"
         )
-        return None, FileNotFoundError(f"no file {expected}")
+        return None, FileNotFoundError(f"no file {expected}"), False
     mask = masks and masks / mask_name(stem)
     if mask and not mask.is_file():
-        return path, FileNotFoundError(f"no file {mask}")
+        return path, FileNotFoundError(f"no file {mask}"), False
     sizes = []
     for file in (path, mask) if mask else (path,):
         try:
@@ -186,19 +191,28 @@ def _find(images, masks, name, mask_name):
                 sizes.append(image.size[::-1])
                 mode = image.mode
         except OSError as error:
-            return path, ValueError(f"{file} can't be read: {error}")
-    if mask and mode != "L":
-        return path, ValueError(
+            return path, ValueError(f"{file} can't be read: {error}"), False
+    problem = None
+    if mask and mode not in ("L", "P"):
+        problem = ValueError(
             f"{mask} has mode {mode!r}, and a mask must be 8-bit with one channel "
-            "(mode 'L'). A palette ('P') is removed by "
-            "`Image.fromarray(np.array(Image.open(file))).save(file)`"
+            "(mode 'L') or a palette ('P'), whose values are class ids"
         )
-    if mask and sizes[0] != sizes[1]:
-        return path, ValueError(
+    elif mask and sizes[0] != sizes[1]:
+        problem = ValueError(
             f"{mask} is {sizes[1]}, its image {path} is {sizes[0]} (height, width); "
             "they must have one size"
         )
-    return path, None
+    return path, problem, bool(mask) and mode == "P"
+
+
+def _indices(file):
+    """Reads the values of a mask with a palette, which TensorFlow would colorize."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(np.asarray(file).item()) as image:
+        return np.array(image)
 
 
 def _at(line):

@@ -8,6 +8,7 @@ import numpy as np
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
 from keras_imas.data.examples import as_examples
+from keras_imas.data.splits import check_separate
 
 # Streams of random numbers; the labeled one is the same with and without the other.
 _LABELED, _UNLABELED = 0, 1
@@ -96,7 +97,7 @@ def semi_supervised(
     import tensorflow as tf
 
     labeled, unlabeled = as_examples(labeled), as_examples(unlabeled)
-    _require_separate(labeled, unlabeled)
+    check_separate(labeled=labeled, unlabeled=unlabeled)
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
     strong = _strong_view(strong)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
@@ -321,16 +322,3 @@ def _require_batch(argument, examples, batch_size):
             f"({batch_size}). Reduce the batch size or add images."
         )
     return len(examples) // batch_size
-
-
-def _require_separate(labeled, unlabeled):
-    """Raises where an image is in both sets: its labels would leak."""
-    both = labeled.files and unlabeled.files
-    key = "files" if both else "names"
-    shared = set(getattr(labeled, key) or ()) & set(getattr(unlabeled, key) or ())
-    if shared:
-        shown = ", ".join(sorted(shared)[:10])
-        raise ValueError(
-            f"{len(shared)} images are both in `labeled` and in `unlabeled`: {shown}"
-            f"{', ...' if len(shared) > 10 else ''}. Remove them from one of the lists."
-        )

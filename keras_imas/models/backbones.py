@@ -176,8 +176,8 @@ def _check(name, output_stride, multi_grid, weights):
     if weights == "imagenet" and "deep_stem" in name:
         raise ValueError(
             f"{name!r} has no ImageNet weights to download. Pass `weights`, the path of"
-            " a PyTorch checkpoint of a deep-stem ResNet, or None. Received: "
-            f"weights={weights!r}"
+            " a PyTorch checkpoint of a deep-stem ResNet, or None; or take `backbone` "
+            f"{name.split('_')[0]!r}. Received: weights={weights!r}"
         )
     if weights not in (None, "imagenet") and not os.path.isfile(weights):
         raise ValueError(

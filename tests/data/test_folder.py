@@ -120,11 +120,22 @@ def test_unreadable_file(folder):
         from_folder(folder / "images")
 
 
-def test_palette_mask(folder):
-    """TensorFlow would read its colours, not its classes."""
-    mask = Image.fromarray(np.zeros((12, 16), "uint8")).convert("P")
+def test_palette_mask_holds_class_ids(folder):
+    """TensorFlow would read its colors."""
+    ids = np.random.default_rng(0).choice([0, 1, 4, 255], (12, 16)).astype("uint8")
+    mask = Image.fromarray(ids, "P")
+    mask.putpalette(np.random.default_rng(1).integers(0, 256, 768).tolist())
     mask.save(folder / "masks/bonn/2.png")
-    with pytest.raises(ValueError, match=r"bonn/2\.png has mode 'P'"):
+    examples = from_folder(folder / "images", folder / "masks", num_classes=5)
+    index = examples.names.index("bonn/2")
+    np.testing.assert_array_equal(examples.read(index)["label_map"], ids)
+    with pytest.raises(ValueError, match="`bonn/2` contains 4"):
+        from_folder(folder / "images", folder / "masks", ["bonn/2"], num_classes=4)
+
+
+def test_color_mask(folder):
+    Image.fromarray(np.zeros((12, 16, 3), "uint8")).save(folder / "masks/bonn/2.png")
+    with pytest.raises(ValueError, match=r"bonn/2\.png has mode 'RGB'"):
         from_folder(folder / "images", folder / "masks")
 
 

@@ -85,7 +85,7 @@ def test_the_papers_network_has_its_number_of_parameters():
 
 
 def test_head_and_encoder_are_told_apart_by_name(network):
-    head = [v for v in network.variables if re.match(HEAD, v.path)]
+    head = [v for v in network.variables if re.search(HEAD, v.path)]
     encoder = next(x for x in network.layers if isinstance(x, keras.Model))
     assert {id(v) for v in encoder.variables}.isdisjoint(id(v) for v in head)
     assert len(encoder.variables) + len(head) == len(network.variables)

@@ -1,0 +1,143 @@
+"""Evaluation: predictions beside label maps."""
+
+import csv
+
+import keras
+import numpy as np
+
+
+class ConfusionMatrix:
+    """Count which class pixels have, and which is predicted for them.
+
+    Args:
+        num_classes: Number of classes C.
+        ignore_class: Label of pixels that don't count. Defaults to `255`.
+
+    Attributes:
+        counts: int64 array `(C, C)`: pixels by class (rows) and prediction (columns).
+
+    Example:
+        >>> confusion = ConfusionMatrix(3)
+        >>> confusion.update([[0, 0, 1, 255]], [[0, 1, 1, 1]])
+        >>> confusion.counts.tolist()
+        [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+        >>> confusion.iou.tolist(), confusion.mean_iou
+        ([0.5, 0.5, nan], 0.5)
+    """
+
+    def __init__(self, num_classes, ignore_class=255):
+        self.num_classes = num_classes
+        self.ignore_class = ignore_class
+        self.counts = np.zeros((num_classes, num_classes), "int64")
+
+    def update(self, label_map, predicted):
+        """Count the pixels of an image.
+
+        Args:
+            label_map: Integers `(H, W)`.
+            predicted: Predicted classes, integers `(H, W)`.
+
+        Raises:
+            ValueError: If a label is neither a class nor `ignore_class`.
+        """
+        labels, predicted = np.asarray(label_map), np.asarray(predicted)
+        valid = labels != self.ignore_class
+        labels = labels[valid].astype("int64")
+        if labels.size and not 0 <= labels.min() <= labels.max() < self.num_classes:
+            bad = labels[(labels < 0) | (labels >= self.num_classes)][0]
+            raise ValueError(
+                f"`label_map` must hold classes, in [0, {self.num_classes}), and "
+                f"`ignore_class`, {self.ignore_class}. Received: {bad}"
+            )
+        pairs = labels * self.num_classes + predicted[valid].astype("int64")
+        counts = np.bincount(pairs, minlength=self.num_classes**2)
+        self.counts += counts.reshape(self.counts.shape)
+
+    @property
+    def iou(self):
+        """Intersection over union of each class, `(C,)`; NaN where it never occurs."""
+        intersection = np.diag(self.counts)
+        union = self.counts.sum(axis=0) + self.counts.sum(axis=1) - intersection
+        return np.where(union > 0, intersection / np.maximum(union, 1), np.nan)
+
+    @property
+    def mean_iou(self):
+        """Mean of the IoU of the classes that occur in labels or predictions."""
+        iou = self.iou
+        return float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
+
+    @property
+    def pixel_accuracy(self):
+        """Share of the pixels whose class is predicted."""
+        total = self.counts.sum()
+        return float(np.trace(self.counts) / total) if total else float("nan")
+
+    def save_csv(self, filepath, class_names):
+        """Write the counts as a table, with the classes' names.
+
+        Args:
+            filepath: Where to write; rows are classes, columns predictions.
+            class_names: C names.
+        """
+        with open(filepath, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["class \\ predicted", *class_names])
+            for name, row in zip(class_names, self.counts.tolist(), strict=True):
+                writer.writerow([name, *row])
+
+
+def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
+    """Compare what a network predicts with label maps.
+
+    Args:
+        predictor: `keras_imas.inference.Predictor`, or a function from an iterable of
+            images to one of probabilities.
+        data: Batches of `(images, label_maps)`, such as
+            `keras_imas.data.evaluation` returns.
+        num_classes: Number of classes C.
+        ignore_class: Label of pixels that don't count. Defaults to `255`.
+        verbose: 1 or `"auto"` for a progress bar. Defaults to `0`.
+
+    Returns:
+        `(confusion, loss)`: a `ConfusionMatrix`, and the mean cross-entropy of the
+        pixels that count.
+
+    Example:
+        >>> from keras_imas.inference import Predictor
+        >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)]
+        >>> batches = [(np.zeros((1, 4, 5, 3)), np.zeros((1, 4, 5), int))]
+        >>> confusion, loss = evaluate(Predictor(keras.Sequential(layers)), batches, 2)
+        >>> confusion.mean_iou, round(loss, 4)
+        (1.0, 0.6931)
+    """
+    label_maps = []
+
+    def images():
+        for batch in _batches(data):
+            for image, label_map in zip(*map(np.asarray, batch[:2]), strict=True):
+                label_maps.append(label_map)
+                yield image
+
+    bar = None
+    if verbose in (1, "auto"):
+        size = getattr(data, "__len__", lambda: None)()
+        bar = keras.utils.Progbar(size, unit_name="image")
+    confusion = ConfusionMatrix(num_classes, ignore_class)
+    loss = 0.0
+    for probabilities in predictor(images()):
+        label_map = label_maps.pop(0)
+        confusion.update(label_map, probabilities.argmax(axis=-1))
+        valid = label_map != ignore_class
+        true = np.take_along_axis(
+            probabilities[valid], label_map[valid][:, None].astype("int64"), axis=-1
+        )
+        loss -= np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
+        if bar:
+            bar.add(1)
+    return confusion, float(loss / max(confusion.counts.sum(), 1))
+
+
+def _batches(data):
+    if isinstance(data, keras.utils.PyDataset):
+        return (data[index] for index in range(len(data)))
+    return data

@@ -1,0 +1,90 @@
+"""Pictures of a run: predictions beside their truth, easy and hard images."""
+
+import numpy as np
+
+from keras_imas import report
+from keras_imas.inference import score_hardness, segmenter
+
+
+def save_predictions(model, validation, filepath, colors, count=4):
+    """Draw images beside their truth and what student and teacher make of them.
+
+    Args:
+        model: `IMAS`.
+        validation: Labeled `keras_imas.data.Examples`.
+        filepath: Where to write the picture.
+        colors: RGB color of each class.
+        count: Number of images. Defaults to `4`.
+    """
+    networks = [segmenter(network) for network in (model.student, model.teacher)]
+    rows = []
+    for example in _read(validation, _spread(len(validation), count)):
+        image = example["image"]
+        predicted = [n.predict_on_batch(image[None])[0].argmax(-1) for n in networks]
+        label_maps = [example["label_map"], *predicted]
+        rows.append(
+            [image.astype("uint8"), *(report.colorize(x, colors) for x in label_maps)]
+        )
+    report.grid(rows, ["image", "truth", "student", "teacher"]).save(filepath)
+
+
+def save_hardness(
+    model, unlabeled, filepath, colors, verbose="auto", count=4, at_most=256
+):
+    """Draw the easiest and the hardest unlabeled images with their hardness.
+
+    Args:
+        model: `IMAS`.
+        unlabeled: `keras_imas.data.Examples`.
+        filepath: Where to write the picture.
+        colors: RGB color of each class.
+        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        count: Number of easiest and of hardest images. Defaults to `4`.
+        at_most: Images to score; more are thinned out evenly. Defaults to `256`.
+    """
+    scored = _spread(len(unlabeled), at_most)
+    hardness = score_hardness(
+        model,
+        (example["image"] for example in _read(unlabeled, scored)),
+        count=len(scored),
+        verbose=verbose,
+    )
+    order = np.argsort(hardness, kind="stable")
+    count = min(count, len(order))
+    teacher = segmenter(model.teacher)
+    easiest, hardest = order[:count], order[::-1][:count]
+    # Read in one pass: a `tf.data` source has no other way to an image.
+    shown = np.unique(scored[np.concatenate([easiest, hardest])])
+    examples = dict(zip(shown, _read(unlabeled, shown), strict=True))
+    rows, captions = [], []
+    for title, chosen in (("easiest", easiest), ("hardest", hardest)):
+        images, predicted, names = [], [], []
+        for position in chosen:
+            example = examples[scored[position]]
+            image = example["image"]
+            label_map = teacher.predict_on_batch(image[None])[0].argmax(-1)
+            images.append(image.astype("uint8"))
+            predicted.append(report.colorize(label_map, colors))
+            names.append(example["name"].decode())
+        rows += [images, predicted]
+        captions += [
+            [f"{title}: hardness {hardness[position]:.2f}" for position in chosen],
+            [f"{name}, teacher" for name in names],
+        ]
+    report.grid(rows, captions=captions).save(filepath)
+
+
+def _spread(count, at_most):
+    """Return at most so many indices below `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, at_most)).astype(int))
+
+
+def _read(examples, indices):
+    """Read single examples, as dicts of NumPy arrays."""
+    wanted = set(indices)
+    for index, record in enumerate(examples.records):
+        if index in wanted:
+            example = examples.read(
+                *(record if isinstance(record, tuple) else [record])
+            )
+            yield {key: value.numpy() for key, value in example.items()}

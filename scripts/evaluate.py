@@ -1,0 +1,154 @@
+"""Evaluate a saved segmentation network: accuracy by class and confusion matrix.
+
+    python scripts/evaluate.py --model=runs/folder-imas-1/teacher_best.keras \
+      --images=val_photos --masks=val_masks --window=129 --flip
+
+`--model` is a file that a training program left, or any Keras model from images 0..255
+to logits; with a whole `IMAS` saved by `model.save`, its teacher and student are both
+evaluated. Prints a table and writes `evaluation.json`, and `confusion_NAME.csv` and
+`confusion_NAME.png` for each network, into a new directory.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import json  # noqa: E402
+import resource  # noqa: E402
+import sys  # noqa: E402
+
+import keras  # noqa: E402
+from absl import app, flags  # noqa: E402
+
+import keras_imas  # noqa: E402
+from keras_imas import data, evaluation, experiment, report  # noqa: E402
+from keras_imas.inference import Predictor, segmenter  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("model", None, "File of a saved model (.keras).")
+flags.DEFINE_string("images", None, "Folder of images, searched recursively.")
+flags.DEFINE_string("masks", None, "Folder of masks: NAME.png, a class id a pixel.")
+flags.DEFINE_string("names", None, "List of images, a name a line; default: all.")
+flags.DEFINE_string(
+    "cityscapes", None, "Directory of leftImg8bit and gtFine, instead of --images."
+)
+flags.DEFINE_string("voc", None, "Directory of JPEGImages, instead of --images.")
+flags.DEFINE_list("class_names", None, "Names of the classes, separated by commas.")
+flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
+flags.DEFINE_list("image_size", None, "Resize images when read: height,width.")
+flags.DEFINE_integer("window", 0, "Side of a sliding window; 0: whole images.")
+flags.DEFINE_float("stride", 2 / 3, "From a window to the next, as a fraction of it.")
+flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
+flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
+flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
+flags.DEFINE_integer(
+    "size_multiple",
+    0,
+    "Pad whole images to multiples of so many pixels, as each size is compiled anew; "
+    "0: none, or 64 where there are more than 8 sizes.",
+)
+flags.DEFINE_string("output_dir", None, "New directory; default: runs/evaluation-N.")
+flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
+flags.mark_flag_as_required("model")
+flags.register_multi_flags_validator(
+    ["images", "cityscapes", "voc"],
+    lambda given: sum(map(bool, given.values())) == 1,
+    "one of --images, --cityscapes and --voc is needed",
+)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    examples, class_names = read()
+    networks = load_networks(FLAGS.model)
+    num_classes = segmenter(networks["teacher"]).output_shape[-1]
+    class_names = class_names or list(map(str, range(num_classes)))
+    if len(class_names) != num_classes:
+        raise app.UsageError(
+            f"The model has {num_classes} classes, and {len(class_names)} are named."
+        )
+    data.check_labels(examples, num_classes, FLAGS.ignore_class)
+    output_dir = FLAGS.output_dir or experiment.unused_directory("runs/evaluation")
+    experiment.claim_directory(output_dir)
+
+    options = {
+        "window": FLAGS.window or None,
+        "stride": FLAGS.stride,
+        "flip": FLAGS.flip,
+        "scales": tuple(map(float, FLAGS.scales)),
+        "batch_size": FLAGS.batch_size,
+        "size_multiple": size_multiple(examples),
+    }
+    results = {"command": sys.argv, "images": len(examples), **options}
+    columns = {}
+    for name, network in networks.items():
+        confusion, loss = evaluation.evaluate(
+            Predictor(network, **options),
+            data.evaluation(examples),
+            num_classes,
+            ignore_class=FLAGS.ignore_class,
+            verbose=FLAGS.verbose,
+        )
+        columns[name] = confusion.iou
+        results[name] = {
+            "mean_iou": confusion.mean_iou,
+            "pixel_accuracy": confusion.pixel_accuracy,
+            "loss": loss,
+            "iou": dict(zip(class_names, confusion.iou.tolist(), strict=True)),
+        }
+        path = os.path.join(output_dir, f"confusion_{name}")
+        confusion.save_csv(f"{path}.csv", class_names)
+        report.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
+    print(report.class_table(class_names, columns))
+    for name in networks:
+        print(f"pixel accuracy of the {name}: {results[name]['pixel_accuracy']:.3f}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    results["peak_memory_gib"] = round(peak / 2**20, 2)
+    print(f"peak memory of the process: {results['peak_memory_gib']} GiB")
+    with open(os.path.join(output_dir, "evaluation.json"), "w") as file:
+        json.dump(results, file, indent=1)
+    print(f"Written to {output_dir}")
+
+
+def read():
+    """Return the examples, and the classes' names where they are known."""
+    names = FLAGS.class_names
+    if FLAGS.cityscapes:
+        examples = data.cityscapes.read(FLAGS.cityscapes, "val", FLAGS.names)
+        return examples, names or data.cityscapes.CLASSES
+    if FLAGS.voc:
+        default = os.path.join(FLAGS.voc, "ImageSets", "Segmentation", "val.txt")
+        examples = data.voc.read(FLAGS.voc, FLAGS.names or default)
+        return examples, names or data.voc.CLASSES
+    size = FLAGS.image_size and tuple(map(int, FLAGS.image_size))
+    if not FLAGS.masks:
+        raise app.UsageError("--images needs --masks.")
+    examples = data.from_folder(FLAGS.images, FLAGS.masks, FLAGS.names, image_size=size)
+    return examples, names
+
+
+def load_networks(path):
+    """Return teacher and, of a whole `IMAS`, student."""
+    if not os.path.isfile(path):
+        raise app.UsageError(f"--model: there is no file {path!r}.")
+    model = keras.saving.load_model(path, compile=False)
+    if isinstance(model, keras_imas.IMAS):
+        return {"teacher": model.teacher, "student": model.student}
+    return {"teacher": model}
+
+
+def size_multiple(examples):
+    from PIL import Image
+
+    if FLAGS.size_multiple or FLAGS.window or examples.image_size:
+        return FLAGS.size_multiple or 1
+    sizes = set()
+    for file in examples.files:
+        with Image.open(file) as image:  # reads the header alone
+            sizes.add(image.size)
+    return 64 if len(sizes) > 8 else 1
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,98 @@
+"""The scripts, run as a user runs them."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_imas
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "scripts"
+
+
+def run(script, *arguments, cwd):
+    return subprocess.run(
+        [sys.executable, SCRIPTS / script, *arguments],
+        cwd=cwd,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=500,
+    )
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Three photographs of different sizes with masks, and a network for them."""
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        size = (20 + number, 31)
+        image = rng.integers(0, 256, (*size, 3), dtype="uint8")
+        mask = rng.choice([0, 1, 2, 255], size).astype("uint8")
+        for folder, array in (("images", image), ("masks", mask)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(array).save(tmp_path / folder / f"{number}.png")
+    layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255)]
+    layers += [keras.layers.Conv2D(3, 3, padding="same")]
+    model = keras_imas.IMAS(keras.Sequential(layers))
+    model.teacher.set_weights([w + 1 for w in model.student.get_weights()])
+    model.save(tmp_path / "model.keras")
+    return tmp_path
+
+
+FOLDERS = ("--model=model.keras", "--images=images", "--masks=masks")
+
+
+@pytest.mark.full
+def test_evaluate(photographs):
+    process = run(
+        "evaluate.py", *FOLDERS, "--window=16", "--flip", "--batch_size=3",
+        "--class_names=sky,road,car",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    for text in ("| **mean** |", "pixel accuracy of the student", "peak memory"):
+        assert text in process.stdout
+    output = photographs / "runs" / "evaluation-1"
+    results = json.loads((output / "evaluation.json").read_text())
+    model = keras.saving.load_model(photographs / "model.keras")
+    for name in ("teacher", "student"):
+        network = getattr(model, name)
+        predictor = keras_imas.inference.Predictor(network, window=16, flip=True)
+        examples = keras_imas.data.from_folder(
+            photographs / "images", photographs / "masks"
+        )
+        confusion, loss = keras_imas.evaluation.evaluate(
+            predictor, keras_imas.data.evaluation(examples), 3
+        )
+        assert results[name]["mean_iou"] == pytest.approx(confusion.mean_iou, abs=1e-4)
+        assert results[name]["loss"] == pytest.approx(loss, rel=1e-4)
+        with open(output / f"confusion_{name}.csv", newline="") as file:
+            counts = [list(map(int, row[1:])) for row in list(csv.reader(file))[1:]]
+        assert np.sum(counts) == confusion.counts.sum()
+        with Image.open(output / f"confusion_{name}.png") as picture:
+            assert picture.size[0] == picture.size[1]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model=missing.keras", *FOLDERS[1:]), "no file 'missing.keras'"),
+        (FOLDERS[:1], "one of --images, --cityscapes and --voc is needed"),
+        ((*FOLDERS, "--class_names=a,b"), "has 3 classes, and 2 are named"),
+    ],
+)
+def test_evaluate_says_what_is_wrong(arguments, message, photographs):
+    process = run("evaluate.py", *arguments, cwd=photographs)
+    assert process.returncode != 0
+    assert message in process.stdout
+    assert not (photographs / "runs").exists()
