@@ -63,14 +63,14 @@ flags.adopt_module_key_flags(recipe)
 SCENES = Recipe(
     weights="none",
     crop_size=97,
-    steps=420,
-    warmup_steps=80,
-    learning_rate=0.05,
+    steps=300,
+    warmup_steps=60,
+    learning_rate=0.1,
     confidence_threshold=0.9,
     unlabeled_weight=1.0,
     ema_decay=0.99,
     weight_decay=1e-4,
-    evaluate_every=2,
+    evaluate_every=1,
 )
 
 

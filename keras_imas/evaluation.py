@@ -117,11 +117,12 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
             for image, label_map in zip(*map(np.asarray, batch[:2]), strict=True):
                 label_maps.append(label_map)
                 yield image
+            if bar:
+                bar.add(1)
 
     bar = None
     if verbose in (1, "auto"):
-        size = getattr(data, "__len__", lambda: None)()
-        bar = keras.utils.Progbar(size, unit_name="image")
+        bar = keras.utils.Progbar(_count(data), unit_name="batch")
     confusion = ConfusionMatrix(num_classes, ignore_class)
     loss = 0.0
     for probabilities in predictor(images()):
@@ -132,8 +133,6 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
             probabilities[valid], label_map[valid][:, None].astype("int64"), axis=-1
         )
         loss -= np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
-        if bar:
-            bar.add(1)
     return confusion, float(loss / max(confusion.counts.sum(), 1))
 
 
@@ -141,3 +140,10 @@ def _batches(data):
     if isinstance(data, keras.utils.PyDataset):
         return (data[index] for index in range(len(data)))
     return data
+
+
+def _count(data):
+    try:
+        return len(data)
+    except TypeError:  # it is not known
+        return None
