@@ -113,3 +113,16 @@ def test_saves_and_loads(network, tmp_path):
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         deeplab_v3_plus(**{"num_classes": 3, "weights": None, **arguments})
+
+
+@pytest.mark.tensorflow_only
+def test_synchronized_batch_normalization():
+    network = deeplab_v3_plus(
+        2, backbone="mobilenet_v2", weights=None, synchronized=True
+    )
+    layers = [
+        layer
+        for layer in layers_of(network)
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert layers and all(layer.synchronized for layer in layers)
