@@ -113,12 +113,12 @@ def deeplab_v3_plus(
     images = keras.Input(input_shape, name="images")
     low_level, stage_3, high_level = encoder(images)
 
+    pooled = layers.GlobalAveragePooling2D(keepdims=True)(high_level)
+    pooled = convolve(pooled, "aspp_pool")
     branches = [convolve(high_level, "aspp_1x1")]
     for rate in (6, 12, 18):
         rate = rate * 16 // output_stride
         branches.append(convolve(high_level, f"aspp_{rate}", kernel=3, dilation=rate))
-    pooled = layers.GlobalAveragePooling2D(keepdims=True)(high_level)
-    pooled = convolve(pooled, "aspp_pool")
     branches.append(ResizeLike(name="aspp_pool_resize")([pooled, high_level]))
     x = convolve(layers.Concatenate(name="aspp_concat")(branches), "aspp_project")
 
