@@ -62,7 +62,7 @@ class Recipe:
     labeled_batch_size: int = _field(4, "Labeled images a step.")
     unlabeled_batch_size: int = _field(4, "Unlabeled images a step.")
     steps: int = _field(3000, "Training steps; rounded up to whole epochs.")
-    epochs: int = _field(0, "Epochs; overrides --steps.")
+    epochs: int = _field(0, "Epochs, instead of --steps.")
     epoch_over: str = _field(
         "unlabeled",
         "Images that an epoch passes over once: unlabeled, or labeled (the paper's "
@@ -279,9 +279,10 @@ class Recipe:
                 return tuple(map(_integer, flag.value))
             return flag.value
 
-        return cls(
-            **{field.name: value(field.name) for field in dataclasses.fields(cls)}
-        )
+        numbers = {field.name: value(field.name) for field in dataclasses.fields(cls)}
+        if flags.FLAGS["steps"].present and not flags.FLAGS["epochs"].present:
+            numbers["epochs"] = 0
+        return cls(**numbers)
 
 
 def _integer(text):
