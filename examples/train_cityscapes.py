@@ -94,6 +94,7 @@ def main(argv):
         colors=cityscapes.COLORS,
         output_dir=FLAGS.output_dir
         or experiment.unused_directory(f"runs/cityscapes-{chosen.method}"),
+        settings=recipe.given_flags(),
         dry_run=FLAGS.dry_run,
         verbose=FLAGS.verbose,
     )

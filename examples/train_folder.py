@@ -47,6 +47,24 @@ Recipe(
 ).define_flags()
 flags.adopt_module_key_flags(recipe)
 flags.mark_flags_as_required(["images", "masks", "num_classes"])
+flags.register_multi_flags_validator(
+    ["val_images", "val_masks", "val"],
+    lambda given: (
+        bool(given["val_images"]) == bool(given["val_masks"])
+        and bool(given["val_images"]) >= bool(given["val"])
+    ),
+    "--val_images and --val_masks go together, and --val goes with them",
+)
+flags.register_multi_flags_validator(
+    ["class_names", "num_classes"],
+    lambda given: len(given["class_names"] or ()) in (0, given["num_classes"]),
+    "--class_names must be as many as --num_classes",
+)
+flags.register_validator(
+    "image_size",
+    lambda size: size is None or len(size) == 2 and all(x.isdigit() for x in size),
+    "must be height,width, such as 180,240",
+)
 
 
 def main(argv):
@@ -83,6 +101,7 @@ def main(argv):
         ignore_class=FLAGS.ignore_class,
         output_dir=FLAGS.output_dir
         or experiment.unused_directory(f"runs/folder-{chosen.method}"),
+        settings=recipe.given_flags(),
         dry_run=FLAGS.dry_run,
         verbose=FLAGS.verbose,
     )

@@ -32,8 +32,12 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "labeled_count", 662, "Number of labeled images, drawn by --seed.", lower_bound=1
 )
-flags.DEFINE_string(
-    "draw_from", None, "List that they are drawn from, such as VOC's own train.txt."
+flags.DEFINE_enum(
+    "protocol",
+    "blended",
+    ["blended", "classic"],
+    "Where they are drawn from: blended: --train; classic: VOC's own "
+    "ImageSets/Segmentation/train.txt.",
 )
 flags.DEFINE_string("unlabeled", None, "List of unlabeled images; default: all others.")
 flags.DEFINE_string(
@@ -79,6 +83,7 @@ def main(argv):
         colors=voc.COLORS,
         output_dir=FLAGS.output_dir
         or experiment.unused_directory(f"runs/voc-{chosen.method}"),
+        settings=recipe.given_flags(),
         dry_run=FLAGS.dry_run,
         verbose=FLAGS.verbose,
     )
@@ -95,8 +100,14 @@ def read_voc(seed):
     held_out = select_on.names if select_on else ()
     labeled = FLAGS.labeled
     if not labeled:
-        free = read(FLAGS.draw_from or train, labeled=False).names
-        free = splits.rest(free, held_out)
+        classic = os.path.join(lists, "train.txt")
+        free = read(classic if FLAGS.protocol == "classic" else train, labeled=False)
+        free = splits.rest(free.names, held_out)
+        if FLAGS.labeled_count > len(free):
+            raise app.UsageError(
+                f"--labeled_count={FLAGS.labeled_count}, and there are {len(free)} "
+                "images to draw from."
+            )
         labeled = splits.draw(free, FLAGS.labeled_count / len(free), seed)
     labeled = read(labeled)
     unlabeled = FLAGS.unlabeled or splits.rest(

@@ -1,5 +1,6 @@
 """What a run will do and cost, before it starts."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -7,16 +8,19 @@ import numpy as np
 from keras_imas.callbacks import format_duration
 from keras_imas.models import cost
 
+_VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_valid")
+
 
 def describe(recipe, model, batches, *, steps, parts, network=None):
     """Print what a run would do: its data, learning rates, memory and hours.
 
-    The hours are those of one training step on few images on this machine, times what
-    a whole step takes more. They overestimate where few images don't fill the device.
+    The hours are those of one training step on few and small crops on this machine,
+    times what a whole step takes more. They overestimate where few don't fill the
+    device.
 
     Args:
         recipe: `keras_imas.recipe.Recipe`.
-        model: Compiled `keras_imas.IMAS`; it is trained for two steps.
+        model: Compiled `keras_imas.IMAS`; its student is trained for two steps.
         batches: Its training batches.
         steps: Number of training steps.
         parts: Dict of `keras_imas.data.Examples` by name.
@@ -50,20 +54,26 @@ def describe(recipe, model, batches, *, steps, parts, network=None):
             f"for {images} images in the student's pass"
         )
 
-    few = {"labeled": recipe.ohem_group_size or 1}
-    if semi_supervised:
-        few["unlabeled"] = few["unlabeled_strong"] = recipe.pairing_group_size or 2
-        few["unlabeled_valid"] = few["unlabeled"]
-    batch = {name: np.asarray(inputs[name])[:count] for name, count in few.items()}
-    labels = np.asarray(label_map)[: few["labeled"]]
+    count = {name: len(inputs[name]) for name in ("labeled", *_VIEWS) if name in inputs}
+    few = {name: 2 if name in _VIEWS else 1 for name in count}
+    side = min(recipe.crop_size, 257)
+    batch = {
+        name: np.asarray(inputs[name])[:n, :side, :side] for name, n in few.items()
+    }
+    labels = np.asarray(label_map)[:1, :side, :side]
+    # Without groups, which could not be so small.
+    recipe = dataclasses.replace(
+        recipe, ohem_group_size=0, pairing_group_size=0, accumulation_steps=1
+    )
+    model = recipe.model(model.student, steps_per_epoch=1, epochs=steps)
     model.train_on_batch(batch, labels)
     start = time.perf_counter()
     model.train_on_batch(batch, labels)
     seconds = time.perf_counter() - start
-    whole = {name: len(inputs[name]) for name in few}
-    seconds *= _work(whole) / _work({name: len(batch[name]) for name in few})
+    seconds *= _work(count) / _work(few) * (recipe.crop_size / side) ** 2
     print(
-        f"a step takes about {seconds:.2f} s on this machine, "
+        f"a step takes about {seconds:.2f} s on this machine (estimated from one on "
+        f"{few['labeled']} + {few.get('unlabeled', 0)} crops of {side} pixels), "
         f"{steps:,} steps about {format_duration(seconds * steps)}, plus evaluation"
     )
     print("Dry run: nothing was written.")

@@ -38,9 +38,20 @@ class ConfusionMatrix:
             predicted: Predicted classes, integers `(H, W)`.
 
         Raises:
-            ValueError: If a label is neither a class nor `ignore_class`.
+            ValueError: If a label is neither a class nor `ignore_class`, a prediction
+                is no class, or the shapes differ.
         """
         labels, predicted = np.asarray(label_map), np.asarray(predicted)
+        if labels.shape != predicted.shape:
+            raise ValueError(
+                "`label_map` and `predicted` must have one shape. Received: "
+                f"{labels.shape} and {predicted.shape}"
+            )
+        if predicted.size and predicted.max() >= self.num_classes:
+            raise ValueError(
+                f"`predicted` must be in [0, {self.num_classes}), as `num_classes` has "
+                f"it. Received: {predicted.max()}"
+            )
         valid = labels != self.ignore_class
         labels = labels[valid].astype("int64")
         if labels.size and not 0 <= labels.min() <= labels.max() < self.num_classes:
@@ -102,6 +113,10 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
         `(confusion, loss)`: a `ConfusionMatrix`, and the mean cross-entropy of the
         pixels that count.
 
+    Raises:
+        ValueError: If there are no data, such as in an iterator that was read before,
+            or they or the network don't fit `num_classes`.
+
     Example:
         >>> from keras_imas.inference import Predictor
         >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)]
@@ -124,8 +139,14 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
     if verbose in (1, "auto"):
         bar = keras.utils.Progbar(_count(data), unit_name="batch")
     confusion = ConfusionMatrix(num_classes, ignore_class)
-    loss = 0.0
+    probabilities, loss = None, 0.0
     for probabilities in predictor(images()):
+        if probabilities.shape[-1] != num_classes:
+            raise ValueError(
+                "`num_classes` must be the number of the network's classes. Received: "
+                f"num_classes={num_classes}, and a network of "
+                f"{probabilities.shape[-1]} classes"
+            )
         label_map = label_maps.pop(0)
         confusion.update(label_map, probabilities.argmax(axis=-1))
         valid = label_map != ignore_class
@@ -133,6 +154,11 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
             probabilities[valid], label_map[valid][:, None].astype("int64"), axis=-1
         )
         loss -= np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
+    if probabilities is None:
+        raise ValueError(
+            "`data` holds no images. It is read several times: pass a dataset, not an "
+            "iterator"
+        )
     return confusion, float(loss / max(confusion.counts.sum(), 1))
 
 

@@ -31,6 +31,7 @@ def run(
     colors=None,
     ignore_class=255,
     student=None,
+    settings=None,
     dry_run=False,
     verbose="auto",
 ):
@@ -38,8 +39,9 @@ def run(
 
     Writes into `output_dir`: `run.json` (recipe, versions, revision, checksum of the
     split; at the end the results), `history.jsonl` (a line an epoch),
-    `teacher_last.keras`, `hardness.png` (the easiest and the hardest unlabeled images);
-    with validation data also `teacher_best.keras` and `predictions.png`.
+    `teacher_last.keras`, `student_last.keras`, `hardness.png` (the easiest and the
+    hardest unlabeled images); with validation data also `teacher_best.keras` and
+    `predictions.png`.
 
     Args:
         recipe: `keras_imas.recipe.Recipe`.
@@ -54,6 +56,8 @@ def run(
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         student: Built Keras model from images to logits. Defaults to `None`: the
             DeepLabV3+ of the recipe.
+        settings: Dict of anything else that tells how the run was made, for `run.json`;
+            the programs pass their flags. Defaults to `None`.
         dry_run: Whether to build everything, print what a run would do and cost, and
             stop. Nothing is written. Defaults to `False`.
         verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
@@ -85,7 +89,8 @@ def run(
         ...     )
         ...     sorted(os.listdir(directory))  # doctest: +ELLIPSIS
         1 epochs ...
-        ['hardness.png', 'history.jsonl', 'run.json', 'teacher_last.keras']
+        ['hardness.png', 'history.jsonl', 'run.json', 'student_last.keras',
+         'teacher_last.keras']
     """
     from keras_imas import data
 
@@ -152,6 +157,7 @@ def run(
     results = {
         "recipe": dataclasses.asdict(recipe),
         "command": sys.argv,
+        "settings": settings,
         "backend": keras.backend.backend(),
         "versions": provenance.versions(),
         "git_revision": provenance.git_revision(),
@@ -171,8 +177,7 @@ def run(
             every=recipe.evaluate_every,
             filepath=os.path.join(output_dir, "teacher_best.keras"),
             select_on=None if select_on is None else data.evaluation(select_on),
-            window=recipe.window or None,
-            flip=recipe.flip,
+            **_prediction(recipe, validation),
         )
         callbacks.append(evaluation)
     callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl")))
@@ -180,16 +185,28 @@ def run(
         batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
     )
 
-    save_atomically(
-        segmenter(model.teacher), os.path.join(output_dir, "teacher_last.keras")
-    )
+    for name in ("teacher", "student"):
+        network = segmenter(getattr(model, name))
+        save_atomically(network, os.path.join(output_dir, f"{name}_last.keras"))
     if evaluation is not None:
         results |= _accuracy(evaluation, history, class_names)
+    # Now, so that pictures that fail lose nothing.
+    _write_json(os.path.join(output_dir, "run.json"), results)
+    if evaluation is not None:
         pictures.save_predictions(
-            model, validation, os.path.join(output_dir, "predictions.png"), colors
+            model,
+            validation,
+            os.path.join(output_dir, "predictions.png"),
+            colors,
+            **_prediction(recipe, validation),
         )
     pictures.save_hardness(
-        model, unlabeled, os.path.join(output_dir, "hardness.png"), colors, verbose
+        model,
+        unlabeled,
+        os.path.join(output_dir, "hardness.png"),
+        colors,
+        verbose=verbose,
+        **_prediction(recipe, unlabeled),
     )
     seconds = time.perf_counter() - start
     results["minutes"] = round(seconds / 60, 1)
@@ -319,8 +336,16 @@ def _evaluated_epochs(evaluation, epochs):
 
 
 def _split_checksum(parts):
-    names = [part.names for name, part in parts.items() if name != "select_on"]
-    return None if None in names else provenance.split_checksum(*names)
+    names = {name: part.names for name, part in parts.items()}
+    return None if None in names.values() else provenance.split_checksum(**names)
+
+
+def _prediction(recipe, examples):
+    """Return the options of `Predictor` for whole images or windows."""
+    if recipe.window:
+        return {"window": recipe.window, "flip": recipe.flip}
+    multiple = recipe.size_multiple or examples.size_multiple()
+    return {"size_multiple": multiple, "flip": recipe.flip}
 
 
 def _write_json(filepath, content):

@@ -597,6 +597,10 @@ class IMAS(keras.Model):
 
     def _update_teacher(self):
         decay = self._teacher_decay()
+        steps = self.optimizer.gradient_accumulation_steps
+        if steps:  # Between two updates of the student the teacher waits too.
+            updated = (self.step + 1) % steps == 0
+            decay = ops.where(updated, decay, 1.0)
         for ours, theirs in zip(
             self.teacher.weights, self.student.weights, strict=True
         ):

@@ -182,7 +182,7 @@ class Predictor:
             )
         logits = segmenter(network)
         probabilities = keras.layers.Softmax(dtype="float32")(logits.outputs[0])
-        self._network = keras.Model(logits.inputs, probabilities)
+        self._network = keras.Model(logits.input, probabilities)
         self.window = window
         self.stride = stride
         self.flip = flip
@@ -322,7 +322,7 @@ def _resize(image, size):
     return ops.convert_to_numpy(resized)[0]
 
 
-def score_hardness(model, images, *, count=None, verbose="auto"):
+def score_hardness(model, images, *, count=None, verbose="auto", **prediction):
     """Score whole images by the student and the teacher of a model.
 
     Args:
@@ -330,6 +330,7 @@ def score_hardness(model, images, *, count=None, verbose="auto"):
         images: Iterable of images `(H, W, 3)`, 0..255, of one size or of several.
         count: Number of images, for the progress bar. Defaults to `None`: unknown.
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        **prediction: See `Predictor`: `window`, `size_multiple`, ...
 
     Returns:
         float32 array `(N,)` of hardness in [0, 1].
@@ -341,18 +342,23 @@ def score_hardness(model, images, *, count=None, verbose="auto"):
         >>> score_hardness(model, np.zeros((3, 8, 8, 3)), verbose=0)
         array([1., 1., 1.], dtype=float32)
     """
-    student, teacher = segmenter(model.student), segmenter(model.teacher)
     bar = None
     if verbose in ("auto", 1):
         bar = keras.utils.Progbar(count, unit_name="image")
+    predictions = (
+        Predictor(network, **prediction)(pictures)
+        for network, pictures in zip(
+            (model.student, model.teacher), itertools.tee(images), strict=True
+        )
+    )
     scores = []
-    for image in images:
-        batch = np.asarray(image, "float32")[None]
+    for student, teacher in zip(*predictions, strict=True):
         score = hardness(
-            student.predict_on_batch(batch),
-            teacher.predict_on_batch(batch),
+            student[None],
+            teacher[None],
             confidence_threshold=model.confidence_threshold,
             background_class=model.background_class,
+            from_logits=False,
         )
         scores.append(float(score[0]))
         if bar:

@@ -65,6 +65,14 @@ class SGD(keras.optimizers.SGD):
                     f"{variables[0].path!r}, matches it"
                 )
         super().build(variables)
+        # By index, as TensorFlow hands its own variables to `update_step`.
+        self._factors = [self._factor(variable.path) for variable in variables]
+
+    def _factor(self, path):
+        for pattern, factor in self.multipliers.items():
+            if re.search(pattern, path):
+                return factor
+        return 1.0
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable.
@@ -76,10 +84,9 @@ class SGD(keras.optimizers.SGD):
         """
         if self.l2:
             gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
-        for pattern, factor in self.multipliers.items():
-            if re.search(pattern, variable.path):
-                learning_rate = learning_rate * factor
-                break
+        if self.multipliers:
+            factor = self._factors[self._get_variable_index(variable)]
+            learning_rate = learning_rate * factor
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):

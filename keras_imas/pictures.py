@@ -3,10 +3,10 @@
 import numpy as np
 
 from keras_imas import report
-from keras_imas.inference import score_hardness, segmenter
+from keras_imas.inference import Predictor, score_hardness
 
 
-def save_predictions(model, validation, filepath, colors, count=4):
+def save_predictions(model, validation, filepath, colors, *, count=4, **prediction):
     """Draw images beside their truth and what student and teacher make of them.
 
     Args:
@@ -15,12 +15,13 @@ def save_predictions(model, validation, filepath, colors, count=4):
         filepath: Where to write the picture.
         colors: RGB color of each class.
         count: Number of images. Defaults to `4`.
+        **prediction: See `keras_imas.inference.Predictor`.
     """
-    networks = [segmenter(network) for network in (model.student, model.teacher)]
+    predictors = [Predictor(n, **prediction) for n in (model.student, model.teacher)]
     rows = []
     for example in _read(validation, _spread(len(validation), count)):
         image = example["image"]
-        predicted = [n.predict_on_batch(image[None])[0].argmax(-1) for n in networks]
+        predicted = [next(p([image])).argmax(axis=-1) for p in predictors]
         label_maps = [example["label_map"], *predicted]
         rows.append(
             [image.astype("uint8"), *(report.colorize(x, colors) for x in label_maps)]
@@ -29,7 +30,15 @@ def save_predictions(model, validation, filepath, colors, count=4):
 
 
 def save_hardness(
-    model, unlabeled, filepath, colors, verbose="auto", count=4, at_most=256
+    model,
+    unlabeled,
+    filepath,
+    colors,
+    *,
+    verbose="auto",
+    count=4,
+    at_most=256,
+    **prediction,
 ):
     """Draw the easiest and the hardest unlabeled images with their hardness.
 
@@ -41,6 +50,7 @@ def save_hardness(
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
         count: Number of easiest and of hardest images. Defaults to `4`.
         at_most: Images to score; more are thinned out evenly. Defaults to `256`.
+        **prediction: See `keras_imas.inference.Predictor`.
     """
     scored = _spread(len(unlabeled), at_most)
     hardness = score_hardness(
@@ -48,10 +58,11 @@ def save_hardness(
         (example["image"] for example in _read(unlabeled, scored)),
         count=len(scored),
         verbose=verbose,
+        **prediction,
     )
     order = np.argsort(hardness, kind="stable")
     count = min(count, len(order))
-    teacher = segmenter(model.teacher)
+    teacher = Predictor(model.teacher, **prediction)
     easiest, hardest = order[:count], order[::-1][:count]
     # Read in one pass: a `tf.data` source has no other way to an image.
     shown = np.unique(scored[np.concatenate([easiest, hardest])])
@@ -62,7 +73,7 @@ def save_hardness(
         for position in chosen:
             example = examples[scored[position]]
             image = example["image"]
-            label_map = teacher.predict_on_batch(image[None])[0].argmax(-1)
+            label_map = next(teacher([image])).argmax(axis=-1)
             images.append(image.astype("uint8"))
             predicted.append(report.colorize(label_map, colors))
             names.append(example["name"].decode())

@@ -54,26 +54,24 @@ def git_revision():
         return None
 
 
-def split_checksum(labeled, unlabeled, validation=()):
-    """Return a checksum of which images are labeled, unlabeled and validated on.
+def split_checksum(**parts):
+    """Return a checksum of which images are in which part.
 
     Args:
-        labeled: Names of labeled images.
-        unlabeled: Names of unlabeled images.
-        validation: Names of validation images. Defaults to `()`.
+        **parts: Lists of names: `labeled`, `unlabeled`, ...
 
     Returns:
-        16 hexadecimal digits; the order of names within a part is no matter.
+        16 hexadecimal digits; the order of the names within a part is no matter.
 
     Example:
-        >>> split_checksum(["a"], ["b", "c"]) == split_checksum(["a"], ["c", "b"])
+        >>> checksum = split_checksum(labeled=["a"], unlabeled=["b", "c"])
+        >>> checksum == split_checksum(labeled=["a"], unlabeled=["c", "b"])
         True
-        >>> split_checksum(["a"], ["b", "c"]) == split_checksum(["a", "b"], ["c"])
+        >>> checksum == split_checksum(labeled=["a", "b"], unlabeled=["c"])
         False
     """
     digest = hashlib.sha256()
-    for part in (labeled, unlabeled, validation):
-        for name in sorted(part):
+    for part, names in sorted(parts.items()):
+        for name in [f"[{part}]", *sorted(names)]:
             digest.update(f"{name}\n".encode())
-        digest.update(b"\0")
     return digest.hexdigest()[:16]

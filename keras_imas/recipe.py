@@ -25,7 +25,7 @@ class Recipe:
     shows it.
 
     Raises:
-        ValueError: If `method` is not one of `METHODS`, or a number is not positive.
+        ValueError: If a choice is none of those named, or a number out of its range.
 
     Example:
         >>> Recipe(method="uniform", steps=100).confidence_threshold
@@ -54,7 +54,8 @@ class Recipe:
     )
     sync_batch_norm: bool = _field(
         False,
-        "Batch statistics over all replicas of TensorFlow; on JAX they always are.",
+        "Batch statistics over all replicas of a TensorFlow strategy (on JAX they "
+        "always are); no matter on one device, which is what the programs use.",
     )
     crop_size: int = _field(129, "Side of the square crops in pixels.")
     scale_min: float = _field(0.5, "Smallest random scale of the weak view.")
@@ -81,7 +82,7 @@ class Recipe:
     )
     clip_norm: float = _field(0.0, "Largest norm of the gradient; 0: not clipped.")
     accumulation_steps: int = _field(
-        1, "Steps whose gradients are averaged into one update of the weights."
+        1, "Steps whose gradients are averaged into one update of student and teacher."
     )
     confidence_threshold: float = _field(0.7, "Confidence of a pseudo label, tau.")
     unlabeled_weight: float = _field(3.0, "Weight of the consistency loss, lambda.")
@@ -101,6 +102,11 @@ class Recipe:
     evaluate_every: int = _field(1, "Epochs from one evaluation to the next.")
     window: int = _field(
         0, "Evaluate by a sliding window of so many pixels; 0: whole images."
+    )
+    size_multiple: int = _field(
+        0,
+        "Pad whole images to multiples of so many pixels, as each size is compiled "
+        "anew; 0: 64 where there are more than 8 sizes, else none.",
     )
     flip: bool = _field(False, "Evaluate the mean with the mirrored image.")
     seed: int = _field(0, "Seed of everything that is random.")
@@ -133,9 +139,28 @@ class Recipe:
                 raise ValueError(
                     f"`{name}` must be positive. Received: {getattr(self, name)}"
                 )
-        if self.scale_min > self.scale_max:
+        for name in (
+            "epochs",
+            "warmup_steps",
+            "rampup_steps",
+            "learning_rate",
+            "weight_decay",
+            "decoder_multiplier",
+            "clip_norm",
+            "unlabeled_weight",
+            "pairing_group_size",
+            "ohem_min_kept",
+            "ohem_group_size",
+            "window",
+            "size_multiple",
+        ):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: {getattr(self, name)}"
+                )
+        if not 0 < self.scale_min <= self.scale_max:
             raise ValueError(
-                "`scale_min` must not be larger than `scale_max`. Received: "
+                "`scale_min` must be positive and at most `scale_max`. Received: "
                 f"{self.scale_min} and {self.scale_max}"
             )
 
@@ -292,3 +317,17 @@ def _integer(text):
         raise ValueError(
             f"`multi_grid` must be whole numbers, such as 1,2,4. Received: {text!r}"
         ) from None
+
+
+def given_flags():
+    """Return the programs' flags, those of a flagfile and defaults included.
+
+    Returns:
+        Dict from name to value, without the flags of absl itself.
+    """
+    values = flags.FLAGS
+    return {
+        name: values[name].value
+        for name in sorted(values)
+        if not values.find_module_defining_flag(name).startswith("absl")
+    }

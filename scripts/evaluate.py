@@ -1,10 +1,10 @@
 """Evaluate a saved segmentation network: accuracy by class and confusion matrix.
 
-    python scripts/evaluate.py --model=runs/folder-imas-1/teacher_best.keras \
-      --images=val_photos --masks=val_masks --window=129 --flip
+    python scripts/evaluate.py --images=val_photos --masks=val_masks --window=129 \
+      --model=runs/folder-imas-1/teacher_last.keras,runs/folder-imas-1/student_last.keras
 
-`--model` is a file that a training program left, or any Keras model from images 0..255
-to logits; with a whole `IMAS` saved by `model.save`, its teacher and student are both
+`--model` names files that a training program left, or any Keras models from images
+0..255 to logits; of a whole `IMAS`, saved by `model.save`, teacher and student are both
 evaluated. Prints a table and writes `evaluation.json`, and `confusion_NAME.csv` and
 `confusion_NAME.png` for each network, into a new directory.
 """
@@ -18,6 +18,7 @@ import resource  # noqa: E402
 import sys  # noqa: E402
 
 import keras  # noqa: E402
+import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 import keras_imas  # noqa: E402
@@ -25,7 +26,7 @@ from keras_imas import data, evaluation, experiment, report  # noqa: E402
 from keras_imas.inference import Predictor, segmenter  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "File of a saved model (.keras).")
+flags.DEFINE_list("model", None, "Files of saved models (.keras), by commas.")
 flags.DEFINE_string("images", None, "Folder of images, searched recursively.")
 flags.DEFINE_string("masks", None, "Folder of masks: NAME.png, a class id a pixel.")
 flags.DEFINE_string("names", None, "List of images, a name a line; default: all.")
@@ -50,6 +51,11 @@ flags.DEFINE_integer(
 flags.DEFINE_string("output_dir", None, "New directory; default: runs/evaluation-N.")
 flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
 flags.mark_flag_as_required("model")
+flags.register_validator(
+    "image_size",
+    lambda size: size is None or len(size) == 2 and all(x.isdigit() for x in size),
+    "must be height,width, such as 180,240",
+)
 flags.register_multi_flags_validator(
     ["images", "cityscapes", "voc"],
     lambda given: sum(map(bool, given.values())) == 1,
@@ -62,7 +68,7 @@ def main(argv):
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     examples, class_names = read()
     networks = load_networks(FLAGS.model)
-    num_classes = segmenter(networks["teacher"]).output_shape[-1]
+    num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
     class_names = class_names or list(map(str, range(num_classes)))
     if len(class_names) != num_classes:
         raise app.UsageError(
@@ -72,13 +78,14 @@ def main(argv):
     output_dir = FLAGS.output_dir or experiment.unused_directory("runs/evaluation")
     experiment.claim_directory(output_dir)
 
+    multiple = 1 if FLAGS.window else examples.size_multiple()
     options = {
         "window": FLAGS.window or None,
         "stride": FLAGS.stride,
         "flip": FLAGS.flip,
         "scales": tuple(map(float, FLAGS.scales)),
         "batch_size": FLAGS.batch_size,
-        "size_multiple": size_multiple(examples),
+        "size_multiple": FLAGS.size_multiple or multiple,
     }
     results = {"command": sys.argv, "images": len(examples), **options}
     columns = {}
@@ -95,7 +102,10 @@ def main(argv):
             "mean_iou": confusion.mean_iou,
             "pixel_accuracy": confusion.pixel_accuracy,
             "loss": loss,
-            "iou": dict(zip(class_names, confusion.iou.tolist(), strict=True)),
+            "iou": {
+                key: None if np.isnan(value) else float(value)
+                for key, value in zip(class_names, confusion.iou, strict=True)
+            },
         }
         path = os.path.join(output_dir, f"confusion_{name}")
         confusion.save_csv(f"{path}.csv", class_names)
@@ -104,8 +114,9 @@ def main(argv):
     for name in networks:
         print(f"pixel accuracy of the {name}: {results[name]['pixel_accuracy']:.3f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    results["peak_memory_gib"] = round(peak / 2**20, 2)
-    print(f"peak memory of the process: {results['peak_memory_gib']} GiB")
+    peak /= 2**30 if sys.platform == "darwin" else 2**20  # bytes, elsewhere KiB
+    results["peak_host_memory_gib"] = round(peak, 2)
+    print(f"peak memory of the process on the host: {peak:.2f} GiB")
     with open(os.path.join(output_dir, "evaluation.json"), "w") as file:
         json.dump(results, file, indent=1)
     print(f"Written to {output_dir}")
@@ -128,26 +139,18 @@ def read():
     return examples, names
 
 
-def load_networks(path):
-    """Return teacher and, of a whole `IMAS`, student."""
-    if not os.path.isfile(path):
-        raise app.UsageError(f"--model: there is no file {path!r}.")
-    model = keras.saving.load_model(path, compile=False)
-    if isinstance(model, keras_imas.IMAS):
-        return {"teacher": model.teacher, "student": model.student}
-    return {"teacher": model}
-
-
-def size_multiple(examples):
-    from PIL import Image
-
-    if FLAGS.size_multiple or FLAGS.window or examples.image_size:
-        return FLAGS.size_multiple or 1
-    sizes = set()
-    for file in examples.files:
-        with Image.open(file) as image:  # reads the header alone
-            sizes.add(image.size)
-    return 64 if len(sizes) > 8 else 1
+def load_networks(paths):
+    """Return networks by name: the file's, or of an `IMAS` teacher and student."""
+    networks = {}
+    for path in paths:
+        if not os.path.isfile(path):
+            raise app.UsageError(f"--model: there is no file {path!r}.")
+        model = keras.saving.load_model(path, compile=False)
+        if isinstance(model, keras_imas.IMAS):
+            networks |= {"teacher": model.teacher, "student": model.student}
+        else:
+            networks[os.path.splitext(os.path.basename(path))[0]] = model
+    return networks
 
 
 if __name__ == "__main__":

@@ -41,6 +41,28 @@ def test_a_label_that_is_no_class_is_named():
         ConfusionMatrix(3).update([[0, 7]], [[0, 0]])
 
 
+@pytest.mark.parametrize(
+    ("labels", "predicted", "message"),
+    [
+        ([[0, 1]], [[0, 3]], r"`predicted` must be in \[0, 3\).*Received: 3"),
+        ([[0, 1]], [[0], [1]], r"must have one shape.*\(1, 2\) and \(2, 1\)"),
+    ],
+)
+def test_a_prediction_that_cannot_be_is_named(labels, predicted, message):
+    with pytest.raises(ValueError, match=message):
+        ConfusionMatrix(3).update(labels, predicted)
+
+
+def test_evaluate_refuses_what_does_not_fit():
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)]
+    predictor = Predictor(keras.Sequential(layers))
+    batches = [(np.zeros((1, 4, 5, 3)), np.zeros((1, 4, 5), int))]
+    with pytest.raises(ValueError, match="num_classes=2, and a network of 3 classes"):
+        evaluate(predictor, batches, 2)
+    with pytest.raises(ValueError, match="holds no images.*not an iterator"):
+        evaluate(predictor, iter([]), 3)
+
+
 def test_csv(tmp_path):
     confusion = ConfusionMatrix(2)
     confusion.update([[0, 0, 1]], [[0, 1, 1]])

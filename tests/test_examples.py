@@ -72,6 +72,7 @@ def test_train_folder(photographs):
         "history.jsonl",
         "predictions.png",
         "run.json",
+        "student_last.keras",
         "teacher_best.keras",
         "teacher_last.keras",
     }
@@ -167,7 +168,7 @@ def test_train_folder_held_out_images_must_not_be_trained_on(photographs):
 @pytest.fixture
 def voc(tmp_path):
     rng = np.random.default_rng(0)
-    lists = {"train_aug": range(40), "val": range(40, 42)}
+    lists = {"train_aug": range(40), "train": range(30), "val": range(40, 42)}
     for name, numbers in lists.items():
         ids = [f"2007_{number:06}" for number in numbers]
         path = tmp_path / "ImageSets" / "Segmentation" / f"{name}.txt"

@@ -39,6 +39,7 @@ def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
         "history.jsonl",
         "predictions.png",
         "run.json",
+        "student_last.keras",
         "teacher_best.keras",
         "teacher_last.keras",
     }
@@ -183,6 +184,10 @@ def test_unused_directory_counts_on(tmp_path):
         {"epoch_over": "both"},
         {"epoch_over": "labeled", "method": "imas"},
         {"scale_min": 3.0},
+        {"scale_min": 0.0},
+        {"epochs": -1},
+        {"window": -1},
+        {"learning_rate": -0.1},
     ],
 )
 def test_recipe_refuses_what_cannot_be(change):

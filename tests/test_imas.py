@@ -1,4 +1,5 @@
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
@@ -493,6 +494,21 @@ def test_unlabeled_weight_may_be_a_schedule():
         weight = (log["loss"] - log["supervised_loss"]) / log["consistency_loss"]
         expected = 2.0 - 2.0 * (1 - min(number, 4) / 4) ** 2
         assert weight == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_teacher_waits_while_gradients_accumulate():
+    model = keras_imas.IMAS(conv_student(), ema_decay=0.5, seed=0)
+    optimizer = keras.optimizers.SGD(0.01, gradient_accumulation_steps=2)
+    model.compile(optimizer, run_eagerly=True)
+    teachers = [model.teacher.get_weights()]
+    for _ in range(4):
+        step(model)
+        teachers.append(model.teacher.get_weights())
+    changed = [
+        any(abs(a - b).max() > 0 for a, b in zip(*pair, strict=True))
+        for pair in itertools.pairwise(teachers)
+    ]
+    assert changed == [False, True, False, True]
 
 
 def test_an_unlabeled_weight_ramps_up_after_the_warm_up():

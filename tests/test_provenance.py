@@ -30,12 +30,13 @@ def test_git_revision():
 
 def test_checksum_tells_splits_apart():
     splits = (
-        (["a", "b"], ["c"], []),
-        (["a"], ["b", "c"], []),
-        (["a"], ["c"], ["b"]),
-        (["a", "b"], ["d"], []),
-        (["ab"], ["c"], []),
+        {"labeled": ["a", "b"], "unlabeled": ["c"]},
+        {"labeled": ["a"], "unlabeled": ["b", "c"]},
+        {"labeled": ["a"], "unlabeled": ["c"], "validation": ["b"]},
+        {"labeled": ["a", "b"], "unlabeled": ["d"]},
+        {"labeled": ["ab"], "unlabeled": ["c"]},
     )
-    checksums = {provenance.split_checksum(*split) for split in splits}
+    checksums = {provenance.split_checksum(**split) for split in splits}
     assert len(checksums) == len(splits)
-    assert provenance.split_checksum(["b", "a"], ["c"]) in checksums
+    again = provenance.split_checksum(unlabeled=["c"], labeled=["b", "a"])
+    assert again in checksums

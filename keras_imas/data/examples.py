@@ -45,6 +45,25 @@ class Examples:
     def __len__(self):
         return self.size
 
+    def size_multiple(self, most=8, multiple=64):
+        """Returns what to round image sizes up to, so that few are compiled.
+
+        Args:
+            most: number of sizes up to which none is rounded. Defaults to 8.
+            multiple: what more sizes are rounded up to. Defaults to 64.
+
+        Returns:
+            1 or `multiple`. Sizes are known for files (from their headers); of other
+            sources it is 1.
+        """
+        from PIL import Image
+
+        sizes = set()
+        for file in () if self.image_size else self.files or ():
+            with Image.open(file) as image:
+                sizes.add(image.size)
+        return multiple if len(sizes) > most else 1
+
     def read(self, *record, num_classes=None, ignore_class=255, labels=True):
         """Loads one example, checks it and resizes it.
 
