@@ -18,7 +18,7 @@ def draw(names, share, seed=0):
 
     Example:
         >>> draw(["a", "b", "c", "d"], 0.5, seed=1)
-        ['a', 'd']
+        ['a', 'b']
     """
     order = np.random.default_rng(seed).permutation(len(names))
     return [
