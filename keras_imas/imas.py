@@ -529,6 +529,7 @@ class IMAS(keras.Model):
             )
 
     def _check_pairs(self, batch_size):
+        check_group_size("pairing_group_size", self.pairing_group_size, batch_size)
         if self.adaptive_cutmix and 1 in (batch_size, self.pairing_group_size):
             raise ValueError(
                 "Adaptive CutMix pairs images of different hardness and needs 2 or "
