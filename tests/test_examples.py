@@ -117,7 +117,8 @@ def cityscapes(tmp_path):
 def test_train_cityscapes(cityscapes):
     process = run(
         "train_cityscapes.py", "--data_dir=.", "--labeled_share=0.5", *TINY,
-        "--pairing_group_size=2", "--method=uniform",
+        "--backbone=mobilenet_v2", "--multi_grid=", "--window=33",
+        "--pairing_group_size=2", "--ohem_group_size=2", "--method=uniform",
         cwd=cityscapes,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout
