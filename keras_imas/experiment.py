@@ -16,7 +16,7 @@ from keras_imas.callbacks import (
     format_duration,
     save_atomically,
 )
-from keras_imas.inference import segmenter
+from keras_imas.inference import Predictor, segmenter
 
 
 def run(
@@ -192,21 +192,21 @@ def run(
         results |= _accuracy(evaluation, history, class_names)
     # Now, so that pictures that fail lose nothing.
     _write_json(os.path.join(output_dir, "run.json"), results)
+    predictors = {
+        name: Predictor(getattr(model, name), **_prediction(recipe, unlabeled))
+        for name in ("student", "teacher")
+    }
     if evaluation is not None:
         pictures.save_predictions(
-            model,
-            validation,
-            os.path.join(output_dir, "predictions.png"),
-            colors,
-            **_prediction(recipe, validation),
+            predictors, validation, os.path.join(output_dir, "predictions.png"), colors
         )
     pictures.save_hardness(
         model,
+        predictors,
         unlabeled,
         os.path.join(output_dir, "hardness.png"),
         colors,
         verbose=verbose,
-        **_prediction(recipe, unlabeled),
     )
     seconds = time.perf_counter() - start
     results["minutes"] = round(seconds / 60, 1)

@@ -322,7 +322,9 @@ def _resize(image, size):
     return ops.convert_to_numpy(resized)[0]
 
 
-def score_hardness(model, images, *, count=None, verbose="auto", **prediction):
+def score_hardness(
+    model, images, *, count=None, verbose="auto", predictors=None, **prediction
+):
     """Score whole images by the student and the teacher of a model.
 
     Args:
@@ -330,6 +332,8 @@ def score_hardness(model, images, *, count=None, verbose="auto", **prediction):
         images: Iterable of images `(H, W, 3)`, 0..255, of one size or of several.
         count: Number of images, for the progress bar. Defaults to `None`: unknown.
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        predictors: Dict of a `Predictor` for `"student"` and `"teacher"`, to use those
+            that are compiled already. Defaults to `None`: new ones.
         **prediction: See `Predictor`: `window`, `size_multiple`, ...
 
     Returns:
@@ -345,14 +349,18 @@ def score_hardness(model, images, *, count=None, verbose="auto", **prediction):
     bar = None
     if verbose in ("auto", 1):
         bar = keras.utils.Progbar(count, unit_name="image")
-    predictions = (
-        Predictor(network, **prediction)(pictures)
-        for network, pictures in zip(
-            (model.student, model.teacher), itertools.tee(images), strict=True
-        )
-    )
+    if predictors is None:
+        predictors = {
+            name: Predictor(getattr(model, name), **prediction)
+            for name in ("student", "teacher")
+        }
+    for_student, for_teacher = itertools.tee(images)
     scores = []
-    for student, teacher in zip(*predictions, strict=True):
+    for student, teacher in zip(
+        predictors["student"](for_student),
+        predictors["teacher"](for_teacher),
+        strict=True,
+    ):
         score = hardness(
             student[None],
             teacher[None],

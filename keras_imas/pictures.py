@@ -3,34 +3,35 @@
 import numpy as np
 
 from keras_imas import report
-from keras_imas.inference import Predictor, score_hardness
+from keras_imas.inference import score_hardness
 
 
-def save_predictions(model, validation, filepath, colors, *, count=4, **prediction):
+def save_predictions(predictors, validation, filepath, colors, *, count=4):
     """Draw images beside their truth and what student and teacher make of them.
 
     Args:
-        model: `IMAS`.
+        predictors: Dict of a `keras_imas.inference.Predictor` for `"student"` and
+            `"teacher"`.
         validation: Labeled `keras_imas.data.Examples`.
         filepath: Where to write the picture.
         colors: RGB color of each class.
         count: Number of images. Defaults to `4`.
-        **prediction: See `keras_imas.inference.Predictor`.
     """
-    predictors = [Predictor(n, **prediction) for n in (model.student, model.teacher)]
+    names = ["student", "teacher"]
     rows = []
     for example in _read(validation, _spread(len(validation), count)):
         image = example["image"]
-        predicted = [next(p([image])).argmax(axis=-1) for p in predictors]
+        predicted = [next(predictors[n]([image])).argmax(axis=-1) for n in names]
         label_maps = [example["label_map"], *predicted]
         rows.append(
             [image.astype("uint8"), *(report.colorize(x, colors) for x in label_maps)]
         )
-    report.grid(rows, ["image", "truth", "student", "teacher"]).save(filepath)
+    report.grid(rows, ["image", "truth", *names]).save(filepath)
 
 
 def save_hardness(
     model,
+    predictors,
     unlabeled,
     filepath,
     colors,
@@ -38,19 +39,18 @@ def save_hardness(
     verbose="auto",
     count=4,
     at_most=256,
-    **prediction,
 ):
     """Draw the easiest and the hardest unlabeled images with their hardness.
 
     Args:
         model: `IMAS`.
+        predictors: As in `save_predictions`.
         unlabeled: `keras_imas.data.Examples`.
         filepath: Where to write the picture.
         colors: RGB color of each class.
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
         count: Number of easiest and of hardest images. Defaults to `4`.
         at_most: Images to score; more are thinned out evenly. Defaults to `256`.
-        **prediction: See `keras_imas.inference.Predictor`.
     """
     scored = _spread(len(unlabeled), at_most)
     hardness = score_hardness(
@@ -58,11 +58,11 @@ def save_hardness(
         (example["image"] for example in _read(unlabeled, scored)),
         count=len(scored),
         verbose=verbose,
-        **prediction,
+        predictors=predictors,
     )
     order = np.argsort(hardness, kind="stable")
     count = min(count, len(order))
-    teacher = Predictor(model.teacher, **prediction)
+    teacher = predictors["teacher"]
     easiest, hardest = order[:count], order[::-1][:count]
     # Read in one pass: a `tf.data` source has no other way to an image.
     shown = np.unique(scored[np.concatenate([easiest, hardest])])
