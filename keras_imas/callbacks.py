@@ -6,7 +6,7 @@ import time
 import keras
 
 from keras_imas.evaluation import evaluate
-from keras_imas.inference import Predictor, segmenter
+from keras_imas.inference import Predictor
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -31,6 +31,7 @@ class Evaluation(keras.callbacks.Callback):
     Attributes:
         best: Mean IoU of the best teacher, on the data that select.
         best_epoch: Its epoch, from 0.
+        epochs: List of the epochs, from 0, after which there was an evaluation.
         confusion: Dict of the last `ConfusionMatrix` of `"teacher"` and `"student"`.
 
     Example:
@@ -60,6 +61,7 @@ class Evaluation(keras.callbacks.Callback):
         self.prediction = prediction
         self.best = float("-inf")
         self.best_epoch = None
+        self.epochs = []
         self.confusion = {}
 
     def on_train_begin(self, logs=None):
@@ -93,11 +95,12 @@ class Evaluation(keras.callbacks.Callback):
                 logs[f"{prefix}pixel_accuracy"] = confusion.pixel_accuracy
                 if where == "val_":
                     self.confusion[network] = confusion
-        # The last key is that of the data that select.
-        if logs[f"{where}mean_iou"] > self.best:
-            self.best, self.best_epoch = logs[f"{where}mean_iou"], epoch
+        self.epochs.append(epoch)
+        selecting = "select_" if "select_" in self.data else "val_"
+        if logs[f"{selecting}mean_iou"] > self.best:
+            self.best, self.best_epoch = logs[f"{selecting}mean_iou"], epoch
             if self.filepath is not None:
-                save_atomically(segmenter(self.model.teacher), self.filepath)
+                save_atomically(self._predictors["teacher"].segmenter, self.filepath)
 
 
 def save_atomically(model, filepath):

@@ -5,6 +5,8 @@ import csv
 import keras
 import numpy as np
 
+from keras_imas.metrics import iou_per_class
+
 
 class ConfusionMatrix:
     """Count which class pixels have, and which is predicted for them.
@@ -67,9 +69,7 @@ class ConfusionMatrix:
     @property
     def iou(self):
         """Intersection over union of each class, `(C,)`; NaN where it never occurs."""
-        intersection = np.diag(self.counts)
-        union = self.counts.sum(axis=0) + self.counts.sum(axis=1) - intersection
-        return np.where(union > 0, intersection / np.maximum(union, 1), np.nan)
+        return iou_per_class(self.counts)
 
     @property
     def mean_iou(self):
@@ -150,9 +150,8 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
         label_map = label_maps.pop(0)
         confusion.update(label_map, probabilities.argmax(axis=-1))
         valid = label_map != ignore_class
-        true = np.take_along_axis(
-            probabilities[valid], label_map[valid][:, None].astype("int64"), axis=-1
-        )
+        labels = np.where(valid, label_map, 0).astype("int64")
+        true = np.take_along_axis(probabilities, labels[..., None], axis=-1)[valid]
         loss -= np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
     if probabilities is None:
         raise ValueError(

@@ -98,10 +98,13 @@ def run(
     keras.utils.set_random_seed(recipe.seed)
     num_classes = len(class_names)
     colors = report.default_colors(num_classes) if colors is None else colors
-    parts = {"labeled": labeled, "unlabeled": unlabeled}
-    parts |= {"validation": validation} if validation is not None else {}
-    parts |= {"select_on": select_on} if select_on is not None else {}
-    parts = {name: data.as_examples(examples) for name, examples in parts.items()}
+    given = {
+        "labeled": labeled,
+        "unlabeled": unlabeled,
+        "validation": validation,
+        "select_on": select_on,
+    }
+    parts = {k: data.as_examples(part) for k, part in given.items() if part is not None}
     data.splits.check_separate(**parts)
     for name, examples in parts.items():
         if name != "unlabeled":
@@ -189,7 +192,7 @@ def run(
         network = segmenter(getattr(model, name))
         save_atomically(network, os.path.join(output_dir, f"{name}_last.keras"))
     if evaluation is not None:
-        results |= _accuracy(evaluation, history, class_names)
+        results |= _accuracy(evaluation, history.history, class_names)
     # Now, so that pictures that fail lose nothing.
     _write_json(os.path.join(output_dir, "run.json"), results)
     predictors = {
@@ -297,12 +300,12 @@ def unused_directory(prefix):
     return f"{prefix}-{number}"
 
 
-def _accuracy(evaluation, history, class_names):
+def _accuracy(evaluation, logs, class_names):
     """Print the table of classes and return the numbers of a run."""
-    logs = history.history
-    evaluated = _evaluated_epochs(evaluation, history.epoch)
-    best = evaluated.index(evaluation.best_epoch) if evaluation.best_epoch else 0
-    results = {"best_epoch": evaluated[best] + 1, "per_class": {}}
+    best = 0
+    if evaluation.best_epoch is not None:  # as it is where no pixel has a label
+        best = evaluation.epochs.index(evaluation.best_epoch)
+    results = {"best_epoch": evaluation.epochs[best] + 1, "per_class": {}}
     for network, prefix in (("teacher", "val_"), ("student", "val_student_")):
         values = logs[f"{prefix}mean_iou"]
         confusion = evaluation.confusion[network]
@@ -329,10 +332,6 @@ def _accuracy(evaluation, history, class_names):
             f"student {results['student_selected']:.3f}"
         )
     return results
-
-
-def _evaluated_epochs(evaluation, epochs):
-    return [e for e in epochs if not (e + 1) % evaluation.every or e == epochs[-1]]
 
 
 def _split_checksum(parts):

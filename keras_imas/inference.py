@@ -8,11 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.imagenet import MEAN_COLOR
 from keras_imas.resize import ResizeLike, resize_bilinear
 from keras_imas.scoring import hardness
-
-MEAN_COLOR = (124, 116, 104)
-"""Mean RGB color of ImageNet, 0..255: what padding looks like."""
 
 
 def list_outputs(outputs):
@@ -140,6 +138,10 @@ class Predictor:
         size_multiple: Whole images are padded to multiples of so many pixels. Defaults
             to `1`: never.
 
+    Attributes:
+        segmenter: The network with one output at the images' resolution, see
+            `segmenter`.
+
     Raises:
         ValueError: If an argument is out of range.
 
@@ -180,9 +182,10 @@ class Predictor:
             raise ValueError(
                 f"`scales` must be positive numbers. Received: scales={scales!r}"
             )
-        logits = segmenter(network)
-        probabilities = keras.layers.Softmax(dtype="float32")(logits.outputs[0])
-        self._network = keras.Model(logits.input, probabilities)
+        self.segmenter = segmenter(network)
+        logits = self.segmenter.output
+        probabilities = keras.layers.Softmax(dtype="float32")(logits)
+        self._network = keras.Model(self.segmenter.input, probabilities)
         self.window = window
         self.stride = stride
         self.flip = flip

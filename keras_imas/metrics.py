@@ -4,6 +4,25 @@ import keras
 import numpy as np
 
 
+def iou_per_class(counts):
+    """Return the intersection over union of each class.
+
+    Args:
+        counts: `(C, C)` pixels by class (rows) and prediction (columns).
+
+    Returns:
+        float64 array `(C,)`; NaN for a class in neither labels nor predictions.
+
+    Example:
+        >>> iou_per_class(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]])).tolist()
+        [0.5, 0.5, nan]
+    """
+    intersection = np.diag(counts)
+    union = counts.sum(axis=0) + counts.sum(axis=1) - intersection
+    iou = np.full(len(counts), np.nan)
+    return np.divide(intersection, union, out=iou, where=union > 0)
+
+
 @keras.saving.register_keras_serializable(package="keras_imas")
 class MeanIoU(keras.metrics.MeanIoU):
     """Keras' `MeanIoU` fed with logits, and its IoU class by class.
@@ -40,12 +59,8 @@ class MeanIoU(keras.metrics.MeanIoU):
         Returns:
             float32 array `(C,)`; NaN for a class in neither labels nor predictions.
         """
-        confusion = keras.ops.convert_to_numpy(self.total_cm).astype("float64")
-        intersection = np.diag(confusion)
-        union = confusion.sum(axis=0) + confusion.sum(axis=1) - intersection
-        iou = np.full(self.num_classes, np.nan, "float32")
-        np.divide(intersection, union, out=iou, where=union > 0, casting="unsafe")
-        return iou
+        counts = keras.ops.convert_to_numpy(self.total_cm).astype("float64")
+        return iou_per_class(counts).astype("float32")
 
     def get_config(self):
         """Return the arguments of the constructor."""

@@ -2,16 +2,14 @@
 
 import json
 import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 
-EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = programs.ROOT / "examples"
 TINY = (
     "--weights=none",
     "--crop_size=33",
@@ -23,15 +21,7 @@ TINY = (
 
 
 def run(program, *arguments, cwd):
-    return subprocess.run(
-        [sys.executable, EXAMPLES / program, *arguments],
-        cwd=cwd,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=500,
-    )
+    return programs.run(EXAMPLES / program, *arguments, cwd=cwd)
 
 
 def save(path, array):
@@ -236,18 +226,12 @@ def test_dry_run_of_every_flagfile(dataset, tmp_path, request):
                 copy.write_bytes(first.read_bytes())
     flagfiles = sorted((EXAMPLES / "flagfiles").glob(f"{dataset}_*.flags"))
     assert len(flagfiles) == {"cityscapes": 9, "voc": 17}[dataset]
-    process = subprocess.run(
-        [
-            sys.executable, "-c", DRY_RUNS, EXAMPLES / f"train_{dataset}",
-            ",".join(map(str, flagfiles)), f"--data_dir={tree}", "--dry_run",
-            "--weights=none", "--crop_size=33", "--labeled_share=0.4"
-            if dataset == "cityscapes" else "--labeled_count=20",
-        ],
+    process = programs.run(
+        "-c", DRY_RUNS, EXAMPLES / f"train_{dataset}",
+        ",".join(map(str, flagfiles)), f"--data_dir={tree}", "--dry_run",
+        "--weights=none", "--crop_size=33", "--labeled_share=0.4"
+        if dataset == "cityscapes" else "--labeled_count=20",
         cwd=tmp_path,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
         timeout=1500,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout

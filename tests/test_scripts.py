@@ -2,31 +2,20 @@
 
 import csv
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 
 import keras_imas
 
-SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "scripts"
+SCRIPTS = programs.ROOT / "scripts"
 
 
-def run(script, *arguments, cwd):
-    return subprocess.run(
-        [sys.executable, SCRIPTS / script, *arguments],
-        cwd=cwd,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=500,
-    )
+def run(program, *arguments, cwd):
+    return programs.run(SCRIPTS / program, *arguments, cwd=cwd)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The weak view: scale, flip and crop, the same for image and label map."""
 
+from keras_imas.imagenet import MEAN_COLOR
+
 
 def weak_view(
     image,
@@ -8,7 +10,7 @@ def weak_view(
     crop_size,
     scale_range=(0.5, 2.0),
     flip=True,
-    padding_color=(124, 116, 104),
+    padding_color=MEAN_COLOR,
     ignore_class=255,
     seed,
 ):

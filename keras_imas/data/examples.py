@@ -29,6 +29,7 @@ class Examples:
         names: names of the examples, in order, or None if unknown.
         files: paths of the images, in order, or None.
         image_size: `(height, width)` to resize to when read, or None.
+        sizes: the different `(height, width)` of image files; empty if unknown.
         random_access: whether a record is its index, so that a shuffle of all of
             them costs nothing.
     """
@@ -40,6 +41,7 @@ class Examples:
     names: tuple | None = None
     files: tuple | None = None
     image_size: tuple | None = None
+    sizes: frozenset = frozenset()
     random_access: bool = True
 
     def __len__(self):
@@ -53,16 +55,10 @@ class Examples:
             multiple: what more sizes are rounded up to. Defaults to 64.
 
         Returns:
-            1 or `multiple`. Sizes are known for files (from their headers); of other
-            sources it is 1.
+            1 or `multiple`; 1 where the sizes are not known.
         """
-        from PIL import Image
-
-        sizes = set()
-        for file in () if self.image_size else self.files or ():
-            with Image.open(file) as image:
-                sizes.add(image.size)
-        return multiple if len(sizes) > most else 1
+        known = () if self.image_size else self.sizes
+        return multiple if len(known) > most else 1
 
     def read(self, *record, num_classes=None, ignore_class=255, labels=True):
         """Loads one example, checks it and resizes it.

@@ -87,7 +87,7 @@ def from_folder(
     for error in (FileNotFoundError, ValueError):
         problems = [
             f"{problem}{_at(line)}"
-            for (line, _), (_, problem, _) in zip(entries, found, strict=True)
+            for (line, _), (_, problem, *_) in zip(entries, found, strict=True)
             if isinstance(problem, error)
         ]
         if problems:
@@ -97,7 +97,7 @@ def from_folder(
     columns = {"name": tf.constant(stems), "image": tf.constant(files)}
     if masks is not None:
         columns["mask"] = tf.constant([str(masks / mask_name(stem)) for stem in stems])
-        columns["palette"] = tf.constant([palette for *_, palette in found])
+        columns["palette"] = tf.constant([palette for *_, palette, _ in found])
 
     def load(index):
         row = {key: column[index] for key, column in columns.items()}
@@ -130,6 +130,7 @@ def from_folder(
         names=tuple(stems),
         files=files,
         image_size=None if image_size is None else tuple(image_size),
+        sizes=frozenset(size for *_, size in found),
     )
     if num_classes is not None and examples.labeled:
         check_labels(examples, num_classes, ignore_class)
@@ -170,7 +171,7 @@ def _stem(name):
 
 
 def _find(images, masks, name, mask_name):
-    """Returns an image's path, what is wrong or None, and if its mask has a palette."""
+    """Returns path of the image, problem or None, if the mask has a palette, size."""
     from PIL import Image
 
     stem = _stem(name)
@@ -180,10 +181,10 @@ def _find(images, masks, name, mask_name):
         expected = images / (
             name if stem != name else f"{name}{{{','.join(_SUFFIXES)}}}"
         )
-        return None, FileNotFoundError(f"no file {expected}"), False
+        return None, FileNotFoundError(f"no file {expected}"), False, None
     mask = masks and masks / mask_name(stem)
     if mask and not mask.is_file():
-        return path, FileNotFoundError(f"no file {mask}"), False
+        return path, FileNotFoundError(f"no file {mask}"), False, None
     sizes = []
     for file in (path, mask) if mask else (path,):
         try:
@@ -191,7 +192,7 @@ def _find(images, masks, name, mask_name):
                 sizes.append(image.size[::-1])
                 mode = image.mode
         except OSError as error:
-            return path, ValueError(f"{file} can't be read: {error}"), False
+            return path, ValueError(f"{file} can't be read: {error}"), False, None
     problem = None
     if mask and mode not in ("L", "P"):
         problem = ValueError(
@@ -203,7 +204,7 @@ def _find(images, masks, name, mask_name):
             f"{mask} is {sizes[1]}, its image {path} is {sizes[0]} (height, width); "
             "they must have one size"
         )
-    return path, problem, bool(mask) and mode == "P"
+    return path, problem, bool(mask) and mode == "P", sizes[0]
 
 
 def _indices(file):

@@ -9,6 +9,7 @@ from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
 from keras_imas.data.examples import as_examples
 from keras_imas.data.splits import check_separate
+from keras_imas.imagenet import MEAN_COLOR
 
 # Streams of random numbers; the labeled one is the same with and without the other.
 _LABELED, _UNLABELED = 0, 1
@@ -26,7 +27,7 @@ def semi_supervised(
     scale_range=(0.5, 2.0),
     flip=True,
     strong=None,
-    padding_color=(124, 116, 104),
+    padding_color=MEAN_COLOR,
     seed=0,
     shuffle_buffer=1024,
     num_parallel_calls=None,
@@ -140,7 +141,7 @@ def supervised(
     ignore_class=255,
     scale_range=(0.5, 2.0),
     flip=True,
-    padding_color=(124, 116, 104),
+    padding_color=MEAN_COLOR,
     seed=0,
     shuffle_buffer=1024,
     num_parallel_calls=None,

@@ -1,12 +1,12 @@
 """Encoders: ImageNet networks, dilated for segmentation."""
 
-import functools
 import os
 import re
 
 import keras
 from keras import layers, ops
 
+from keras_imas import imagenet
 from keras_imas.models.deep_stem_resnet import deep_stem_resnet, load_torch_checkpoint
 from keras_imas.models.dilation import dilate
 
@@ -16,8 +16,8 @@ def _from_minus_one_to_one(images):
 
 
 def _standardized(images):
-    mean = [255 * x for x in (0.485, 0.456, 0.406)]
-    variance = [(255 * x) ** 2 for x in (0.229, 0.224, 0.225)]
+    mean = [255 * x for x in imagenet.MEAN]
+    variance = [(255 * x) ** 2 for x in imagenet.STANDARD_DEVIATION]
     return layers.Normalization(mean=mean, variance=variance, name="scale")(images)
 
 
@@ -142,11 +142,11 @@ def _trunk(name, build, weights, input_shape):
             load_torch_checkpoint(network, weights)
             return network
     else:
-        network = functools.partial(
-            getattr(keras.applications, build),
+        network = getattr(keras.applications, build)(
             input_shape=input_shape,
             include_top=False,
-        )(weights="imagenet" if weights == "imagenet" else None)
+            weights="imagenet" if weights == "imagenet" else None,
+        )
     if weights not in (None, "imagenet"):
         network.load_weights(weights)
     return network

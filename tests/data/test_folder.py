@@ -171,3 +171,14 @@ def test_file_names_beyond_ascii(folder):
     assert "köln é" in from_folder(*paths, num_classes=5).names
     with pytest.raises(ValueError, match="`köln é` contains 2"):
         from_folder(*paths, num_classes=2)
+
+
+@pytest.mark.parametrize(("count", "multiple"), [(8, 1), (9, 64)])
+def test_many_sizes_of_images_are_rounded_up(count, multiple, tmp_path):
+    for width in range(count):
+        image = Image.fromarray(np.zeros((4, 5 + width, 3), "uint8"))
+        image.save(tmp_path / f"{width}.png")
+    examples = from_folder(tmp_path)
+    assert examples.sizes == {(4, 5 + width) for width in range(count)}
+    assert examples.size_multiple() == multiple
+    assert from_folder(tmp_path, image_size=(8, 8)).size_multiple() == 1
