@@ -18,6 +18,11 @@ from keras_imas.callbacks import (
 )
 from keras_imas.inference import Predictor, segmenter
 
+# All label maps are read before training, of the images as many of each part as cost
+# seconds; scripts/check_dataset.py --full reads all.
+_PREFLIGHT_IMAGES = 50
+_MAX_WARNINGS = 20
+
 
 def run(
     recipe,
@@ -98,6 +103,11 @@ def run(
     keras.utils.set_random_seed(recipe.seed)
     num_classes = len(class_names)
     colors = report.default_colors(num_classes) if colors is None else colors
+    if select_on is not None and validation is None:
+        raise ValueError(
+            "`select_on` chooses among the evaluations of `validation`, which is "
+            "missing. Pass validation images, or leave `select_on` out"
+        )
     given = {
         "labeled": labeled,
         "unlabeled": unlabeled,
@@ -106,16 +116,20 @@ def run(
     }
     parts = {k: data.as_examples(part) for k, part in given.items() if part is not None}
     data.splits.check_separate(**parts)
-    for name, examples in parts.items():
-        if name != "unlabeled":
-            data.check_labels(examples, num_classes, ignore_class)
+    found = data.check(
+        parts,
+        num_classes,
+        ignore_class,
+        class_names=class_names,
+        images=_PREFLIGHT_IMAGES,
+    )
+    for warning in found.warnings[:_MAX_WARNINGS]:
+        print(f"Warning: {warning}", file=sys.stderr)
+    if len(found.warnings) > _MAX_WARNINGS:
+        print(f"... and {len(found.warnings) - _MAX_WARNINGS} more", file=sys.stderr)
+    found.raise_errors()
     labeled, unlabeled = parts["labeled"], parts["unlabeled"]
     validation, select_on = parts.get("validation"), parts.get("select_on")
-    if select_on is not None and validation is None:
-        raise ValueError(
-            "`select_on` chooses among the evaluations of `validation`, which is "
-            "missing. Pass validation images, or leave `select_on` out"
-        )
 
     if recipe.epoch_over == "labeled":
         steps_per_epoch = len(labeled) // recipe.labeled_batch_size
@@ -211,6 +225,13 @@ def run(
         colors,
         verbose=verbose,
     )
+    skipped = {name: part.bad for name, part in parts.items() if part.bad}
+    if skipped:
+        results["skipped"] = skipped
+        count = sum(map(len, skipped.values()))
+        print(f"{count} images could not be read and were skipped:")
+        for name, bad in skipped.items():
+            print("\n".join(f"  {name}: {reason}" for reason in bad.values()))
     seconds = time.perf_counter() - start
     results["minutes"] = round(seconds / 60, 1)
     _write_json(os.path.join(output_dir, "run.json"), results)

@@ -19,7 +19,7 @@ def save_predictions(predictors, validation, filepath, colors, *, count=4):
     """
     names = ["student", "teacher"]
     rows = []
-    for example in _read(validation, _spread(len(validation), count)):
+    for _, example in validation.pick(_spread(len(validation), count)):
         image = example["image"]
         predicted = [next(predictors[n]([image])).argmax(axis=-1) for n in names]
         label_maps = [example["label_map"], *predicted]
@@ -52,21 +52,24 @@ def save_hardness(
         count: Number of easiest and of hardest images. Defaults to `4`.
         at_most: Images to score; more are thinned out evenly. Defaults to `256`.
     """
-    scored = _spread(len(unlabeled), at_most)
+    wanted = _spread(len(unlabeled), at_most)
+    scored = []
+
+    def images():
+        for index, example in unlabeled.pick(wanted):
+            scored.append(index)
+            yield example["image"]
+
     hardness = score_hardness(
-        model,
-        (example["image"] for example in _read(unlabeled, scored)),
-        count=len(scored),
-        verbose=verbose,
-        predictors=predictors,
+        model, images(), count=len(wanted), verbose=verbose, predictors=predictors
     )
     order = np.argsort(hardness, kind="stable")
     count = min(count, len(order))
     teacher = predictors["teacher"]
     easiest, hardest = order[:count], order[::-1][:count]
     # Read in one pass: a `tf.data` source has no other way to an image.
-    shown = np.unique(scored[np.concatenate([easiest, hardest])])
-    examples = dict(zip(shown, _read(unlabeled, shown), strict=True))
+    shown = {scored[position] for position in (*easiest, *hardest)}
+    examples = dict(unlabeled.pick(shown))
     rows, captions = [], []
     for title, chosen in (("easiest", easiest), ("hardest", hardest)):
         images, predicted, names = [], [], []
@@ -88,14 +91,3 @@ def save_hardness(
 def _spread(count, at_most):
     """Return at most so many indices below `count`, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, at_most)).astype(int))
-
-
-def _read(examples, indices):
-    """Read single examples, as dicts of NumPy arrays."""
-    wanted = set(indices)
-    for index, record in enumerate(examples.records):
-        if index in wanted:
-            example = examples.read(
-                *(record if isinstance(record, tuple) else [record])
-            )
-            yield {key: value.numpy() for key, value in example.items()}

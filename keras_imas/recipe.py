@@ -5,6 +5,7 @@ import dataclasses
 import keras
 from absl import flags
 
+from keras_imas.flagged import Flagged, field
 from keras_imas.imas import IMAS
 from keras_imas.losses import OHEMCrossentropy
 from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
@@ -13,12 +14,8 @@ from keras_imas.optimizers import SGD
 METHODS = ("imas", "uniform", "supervised")
 
 
-def _field(default, help):
-    return dataclasses.field(default=default, metadata={"help": help})
-
-
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(Flagged):
     """The numbers of a training run; each is a flag of the example programs.
 
     Attributes are described by `help` in their definition, as the programs' `--help`
@@ -32,84 +29,84 @@ class Recipe:
         0.7
     """
 
-    method: str = _field(
+    method: str = field(
         "imas",
         "imas, uniform (consistency training without hardness) or supervised (labeled "
         "images alone), all under the same schedule.",
     )
-    backbone: str = _field(
+    backbone: str = field(
         "mobilenet_v2", "Encoder of the DeepLabV3+; resnet50_deep_stem is the paper's."
     )
-    weights: str = _field(
+    weights: str = field(
         "imagenet",
         "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
     )
-    output_stride: int = _field(16, "Pixels of the image per pixel of the features.")
-    multi_grid: tuple = _field(
+    output_stride: int = field(16, "Pixels of the image per pixel of the features.")
+    multi_grid: tuple = field(
         (),
         "Factors of the dilations of a ResNet's last three blocks; the paper: 1,2,4.",
     )
-    auxiliary_head: bool = _field(
+    auxiliary_head: bool = field(
         False, "Train a second classifier on stage 3, weighing 0.4."
     )
-    sync_batch_norm: bool = _field(
+    sync_batch_norm: bool = field(
         False,
         "Batch statistics over all replicas of a TensorFlow strategy (on JAX they "
         "always are); no matter on one device, which is what the programs use.",
     )
-    crop_size: int = _field(129, "Side of the square crops in pixels.")
-    scale_min: float = _field(0.5, "Smallest random scale of the weak view.")
-    scale_max: float = _field(2.0, "Largest random scale of the weak view.")
-    labeled_batch_size: int = _field(4, "Labeled images a step.")
-    unlabeled_batch_size: int = _field(4, "Unlabeled images a step.")
-    steps: int = _field(3000, "Training steps; rounded up to whole epochs.")
-    epochs: int = _field(0, "Epochs, instead of --steps.")
-    epoch_over: str = _field(
+    crop_size: int = field(129, "Side of the square crops in pixels.")
+    scale_min: float = field(0.5, "Smallest random scale of the weak view.")
+    scale_max: float = field(2.0, "Largest random scale of the weak view.")
+    labeled_batch_size: int = field(4, "Labeled images a step.")
+    unlabeled_batch_size: int = field(4, "Unlabeled images a step.")
+    steps: int = field(3000, "Training steps; rounded up to whole epochs.")
+    epochs: int = field(0, "Epochs, instead of --steps.")
+    epoch_over: str = field(
         "unlabeled",
         "Images that an epoch passes over once: unlabeled, or labeled (the paper's "
         "supervised-only rows; with --method=supervised).",
     )
-    warmup_steps: int = _field(0, "Of the steps, supervised ones at the start.")
-    rampup_steps: int = _field(
+    warmup_steps: int = field(0, "Of the steps, supervised ones at the start.")
+    rampup_steps: int = field(
         0, "Steps after the warm-up over which lambda grows linearly from 0."
     )
-    learning_rate: float = _field(0.01, "Of SGD; decays to 0 by a polynomial.")
-    power: float = _field(0.9, "Power of that polynomial.")
-    momentum: float = _field(0.9, "Momentum of SGD.")
-    weight_decay: float = _field(5e-4, "L2 in the gradient, on all weights.")
-    decoder_multiplier: float = _field(
+    learning_rate: float = field(0.01, "Of SGD; decays to 0 by a polynomial.")
+    power: float = field(0.9, "Power of that polynomial.")
+    momentum: float = field(0.9, "Momentum of SGD.")
+    weight_decay: float = field(5e-4, "L2 in the gradient, on all weights.")
+    decoder_multiplier: float = field(
         1.0, "Factor of the learning rate of all that is not the encoder; VOC: 10."
     )
-    clip_norm: float = _field(0.0, "Largest norm of the gradient; 0: not clipped.")
-    accumulation_steps: int = _field(
+    clip_norm: float = field(0.0, "Largest norm of the gradient; 0: not clipped.")
+    accumulation_steps: int = field(
         1, "Steps whose gradients are averaged into one update of student and teacher."
     )
-    confidence_threshold: float = _field(0.7, "Confidence of a pseudo label, tau.")
-    unlabeled_weight: float = _field(3.0, "Weight of the consistency loss, lambda.")
-    ema_decay: float = _field(0.996, "Largest decay of the teacher.")
-    background_class: int = _field(
+    confidence_threshold: float = field(0.7, "Confidence of a pseudo label, tau.")
+    unlabeled_weight: float = field(3.0, "Weight of the consistency loss, lambda.")
+    ema_decay: float = field(0.996, "Largest decay of the teacher.")
+    background_class: int = field(
         -1, "Class without weight in the hardness; -1: none. The paper's runs: 0."
     )
-    pairing_group_size: int = _field(
+    pairing_group_size: int = field(
         0, "Unlabeled images ranked and mixed among themselves; 0: the whole batch."
     )
-    ohem_min_kept: int = _field(
+    ohem_min_kept: int = field(
         0, "Pixels a group that OHEM keeps at least; 0: plain cross-entropy."
     )
-    ohem_group_size: int = _field(
+    ohem_group_size: int = field(
         0, "Labeled images whose pixels OHEM ranks together; 0: the whole batch."
     )
-    evaluate_every: int = _field(1, "Epochs from one evaluation to the next.")
-    window: int = _field(
+    evaluate_every: int = field(1, "Epochs from one evaluation to the next.")
+    window: int = field(
         0, "Evaluate by a sliding window of so many pixels; 0: whole images."
     )
-    size_multiple: int = _field(
+    size_multiple: int = field(
         0,
         "Pad whole images to multiples of so many pixels, as each size is compiled "
         "anew; 0: 64 where there are more than 8 sizes, else none.",
     )
-    flip: bool = _field(False, "Evaluate the mean with the mirrored image.")
-    seed: int = _field(0, "Seed of everything that is random.")
+    flip: bool = field(False, "Evaluate the mean with the mirrored image.")
+    seed: int = field(0, "Seed of everything that is random.")
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -268,66 +265,17 @@ class Recipe:
             warmup_steps=self.rampup_steps,
         )
 
-    def define_flags(self):
-        """Define an absl flag for each number, with this recipe's as defaults."""
-        define = {
-            str: flags.DEFINE_string,
-            int: flags.DEFINE_integer,
-            float: flags.DEFINE_float,
-            bool: flags.DEFINE_boolean,
-            tuple: lambda name, default, help: flags.DEFINE_list(
-                name, [str(number) for number in default], help
-            ),
-        }
-        for field in dataclasses.fields(self):
-            define[field.type](
-                field.name, getattr(self, field.name), field.metadata["help"]
-            )
-
     @classmethod
     def from_flags(cls, defaults=None):
-        """Return the recipe that the flags of `define_flags` ask for.
+        """Return the recipe that the flags ask for; given steps count before epochs.
 
         Args:
-            defaults: `Recipe` whose numbers count where a flag was not given. Defaults
-                to `None`: those of `define_flags`.
+            defaults: See `keras_imas.flagged.Flagged.from_flags`.
 
         Returns:
             A `Recipe`.
         """
-
-        def value(name):
-            flag = flags.FLAGS[name]
-            if defaults is not None and not flag.present:
-                return getattr(defaults, name)
-            if isinstance(flag.value, list):
-                return tuple(map(_integer, flag.value))
-            return flag.value
-
-        numbers = {field.name: value(field.name) for field in dataclasses.fields(cls)}
+        recipe = super().from_flags(defaults)
         if flags.FLAGS["steps"].present and not flags.FLAGS["epochs"].present:
-            numbers["epochs"] = 0
-        return cls(**numbers)
-
-
-def _integer(text):
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(
-            f"`multi_grid` must be whole numbers, such as 1,2,4. Received: {text!r}"
-        ) from None
-
-
-def given_flags():
-    """Return the programs' flags, those of a flagfile and defaults included.
-
-    Returns:
-        Dict from name to value, without the flags of absl itself.
-    """
-    values = flags.FLAGS
-    return {
-        name: values[name].value
-        for name in sorted(values)
-        if not values.find_module_defining_flag(name).startswith("absl")
-    }
+            recipe = dataclasses.replace(recipe, epochs=0)
+        return recipe

@@ -75,7 +75,7 @@ def test_train_folder_names_what_is_wrong_before_training(photographs):
     save(photographs / "train_masks" / "1.png", np.full((40, 56), 7, "uint8"))
     process = run("train_folder.py", *FOLDER, *TINY, cwd=photographs)
     assert process.returncode != 0
-    assert "`1` contains 7" in process.stdout
+    assert "`1` of labeled: its label map contains 7" in process.stdout
     assert not (photographs / "runs").exists()
 
 

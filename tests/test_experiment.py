@@ -100,7 +100,7 @@ def test_selects_on_held_out_images(tmp_path, capsys):
         (IMAGES[:2], LABELS[:2]),
         IMAGES[2:6],
         (IMAGES[6:], LABELS[6:]),
-        select_on=(IMAGES[5:6], LABELS[5:6]),
+        select_on=(255 - IMAGES[5:6], LABELS[5:6]),
         class_names=["a", "b", "c"],
         output_dir=str(tmp_path / "run"),
         student=network,

@@ -4,6 +4,7 @@ import keras
 import pytest
 from absl import flags
 
+from keras_imas.flagged import define_flags
 from keras_imas.recipe import Recipe
 
 
@@ -19,7 +20,7 @@ def parse(monkeypatch):
             return define(*arguments, flag_values=values, **options)
 
         monkeypatch.setattr(flags, f"DEFINE_{name}", bound)
-    Recipe(epochs=240, multi_grid=(1, 2, 4)).define_flags()
+    define_flags(Recipe(epochs=240, multi_grid=(1, 2, 4)))
 
     def parsed(*arguments, defaults=None):
         values(["program", *arguments])

@@ -3,22 +3,33 @@
 Importing this package does not import TensorFlow; its functions do.
 """
 
-from keras_imas.data import cityscapes, scenes, splits, voc
+from keras_imas.data import camvid, cityscapes, scenes, splits, voc
+from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.evaluation import evaluation
-from keras_imas.data.examples import Examples, as_examples, check_labels
-from keras_imas.data.folder import from_folder
+from keras_imas.data.examples import Examples, as_examples
+from keras_imas.data.folder import from_folder, with_masks
+from keras_imas.data.preflight import check, check_labels
+from keras_imas.data.problems import collected
 from keras_imas.data.semi_supervised import semi_supervised, supervised
+from keras_imas.data.tfds import from_tfds
 
 __all__ = [
+    "ClassTable",
     "Examples",
     "as_examples",
+    "camvid",
+    "check",
     "check_labels",
     "cityscapes",
+    "collected",
     "evaluation",
     "from_folder",
+    "from_tfds",
+    "read_class_table",
     "scenes",
     "semi_supervised",
     "splits",
     "supervised",
     "voc",
+    "with_masks",
 ]

@@ -55,17 +55,25 @@ COLORS = (
 # The `id` in `*_labelIds.png` of each class, in the order of `CLASSES`.
 _LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
+# The class of each `id`, 255 where it is not scored.
+TRAIN_IDS = tuple(
+    _LABEL_IDS.index(label_id) if label_id in _LABEL_IDS else 255
+    for label_id in range(256)
+)
 
-def read(data_dir, split="train", names=None, *, labeled=True):
+
+def read(data_dir, split="train", names=None, *, labeled=True, on_bad_image="error"):
     """Lists the examples of a split in the official directories.
 
     Args:
         data_dir: directory that holds `leftImg8bit` and `gtFine`.
-        split: "train", "val", "test" or "train_extra". Defaults to "train".
+        split: "train", "val", "test" or "train_extra", or "" for all of them, whose
+            names then begin with the split. Defaults to "train".
         names: names to take, such as "aachen/aachen_000000_000019_leftImg8bit": a list,
             or the path of a text file with one a line. Defaults to None: all.
         labeled: whether to read label maps: `*_gtFine_labelTrainIds.png` where they
             exist, else `*_gtFine_labelIds.png`, mapped. Defaults to True.
+        on_bad_image: as in `from_folder`.
 
     Returns:
         `Examples`.
@@ -82,16 +90,21 @@ def read(data_dir, split="train", names=None, *, labeled=True):
     data_dir = Path(data_dir)
     images = data_dir / "leftImg8bit" / split
     if not labeled:
-        return from_folder(images, None, names)
+        return from_folder(images, None, names, on_bad_image=on_bad_image)
     masks = data_dir / "gtFine" / split
     kind, table = "labelTrainIds", None
     if next(masks.rglob("*_gtFine_labelTrainIds.png"), None) is None:
         kind = "labelIds"
-        table = [255] * 256
-        for train_id, label_id in enumerate(_LABEL_IDS):
-            table[label_id] = train_id
+        table = TRAIN_IDS
 
     def mask_name(name):
         return f"{name.removesuffix('_leftImg8bit')}_gtFine_{kind}.png"
 
-    return from_folder(images, masks, names, mask_name=mask_name, label_table=table)
+    return from_folder(
+        images,
+        masks,
+        names,
+        mask_name=mask_name,
+        label_table=table,
+        on_bad_image=on_bad_image,
+    )

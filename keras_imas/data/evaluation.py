@@ -1,6 +1,6 @@
 """The validation pipeline: whole images, in order."""
 
-from keras_imas.data.examples import as_examples, require
+from keras_imas.data.examples import as_examples, as_record, require
 
 
 def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
@@ -38,10 +38,7 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
             "`(images, label_maps)`."
         )
 
-    def read(*record):
-        example = labeled.read(
-            *record, num_classes=num_classes, ignore_class=ignore_class
-        )
+    def view(example, _):
         return (
             tf.cast(example["image"], tf.float32),
             example["label_map"],
@@ -52,7 +49,7 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
         image, label_map, name = example
         size = tf.shape(image)[:2]
         expected = tf.where(expected == 0, size, expected)
-        require(
+        example = require(
             tf.reduce_all(size == expected),
             "`{}` is {} (height, width), the images before it {}: "
             f"batch_size={batch_size} needs one size. Use batch_size=1, or "
@@ -60,15 +57,21 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
             name,
             size,
             expected,
+            then=example,
         )
-        return expected, (image, label_map, name)
+        return expected, example
 
-    examples = labeled.records.map(read, tf.data.AUTOTUNE, deterministic=True)
+    examples = labeled.read_each(
+        labeled.records.map(as_record),
+        view,
+        num_classes=num_classes,
+        ignore_class=ignore_class,
+    )
     if batch_size > 1:
         examples = examples.scan(tf.zeros(2, tf.int32), require_one_size)
-    return (
-        examples.map(lambda image, label_map, _: (image, label_map))
-        .apply(tf.data.experimental.assert_cardinality(len(labeled)))
-        .batch(batch_size, drop_remainder=len(labeled) % batch_size == 0)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    examples = examples.map(lambda image, label_map, _: (image, label_map))
+    known = labeled.on_bad_image == "error"
+    if known:
+        examples = examples.apply(tf.data.experimental.assert_cardinality(len(labeled)))
+    whole = known and len(labeled) % batch_size == 0
+    return examples.batch(batch_size, drop_remainder=whole).prefetch(tf.data.AUTOTUNE)

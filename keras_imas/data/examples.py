@@ -1,15 +1,15 @@
 """A finite set of images, with or without label maps."""
 
 import dataclasses
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from keras_imas.data import cache
+
 _LABEL_KEYS = ("label_map", "segmentation_mask", "segmentation_label")
 _IMAGE_KEYS = ("image", "image_left")
-_MAX_PROBLEMS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,10 @@ class Examples:
 
     Attributes:
         records: `tf.data.Dataset` of indices, or of `(index, element)`.
-        load: function from a record (unpacked) to a dict of tensors: "image"
-            `(H, W, 3)`, "label_map" `(H, W)` int32 if labeled, and "name", a string.
+        load: function from a record (unpacked) and `wanted`, a tuple of "image" and
+            "label_map", to a dict of tensors: of these "image" `(H, W, 3)` and
+            "label_map" `(H, W)` int32 if labeled; "name", a string; and "problem", a
+            string that is empty where all could be read, or none where all can be.
         size: number of examples.
         labeled: whether there are label maps.
         names: names of the examples, in order, or None if unknown.
@@ -32,6 +34,8 @@ class Examples:
         sizes: the different `(height, width)` of image files; empty if unknown.
         random_access: whether a record is its index, so that a shuffle of all of
             them costs nothing.
+        on_bad_image: "error" or "skip": what happens where a file can't be decoded.
+        bad: dict from name to the reason of what was skipped so far.
     """
 
     records: Any
@@ -43,6 +47,15 @@ class Examples:
     image_size: tuple | None = None
     sizes: frozenset = frozenset()
     random_access: bool = True
+    on_bad_image: str = "error"
+    bad: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.on_bad_image not in ("error", "skip"):
+            raise ValueError(
+                '`on_bad_image` must be "error" or "skip". Received: '
+                f"{self.on_bad_image!r}"
+            )
 
     def __len__(self):
         return self.size
@@ -70,16 +83,127 @@ class Examples:
             labels: whether the label map is wanted. Defaults to True.
 
         Returns:
-            A dict as from `load`. A label map that doesn't fit raises
-            `tf.errors.InvalidArgumentError` with the example's name when it is read.
+            A dict as from `load`, without "problem". What can't be decoded and a label
+            map that doesn't fit raise `tf.errors.InvalidArgumentError` with the
+            example's name when it is read.
+        """
+        return self._checked(self._loaded(record, labels), num_classes, ignore_class)
+
+    def read_each(
+        self,
+        records,
+        function,
+        *,
+        num_classes=None,
+        ignore_class=255,
+        labels=True,
+        num_parallel_calls=None,
+    ):
+        """Reads the examples of many records, in order and in parallel.
+
+        Args:
+            records: `tf.data.Dataset` of `(record, extra)`, `record` a tuple.
+            function: function of an example, as from `read`, and of `extra`.
+            num_classes: as in `read`.
+            ignore_class: as in `read`.
+            labels: as in `read`.
+            num_parallel_calls: examples read at once. Defaults to what tf.data finds
+                best.
+
+        Returns:
+            `tf.data.Dataset` of what the function returns; where `on_bad_image` is
+            "skip", without the examples that can't be decoded.
         """
         import tensorflow as tf
 
-        example = dict(self.load(*record))
-        if not (labels and self.labeled):
-            example.pop("label_map", None)
-        else:
-            _require_label_map(example, num_classes, ignore_class)
+        def loaded(record, extra):
+            return self._loaded(record, labels), extra
+
+        def finished(example, extra):
+            return function(self._checked(example, num_classes, ignore_class), extra)
+
+        def in_parallel(records, function):
+            calls = num_parallel_calls or tf.data.AUTOTUNE
+            return records.map(function, calls, deterministic=True)
+
+        if self.on_bad_image == "error":
+            return in_parallel(records, lambda *record: finished(*loaded(*record)))
+        good = in_parallel(records, loaded).filter(
+            lambda example, _: self._good(example)
+        )
+        return in_parallel(good, finished)
+
+    def pick(self, indices):
+        """Reads single examples, in one pass, in their order.
+
+        Args:
+            indices: positions among the examples.
+
+        Returns:
+            Iterator of `(index, example)`, an example as from `read` in NumPy arrays;
+            where `on_bad_image` is "skip", without those that can't be decoded.
+        """
+        import tensorflow as tf
+
+        wanted = np.zeros(len(self), bool)
+        wanted[list(indices)] = True
+        wanted = tf.constant(wanted)
+        records = self.records.map(as_record).enumerate()
+        records = records.filter(lambda index, _: wanted[index])
+        records = records.map(lambda index, record: (record[0], index))
+        picked = self.read_each(records, lambda example, index: (index, example))
+        return picked.as_numpy_iterator()
+
+    def cached(self, where):
+        """Returns these examples, which keep their images once they are decoded.
+
+        Args:
+            where: "memory", or a directory, which may hold images of other data sets.
+                There, what was decoded from a file that has changed since is not used.
+
+        Returns:
+            `Examples`; these themselves where the images are in memory already or the
+            examples are no files.
+        """
+        if self.files is None:
+            return self
+        return dataclasses.replace(self, load=cache.cached(self, where))
+
+    def _loaded(self, record, labels):
+        both = labels and self.labeled
+        return self.load(*record, wanted=("image", "label_map") if both else ("image",))
+
+    def _good(self, example):
+        import tensorflow as tf
+
+        if "problem" not in example:
+            return True
+
+        def skip(name, problem):
+            self.bad[name.decode()] = problem.decode()
+            if len(self.bad) == len(self):
+                raise ValueError(f"None of {len(self)} images can be read: {problem}")
+            return False
+
+        return tf.cond(
+            example["problem"] == "",
+            lambda: True,
+            lambda: tf.numpy_function(
+                skip, [example["name"], example["problem"]], tf.bool
+            ),
+        )
+
+    def _checked(self, example, num_classes, ignore_class):
+        import tensorflow as tf
+
+        example = dict(example)
+        problem = example.pop("problem", None)
+        if problem is not None:
+            example = require(problem == "", "{}", problem, then=example)
+        if "label_map" in example:
+            if self.files is not None:
+                example = _require_listed_colors(example)
+            example = _require_label_map(example, num_classes, ignore_class)
         if self.image_size is not None:
             example["image"] = tf.image.resize(
                 example["image"], self.image_size, antialias=True
@@ -157,58 +281,29 @@ def as_examples(source):
     return _from_arrays(*source)
 
 
-def check_labels(examples, num_classes, ignore_class=255):
-    """Reads every example once and checks its label map.
+def as_record(*record):
+    """Gives an element of `Examples.records` the form that `read_each` takes.
 
     Args:
-        examples: labeled `Examples`, or what `as_examples` takes.
-        num_classes: number of classes; ids are 0..num_classes − 1.
-        ignore_class: the id that is allowed besides. Defaults to 255.
+        *record: the element.
 
-    Raises:
-        ValueError: if a file can't be decoded, if a label map has another size than
-            its image, or if it contains another id. The message names up to ten.
-
-    Example:
-        >>> import numpy as np
-        >>> images, label_maps = np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 255)
-        >>> check_labels((images, label_maps), num_classes=19)
+    Returns:
+        `(record, ())`, no extra.
     """
-    import tensorflow as tf
-
-    examples = as_examples(examples)
-    if not examples.labeled:
-        raise ValueError("`examples` has no label maps to check.")
-    checked = examples.records.map(
-        lambda *record: examples.read(
-            *record, num_classes=num_classes, ignore_class=ignore_class
-        )["name"],
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    problems, iterator = [], iter(checked)
-    for index in range(len(examples)):
-        try:
-            next(iterator)
-        except tf.errors.InvalidArgumentError as error:
-            problem = _assertion(error)
-            if problem is None:  # not ours: a file that can't be decoded
-                name = examples.names[index] if examples.names else f"#{index}"
-                problem = f"{name!r} can't be read: {error.message}"
-            problems.append(problem)
-            if len(problems) == _MAX_PROBLEMS:
-                problems.append("(there may be more)")
-                break
-    if problems:
-        raise ValueError("Bad examples:\n  " + "\n  ".join(problems))
+    return record, ()
 
 
-def require(condition, template, *values):
+def require(condition, template, *values, then):
     """Raises `tf.errors.InvalidArgumentError` when a pipeline runs.
 
     Args:
         condition: boolean scalar tensor.
         template: message, with "{}" for each of the values.
         *values: tensors.
+        then: structure of tensors, for use where the condition holds.
+
+    Returns:
+        `then`, computed after the condition.
     """
     import tensorflow as tf
 
@@ -218,7 +313,9 @@ def require(condition, template, *values):
     for value, text in zip(values, rest, strict=True):
         is_text = value.dtype == tf.string
         message += [value if is_text else tf.strings.format("{}", value), text]
-    tf.debugging.Assert(condition, [tf.strings.join(message)])
+    check = tf.debugging.Assert(condition, [tf.strings.join(message)])
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.nest.map_structure(tf.identity, then)
 
 
 def _require_label_map(example, num_classes, ignore_class):
@@ -227,33 +324,45 @@ def _require_label_map(example, num_classes, ignore_class):
 
     name, label_map = example["name"], example["label_map"]
     size, label_size = tf.shape(example["image"])[:2], tf.shape(label_map)
-    require(
+    example = require(
         tf.reduce_all(size == label_size),
         "the label map of `{}` is {}, its image {} (height, width); they must have "
         "one size",
         name,
         label_size,
         size,
+        then=example,
     )
-    if num_classes is not None:
-        good = tf.logical_and(label_map >= 0, label_map < num_classes)
-        bad = tf.logical_not(tf.logical_or(good, label_map == ignore_class))
-        require(
-            tf.logical_not(tf.reduce_any(bad)),
-            "the label map of `{}` contains {}; allowed are 0 to "
-            f"{num_classes - 1} (num_classes={num_classes}) and "
-            f"ignore_class={ignore_class}",
-            name,
-            tf.reduce_max(tf.where(bad, label_map, tf.int32.min)),
-        )
+    if num_classes is None:
+        return example
+    good = tf.logical_and(label_map >= 0, label_map < num_classes)
+    bad = tf.logical_not(tf.logical_or(good, label_map == ignore_class))
+    return require(
+        tf.logical_not(tf.reduce_any(bad)),
+        "the label map of `{}` contains {}; allowed are 0 to "
+        f"{num_classes - 1} (num_classes={num_classes}) and "
+        f"ignore_class={ignore_class}",
+        name,
+        tf.reduce_max(tf.where(bad, label_map, tf.int32.min)),
+        then=example,
+    )
 
 
-def _assertion(error):
-    """Returns the text of `tf.debugging.Assert` in an error, or None."""
-    match = re.search(r"assertion failed: \[(.*)\]", error.message)
-    # TensorFlow escapes what isn't ASCII; file names may hold it.
-    return (
-        match and match[1].encode().decode("unicode_escape").encode("latin1").decode()
+def _require_listed_colors(example):
+    """Raises, when the pipeline runs, for a color that the table does not list."""
+    import tensorflow as tf
+
+    lowest = tf.reduce_min(example["label_map"])
+    code = -1 - lowest
+    return require(
+        lowest >= 0,
+        "the mask of `{}` has the color ({}, {}, {}), which the table of classes does "
+        "not list",
+        example["name"],
+        code // 65536,
+        code // 256 % 256,
+        code % 256,
+        then=example,
     )
 
 
@@ -280,8 +389,8 @@ def _from_arrays(images, label_maps=None):
         _require_integer(label_maps.dtype)
         tensors["label_map"] = tf.convert_to_tensor(label_maps)
 
-    def load(index):
-        example = {key: value[index] for key, value in tensors.items()}
+    def load(index, wanted=("image", "label_map")):
+        example = {key: tensors[key][index] for key in wanted if key in tensors}
         if "label_map" in example:
             example["label_map"] = tf.cast(example["label_map"], tf.int32)
         return {**example, "name": tf.strings.format("#{}", index)}
@@ -332,10 +441,12 @@ def _from_dataset(dataset):
     if label_key is not None:
         _require_integer(spec[label_key].dtype.as_numpy_dtype)
 
-    def load(index, element):
+    def load(index, element, wanted=("image", "label_map")):
         element = as_dict(element)
-        example = {"image": tf.ensure_shape(element[image_key], (None, None, 3))}
-        if label_key is not None:
+        example = {}
+        if "image" in wanted:
+            example["image"] = tf.ensure_shape(element[image_key], (None, None, 3))
+        if "label_map" in wanted and label_key is not None:
             label_map = tf.cast(element[label_key], tf.int32)
             if label_map.shape.rank == 3:
                 label_map = tf.squeeze(label_map, -1)

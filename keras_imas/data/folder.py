@@ -1,14 +1,21 @@
 """Examples from image files."""
 
 import concurrent.futures
+import glob
 import os
 from collections import Counter
 from pathlib import Path
 
-from keras_imas.data.examples import Examples, check_labels
+from keras_imas.data import files
+from keras_imas.data.classes import read_class_table
+from keras_imas.data.examples import Examples
+from keras_imas.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES
+from keras_imas.data.lists import Entry, below, read_list
+from keras_imas.data.preflight import check_labels
+from keras_imas.data.problems import report
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-_MAX_PROBLEMS = 10
+# Images among the masks are found too, to tell why they don't serve.
+_ANY_SUFFIX = MASK_SUFFIXES + IMAGE_SUFFIXES
 
 
 def from_folder(
@@ -19,8 +26,10 @@ def from_folder(
     image_size=None,
     ignore_class=255,
     num_classes=None,
-    mask_name="{}.png".format,
+    mask_name=None,
     label_table=None,
+    classes=None,
+    on_bad_image="error",
 ):
     """Lists the examples in a folder of images and a folder of masks.
 
@@ -28,22 +37,33 @@ def from_folder(
     files' headers is reported here, before training.
 
     Args:
-        images: directory of images (PNG, JPEG, BMP or GIF).
+        images: directory of images: PNG, JPEG, BMP, GIF, TIFF or WebP, with 8 or 16
+            bits, in grey or color; alpha is left out, and what EXIF rotates is rotated.
+            Or a pattern such as "photos/*/night_*.jpg".
         masks: directory of masks, or None for unlabeled images. The mask of
-            "city/a.jpg" is "city/a.png": 8-bit, one channel or a palette, a class id a
-            pixel, and as large as the image.
-        names: path of a text file with one name a line, or a list of names, or None
-            for every image in the folder and below, sorted. A name is a path relative
-            to `images`, with or without suffix. Blank lines are skipped.
+            "city/a.jpg" is "city/a.png": one channel of 8 or 16 bits or a palette, a
+            class id a pixel, or colors that `classes` lists; as large as the image.
+            BMP, GIF, TIFF, lossless WebP and SBD's .mat serve too. Of several
+            directories, in a list, the first that has an image's mask counts.
+        names: path of a text file, or a list of names, or None for every image in the
+            folder and below, sorted. A name is a path relative to `images`, with or
+            without suffix; what a list has before the folder's own name is dropped. A
+            line may hold the mask's path too, after a tab, comma, semicolon or space.
         image_size: `(height, width)` to resize to when read (images bilinear and
             antialiased, masks nearest), or None for the size of the file.
         ignore_class: the id that `num_classes` does not count. Defaults to 255.
         num_classes: if given, every mask is read now, and ids other than
             0..num_classes − 1 and `ignore_class` are reported.
-        mask_name: function from a name without suffix to the path of its mask below
-            `masks`. Defaults to the same name with ".png".
-        label_table: 256 class ids, one for each value in the masks, or None if the
-            masks hold class ids.
+        mask_name: pattern such as "{}_L.png", or a function, that makes of a name
+            without suffix the path of its mask below `masks`. Defaults to the same
+            name with any suffix that masks have.
+        label_table: class ids, one for each value in the masks, or None if the masks
+            hold class ids.
+        classes: `keras_imas.data.ClassTable`, or the path of its CSV file, whose colors
+            masks hold. Defaults to None: masks hold ids.
+        on_bad_image: what happens where a file can't be decoded when it is read:
+            "error" stops and names it; "skip" takes the next one, and `Examples.bad`
+            tells which were skipped and why. Defaults to "error".
 
     Returns:
         `Examples`, whose names are without suffix.
@@ -64,77 +84,144 @@ def from_folder(
     """
     import tensorflow as tf
 
+    if isinstance(classes, str | os.PathLike):
+        classes = read_class_table(classes, ignore_class)
+    images, pattern = _split_pattern(images)
     images = _directory("images", images)
-    masks = None if masks is None else _directory("masks", masks)
-    entries, origin = _entries(images, names)
+    image_index = _index(images, IMAGE_SUFFIXES, pattern)
+    if masks is not None:
+        mask_folders = _mask_folders(masks)
+        mask_name = _mask_name(mask_name)
+    entries, origin = _entries(images / pattern if pattern else images, names)
+    if names is None:
+        entries = [Entry(name) for found in image_index.values() for name in found]
+        entries.sort(key=lambda entry: entry.text)
     if not entries:
-        raise ValueError(f"{origin} names no images ({', '.join(_SUFFIXES)}).")
+        raise ValueError(f"{origin} names no images ({', '.join(IMAGE_SUFFIXES)}).")
 
-    stems = [_stem(entry) for _, entry in entries]
-    counts = Counter(stems)
-    twice = [
-        f"{entry!r}{_at(line)}"
-        for (line, entry), stem in zip(entries, stems, strict=True)
-        if counts[stem] > 1
-    ]
-    if twice:
-        _raise(ValueError, f"{origin} has names more than once", twice)
+    found, missing = [], []
+    for entry in entries:
+        fields = [entry.text]
+        image = _locate(images, image_index, entry.text, IMAGE_SUFFIXES)
+        if image is None:
+            fields = entry.fields()
+            image = _locate(images, image_index, fields[0], IMAGE_SUFFIXES)
+        if image is None or len(fields) > 2:
+            missing.append(_why_not(images, image, fields, entry))
+            continue
+        row = {"entry": entry, "name": _stem(image), "image": images / image}
+        if masks is not None:
+            wanted = fields[1] if len(fields) == 2 else mask_name(row["name"])
+            row["mask"] = _find_mask(mask_folders, wanted)
+            if row["mask"] is None:
+                expected = _expected(mask_folders[0][0], wanted, MASK_SUFFIXES)
+                missing.append(f"no mask {expected} of {images / image}{_at(entry)}")
+                continue
+        found.append(row)
+    report(FileNotFoundError, f"{origin} has examples that can't be used", missing)
+
+    counts = Counter(row["name"] for row in found)
+    twice = [str(row["entry"]) for row in found if counts[row["name"]] > 1]
+    report(ValueError, f"{origin} has names more than once", twice)
+    found = list({row["name"]: row for row in found}.values())
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        found = list(
-            pool.map(lambda entry: _find(images, masks, entry[1], mask_name), entries)
+        bad = list(
+            pool.map(lambda row: _read_headers(row, classes, on_bad_image), found)
         )
-    for error in (FileNotFoundError, ValueError):
-        problems = [
-            f"{problem}{_at(line)}"
-            for (line, _), (_, problem, *_) in zip(entries, found, strict=True)
-            if isinstance(problem, error)
-        ]
-        if problems:
-            _raise(error, f"{origin} has examples that can't be used", problems)
+    unusable = [
+        f"{problem}{_at(row['entry'])}"
+        for row, problem in zip(found, bad, strict=True)
+        if problem
+    ]
+    report(ValueError, f"{origin} has examples that can't be used", unusable)
+    found = [row for row, problem in zip(found, bad, strict=True) if not problem]
+    if not found:
+        raise ValueError(f"{origin} has no example that can be used.")
 
-    files = tuple(str(path) for path, *_ in found)
-    columns = {"name": tf.constant(stems), "image": tf.constant(files)}
-    if masks is not None:
-        columns["mask"] = tf.constant([str(masks / mask_name(stem)) for stem in stems])
-        columns["palette"] = tf.constant([palette for *_, palette, _ in found])
+    columns = {
+        key: tf.constant([os.fspath(row[key]) for row in found])
+        for key in ("name", "image", "mask")
+        if key in found[0]
+    }
+    for key in ("image_plain", "mask_plain"):
+        columns[key] = tf.constant([row.get(key, False) for row in found])
 
-    def load(index):
+    def load(index, wanted=("image", "label_map")):
         row = {key: column[index] for key, column in columns.items()}
-        example = {
-            "image": tf.ensure_shape(
-                tf.io.decode_image(
-                    tf.io.read_file(row["image"]), channels=3, expand_animations=False
-                ),
-                (None, None, 3),
-            ),
-            "name": row["name"],
-        }
-        if "mask" in row:
-            mask = tf.cond(
-                row["palette"],
-                lambda: tf.numpy_function(_indices, [row["mask"]], tf.uint8),
-                lambda: tf.io.decode_png(tf.io.read_file(row["mask"]), 1)[..., 0],
+        example, problems = {"name": row["name"]}, []
+        if "image" in wanted:
+            example["image"], problem = files.load_image(
+                row["image"], row["image_plain"]
             )
-            label_map = tf.cast(tf.ensure_shape(mask, (None, None)), tf.int32)
+            problems.append(problem)
+        if "label_map" in wanted and "mask" in row:
+            label_map, problem = files.load_mask(
+                row["mask"], row["mask_plain"], classes
+            )
             if label_table is not None:
-                label_map = tf.gather(tf.constant(label_table, tf.int32), label_map)
+                label_map = look_up(label_table, label_map)
             example["label_map"] = label_map
-        return example
+            problems.append(problem)
+        return {**example, "problem": tf.strings.join(problems)}
 
     examples = Examples(
-        records=tf.data.Dataset.range(len(files)),
+        records=tf.data.Dataset.range(len(found)),
         load=load,
-        size=len(files),
+        size=len(found),
         labeled=masks is not None,
-        names=tuple(stems),
-        files=files,
+        names=tuple(row["name"] for row in found),
+        files=tuple(str(row["image"]) for row in found),
         image_size=None if image_size is None else tuple(image_size),
-        sizes=frozenset(size for *_, size in found),
+        sizes=frozenset(row["size"] for row in found if "size" in row),
+        on_bad_image=on_bad_image,
     )
     if num_classes is not None and examples.labeled:
         check_labels(examples, num_classes, ignore_class)
     return examples
+
+
+def with_masks(images, masks, mask_name=None):
+    """Lists the names of the images that have a mask.
+
+    Args:
+        images: as in `from_folder`.
+        masks: as in `from_folder`.
+        mask_name: as in `from_folder`.
+
+    Returns:
+        List of names, sorted.
+    """
+    images, pattern = _split_pattern(images)
+    names = sorted(_index(_directory("images", images), IMAGE_SUFFIXES, pattern))
+    mask_folders, mask_name = _mask_folders(masks), _mask_name(mask_name)
+    return [name for name in names if _find_mask(mask_folders, mask_name(name))]
+
+
+def look_up(label_table, label_map):
+    """Turns the values of a mask into class ids; what is beyond the table stays.
+
+    Args:
+        label_table: class ids, one for each value.
+        label_map: integer tensor.
+
+    Returns:
+        Integer tensor of the same shape.
+    """
+    import tensorflow as tf
+
+    known = tf.logical_and(label_map >= 0, label_map < len(label_table))
+    ids = tf.gather(tf.constant(label_table, tf.int32), tf.where(known, label_map, 0))
+    return tf.where(known, ids, label_map)
+
+
+def _split_pattern(images):
+    """Returns a folder and the pattern below it, or None."""
+    path = Path(images)
+    if os.path.isdir(path) or not glob.has_magic(str(path)):
+        return path, None
+    fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
+    return Path(*path.parts[:fixed]), "/".join(path.parts[fixed:])
 
 
 def _directory(argument, path):
@@ -146,82 +233,138 @@ def _directory(argument, path):
     return Path(path)
 
 
+def _index(folder, suffixes, pattern=None):
+    """Returns a dict from path without suffix to the files' paths, from `folder`."""
+    if pattern is not None:
+        paths = glob.glob(pattern, root_dir=folder, recursive=True)
+    else:
+        paths = _walk(folder)
+    index = {}
+    for path in paths:
+        stem, suffix = os.path.splitext(path)
+        # "._name.png" is what macOS writes beside "name.png" on foreign disks.
+        hidden = os.path.basename(stem).startswith(".")
+        if suffix.lower() in suffixes and not hidden:
+            stem, path = (text.replace(os.sep, "/") for text in (stem, path))
+            index.setdefault(stem, []).append(path)
+    return index
+
+
+def _walk(folder):
+    visited = set()
+    for directory, subdirectories, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(directory)
+        if real in visited:  # a link to a folder above
+            subdirectories.clear()
+            continue
+        visited.add(real)
+        relative = os.path.relpath(directory, folder)
+        yield from (os.path.normpath(os.path.join(relative, name)) for name in names)
+
+
 def _entries(images, names):
-    """Returns pairs of line number (or None) and name, and where they are from."""
+    """Returns entries, and where they are from."""
     if names is None:
-        paths = (path.relative_to(images) for path in images.rglob("*"))
-        found = sorted(p.as_posix() for p in paths if p.suffix.lower() in _SUFFIXES)
-        return [(None, name) for name in found], f"Folder {str(images)!r}"
+        return [], f"Folder {str(images)!r}"
     if isinstance(names, str | os.PathLike):
-        if not os.path.isfile(names):
-            raise FileNotFoundError(
-                "`names` must be a text file with one name a line, or a list of names. "
-                f"Received: names={str(names)!r}, which is not a file."
-            )
-        lines = Path(names).read_text(encoding="utf-8").splitlines()
-        numbered = enumerate((line.strip() for line in lines), start=1)
-        entries = [(number, name) for number, name in numbered if name]
-        return entries, f"List {str(names)!r}"
-    return [(None, str(name)) for name in names], "`names`"
+        return read_list(names), f"List {str(names)!r}"
+    return [Entry(str(name)) for name in names], "`names`"
+
+
+def _mask_folders(masks):
+    """Returns pairs of a folder and its index."""
+    masks = [masks] if isinstance(masks, str | os.PathLike) else masks
+    folders = [_directory("masks", folder) for folder in masks]
+    return [(folder, _index(folder, _ANY_SUFFIX)) for folder in folders]
+
+
+def _find_mask(mask_folders, name):
+    for folder, index in mask_folders:
+        path = _locate(folder, index, name, _ANY_SUFFIX)
+        if path is not None:
+            return folder / path
+    return None
 
 
 def _stem(name):
     stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in _SUFFIXES else name
+    return stem if suffix.lower() in IMAGE_SUFFIXES else name
 
 
-def _find(images, masks, name, mask_name):
-    """Returns path of the image, problem or None, if the mask has a palette, size."""
-    from PIL import Image
+def _mask_name(pattern):
+    if pattern is None:
+        return lambda name: name
+    return pattern.format if isinstance(pattern, str) else pattern
 
-    stem = _stem(name)
-    candidates = [name] if stem != name else [f"{name}{suffix}" for suffix in _SUFFIXES]
-    path = next((images / c for c in candidates if (images / c).is_file()), None)
-    if path is None:
-        expected = images / (
-            name if stem != name else f"{name}{{{','.join(_SUFFIXES)}}}"
+
+def _locate(folder, index, name, suffixes):
+    """Returns the file of a name, as a path relative to the folder, or None."""
+    for relative in below(folder, name):
+        stem, suffix = os.path.splitext(relative)
+        if suffix.lower() not in suffixes:
+            candidates = index.get(relative, ())
+            if candidates:  # the order of the suffixes, where there are several
+                return min(candidates, key=_suffix_order(suffixes))
+        elif relative in index.get(stem, ()):
+            return relative
+    return None
+
+
+def _suffix_order(suffixes):
+    return lambda path: suffixes.index(os.path.splitext(path)[1].lower())
+
+
+def _expected(folder, name, suffixes):
+    has_suffix = os.path.splitext(name)[1].lower() in suffixes
+    return folder / (name if has_suffix else f"{name}{{{','.join(suffixes)}}}")
+
+
+def _why_not(images, image, fields, entry):
+    if len(fields) > 2:
+        return (
+            f"{entry} has {len(fields)} fields, and a line holds a name, or an image "
+            "and its mask"
         )
-        return None, FileNotFoundError(f"no file {expected}"), False, None
-    mask = masks and masks / mask_name(stem)
-    if mask and not mask.is_file():
-        return path, FileNotFoundError(f"no file {mask}"), False, None
-    sizes = []
-    for file in (path, mask) if mask else (path,):
-        try:
-            with Image.open(file) as image:  # reads the header alone
-                sizes.append(image.size[::-1])
-                mode = image.mode
-        except OSError as error:
-            return path, ValueError(f"{file} can't be read: {error}"), False, None
-    problem = None
-    if mask and mode not in ("L", "P"):
-        problem = ValueError(
-            f"{mask} has mode {mode!r}, and a mask must be 8-bit with one channel "
-            "(mode 'L') or a palette ('P'), whose values are class ids"
+    if not below(images, fields[0]):
+        return f"{entry} is not inside {images}"
+    return f"no file {_expected(images, fields[0], IMAGE_SUFFIXES)}{_at(entry)}"
+
+
+def _at(entry):
+    return "" if entry.line is None else f" (line {entry.line})"
+
+
+def _read_headers(row, classes, on_bad_image):
+    """Adds to a row what the headers of its files tell; returns a problem or None."""
+    headers = {}
+    for key in ("image", "mask"):
+        if key in row:
+            try:
+                headers[key] = files.read_header(row[key])
+            except (OSError, ValueError) as error:
+                if on_bad_image == "skip":  # it will be, when it is read
+                    return None
+                return f"{row[key]} cannot be read: {error}"
+    header = headers["image"]
+    row["image_plain"], row["size"] = header.plain, header.size
+    problem = files.image_problem(header)
+    if problem:
+        return f"{row['image']} {problem}"
+    if "mask" not in row:
+        return None
+    mask = headers["mask"]
+    problem = files.mask_problem(row["mask"], mask, classes)
+    if problem:
+        return f"{row['mask']} {problem}"
+    row["mask_plain"] = (
+        mask.plain and mask.mode == "L" and files.holds_ids(mask, classes)
+    )
+    if mask.size != header.size:
+        rotation = ""
+        if header.rotated:
+            rotation = "; EXIF rotates the image, and the mask must fit what is shown"
+        return (
+            f"{row['mask']} is {mask.size}, its image {row['image']} is {header.size} "
+            f"(height, width); they must have one size{rotation}"
         )
-    elif mask and sizes[0] != sizes[1]:
-        problem = ValueError(
-            f"{mask} is {sizes[1]}, its image {path} is {sizes[0]} (height, width); "
-            "they must have one size"
-        )
-    return path, problem, bool(mask) and mode == "P", sizes[0]
-
-
-def _indices(file):
-    """Reads the values of a mask with a palette, which TensorFlow would colorize."""
-    import numpy as np
-    from PIL import Image
-
-    with Image.open(np.asarray(file).item()) as image:
-        return np.array(image)
-
-
-def _at(line):
-    return "" if line is None else f" (line {line})"
-
-
-def _raise(error, what, problems):
-    shown = problems[:_MAX_PROBLEMS]
-    if len(problems) > len(shown):
-        shown.append(f"and {len(problems) - len(shown)} more")
-    raise error(f"{what}:\n  " + "\n  ".join(shown))
+    return None

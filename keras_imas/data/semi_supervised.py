@@ -237,7 +237,9 @@ def _batches(
 
     fold_in = tf.random.fold_in
     count = steps * batch_size
-    passes = -(-count // len(examples))
+    passes, most = -(-count // len(examples)), count
+    if examples.on_bad_image == "skip":  # as many as it takes to fill the batches
+        passes, most = tf.int64.max, -1
     # Counts iterations. `Dataset.random` would make the epoch a draw that depends on
     # the global seed; a number can be set when a run is resumed.
     epoch_numbers = itertools.count()
@@ -248,29 +250,27 @@ def _batches(
         def one_pass(number):
             pass_seed = fold_in(epoch_seed, number)
             return examples.shuffled(pass_seed, shuffle_buffer).map(
-                lambda *record: (fold_in(pass_seed, record[0]), record)
+                lambda *record: (
+                    record,
+                    (fold_in(pass_seed, record[0]), tf.cast(record[0], tf.int32)),
+                )
             )
 
-        return tf.data.Dataset.range(passes).flat_map(one_pass).take(count)
+        return tf.data.Dataset.range(passes).flat_map(one_pass).take(most)
 
-    def read(seed, record):
-        example = examples.read(
-            *record,
-            num_classes=num_classes,
-            ignore_class=ignore_class,
-            labels=stream == _LABELED,
-        )
-        return view(seed, tf.cast(record[0], tf.int32), example)
-
-    return (
-        tf.data.Dataset.from_generator(
-            lambda: iter([next(epoch_numbers)]),
-            output_signature=tf.TensorSpec((), tf.int64),
-        )
-        .flat_map(one_epoch)
-        .map(read, num_parallel_calls or tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
+    records = tf.data.Dataset.from_generator(
+        lambda: iter([next(epoch_numbers)]),
+        output_signature=tf.TensorSpec((), tf.int64),
+    ).flat_map(one_epoch)
+    views = examples.read_each(
+        records,
+        lambda example, draw: view(*draw, example),
+        num_classes=num_classes,
+        ignore_class=ignore_class,
+        labels=stream == _LABELED,
+        num_parallel_calls=num_parallel_calls,
     )
+    return views.take(count).batch(batch_size, drop_remainder=True)
 
 
 def _finished(batches, steps):

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from keras_imas.data.folder import from_folder
+from keras_imas.data.lists import read_list
+from keras_imas.data.splits import rest
 from keras_imas.report import default_colors
 
 CLASSES = (
@@ -32,7 +34,7 @@ CLASSES = (
 COLORS = ((0, 0, 0), *map(tuple, default_colors(20).tolist()))
 
 
-def read(data_dir, names, *, labeled=True):
+def read(data_dir, names, *, labeled=True, sbd_dir=None, on_bad_image="error"):
     """Lists the examples of a list in the official directories.
 
     Args:
@@ -42,6 +44,10 @@ def read(data_dir, names, *, labeled=True):
         names: ids such as "2007_000032": a list, or the path of a text file with one a
             line, as in `ImageSets/Segmentation`.
         labeled: whether to read label maps. Defaults to True.
+        sbd_dir: directory of SBD that holds `cls` with its .mat files, such as
+            `benchmark_RELEASE/dataset`, for images that VOC itself has no label map
+            of; needs SciPy. Defaults to None.
+        on_bad_image: as in `from_folder`.
 
     Returns:
         `Examples`.
@@ -58,7 +64,42 @@ def read(data_dir, names, *, labeled=True):
     data_dir = Path(data_dir)
     masks = None
     if labeled:
-        masks = data_dir / "SegmentationClassAug"
-        if not masks.is_dir():
-            masks = data_dir / "SegmentationClass"
-    return from_folder(data_dir / "JPEGImages", masks, names)
+        masks = [data_dir / "SegmentationClass"]
+        if sbd_dir is not None:
+            masks.append(Path(sbd_dir) / "cls")
+        elif (data_dir / "SegmentationClassAug").is_dir():
+            masks = [data_dir / "SegmentationClassAug"]
+    return from_folder(data_dir / "JPEGImages", masks, names, on_bad_image=on_bad_image)
+
+
+def train_names(data_dir, sbd_dir=None):
+    """Lists the training images: VOC's and SBD's without VOC's validation images.
+
+    These are the 10,582 of the published runs.
+
+    Args:
+        data_dir: as in `read`.
+        sbd_dir: directory of SBD that holds `train.txt` and `val.txt`. Defaults to
+            None: the list is `ImageSets/Segmentation/train_aug.txt`.
+
+    Returns:
+        List of ids.
+
+    Raises:
+        FileNotFoundError: if a list is missing.
+    """
+    lists = Path(data_dir) / "ImageSets" / "Segmentation"
+    if sbd_dir is None:
+        return _ids(lists / "train_aug.txt")
+    both = _ids(lists / "train.txt")
+    both += [
+        name
+        for part in ("train", "val")
+        for name in _ids(Path(sbd_dir) / f"{part}.txt")
+    ]
+    return rest(list(dict.fromkeys(both)), _ids(lists / "val.txt"))
+
+
+def _ids(path):
+    """Returns the ids of a list, whatever else its lines hold."""
+    return [Path(entry.fields()[0]).stem for entry in read_list(path)]

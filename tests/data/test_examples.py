@@ -109,9 +109,8 @@ def test_check_labels(convert):
     label_maps[2, 5, 5] = label_maps[4, 5, 5] = 9
     with pytest.raises(ValueError) as error:
         check_labels(convert((IMAGES, label_maps)), num_classes=4)
-    assert "`#2` contains 9" in str(error.value) and "`#4` contains 9" in str(
-        error.value
-    )
+    for name in ("#2", "#4"):
+        assert f"`{name}` of examples: its label map contains 9;" in str(error.value)
     assert "0 to 3" in str(error.value) and "ignore_class=255" in str(error.value)
     with pytest.raises(ValueError, match="no label maps"):
         check_labels(IMAGES, num_classes=4)
@@ -119,7 +118,7 @@ def test_check_labels(convert):
 
 def test_check_labels_compares_sizes():
     short = dataset().map(lambda image, label_map: (image, label_map[:7]))
-    with pytest.raises(ValueError, match=r"`#0` is \[7 10\], its image \[8 10\]"):
+    with pytest.raises(ValueError, match=r"`#0` .* is \[7, 10\], its image \[8, 10\]"):
         check_labels(short, num_classes=4)
 
 

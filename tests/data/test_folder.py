@@ -85,7 +85,9 @@ def test_missing_files_are_listed_with_their_lines(folder):
 
 def test_missing_mask(folder):
     (folder / "masks/bonn/3.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"masks/bonn/3\.png"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no mask .*masks/bonn/3\{\.png.* of .*bonn/3\.png"
+    ):
         from_folder(folder / "images", folder / "masks")
 
 
@@ -116,7 +118,7 @@ def test_duplicate_names(folder):
 
 def test_unreadable_file(folder):
     (folder / "images/bonn/2.jpg").write_bytes(b"not an image")
-    with pytest.raises(ValueError, match=r"bonn/2\.jpg can't be read"):
+    with pytest.raises(ValueError, match=r"bonn/2\.jpg cannot be read"):
         from_folder(folder / "images")
 
 
@@ -129,7 +131,7 @@ def test_palette_mask_holds_class_ids(folder):
     examples = from_folder(folder / "images", folder / "masks", num_classes=5)
     index = examples.names.index("bonn/2")
     np.testing.assert_array_equal(examples.read(index)["label_map"], ids)
-    with pytest.raises(ValueError, match="`bonn/2` contains 4"):
+    with pytest.raises(ValueError, match="`bonn/2` .* contains 4;"):
         from_folder(folder / "images", folder / "masks", ["bonn/2"], num_classes=4)
 
 
@@ -149,7 +151,7 @@ def test_mask_of_another_size(folder, image_size):
 def test_class_ids_are_checked_where_the_number_is_known(folder):
     paths = folder / "images", folder / "masks"
     assert len(from_folder(*paths, num_classes=5)) == 5
-    with pytest.raises(ValueError, match="`bonn/4` contains 4; allowed are 0 to 3"):
+    with pytest.raises(ValueError, match="`bonn/4` .* contains 4; allowed are 0 to 3"):
         from_folder(*paths, num_classes=4)
     with pytest.raises(ValueError, match="contains 255; .*ignore_class=11"):
         from_folder(*paths, num_classes=5, ignore_class=11)
@@ -157,8 +159,8 @@ def test_class_ids_are_checked_where_the_number_is_known(folder):
 
 def test_damaged_file_is_named(folder):
     path = folder / "images/bonn/3.png"
-    path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(ValueError, match="'bonn/3' can't be read"):
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"bonn/3\.png cannot be read"):
         from_folder(folder / "images", folder / "masks", num_classes=5)
 
 
@@ -169,7 +171,7 @@ def test_file_names_beyond_ascii(folder):
         )
     paths = folder / "images", folder / "masks"
     assert "köln é" in from_folder(*paths, num_classes=5).names
-    with pytest.raises(ValueError, match="`köln é` contains 2"):
+    with pytest.raises(ValueError, match="`köln é` .* contains 2"):
         from_folder(*paths, num_classes=2)
 
 

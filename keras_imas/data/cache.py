@@ -1,0 +1,86 @@
+"""A cache of decoded images, in memory or on disk."""
+
+import hashlib
+import os
+import tempfile
+
+import numpy as np
+
+
+def cached(examples, where):
+    """Makes a `load` that decodes an image once.
+
+    Args:
+        examples: `keras_imas.data.Examples` of files.
+        where: "memory", or a directory.
+
+    Returns:
+        Function like `examples.load`.
+    """
+    import tensorflow as tf
+
+    store = {} if where == "memory" else _Directory(where, examples.files)
+    nothing = np.zeros((0, 0, 3), "uint8")
+
+    @tf.autograph.experimental.do_not_convert
+    def fetch(index):
+        return store.get(int(index), nothing)
+
+    @tf.autograph.experimental.do_not_convert
+    def keep(index, image):
+        if image.size:
+            store[int(index)] = np.array(image)
+        return image
+
+    def load(index, wanted=("image", "label_map")):
+        rest = tuple(key for key in wanted if key != "image")
+        example = dict(examples.load(index, wanted=rest))
+        if "image" not in wanted:
+            return example
+
+        def decode():
+            decoded = examples.load(index, wanted=("image",))
+            image = tf.numpy_function(keep, [index, decoded["image"]], tf.uint8)
+            return image, decoded["problem"]
+
+        image = tf.numpy_function(fetch, [index], tf.uint8)
+        example["image"], problem = tf.cond(
+            tf.size(image) > 0, lambda: (image, tf.constant("")), decode
+        )
+        example["image"] = tf.ensure_shape(example["image"], (None, None, 3))
+        example["problem"] = tf.strings.join([example["problem"], problem])
+        return example
+
+    return load
+
+
+class _Directory:
+    """A dict from index to image, each in a file of its own."""
+
+    def __init__(self, directory, files):
+        os.makedirs(directory, exist_ok=True)
+        self.directory = directory
+        self.files = files
+
+    def _path(self, index):
+        file = os.path.abspath(self.files[index])
+        state = os.stat(file)
+        key = f"{file}|{state.st_size}|{state.st_mtime_ns}"
+        digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return os.path.join(self.directory, f"{digest}.npy")
+
+    def get(self, index, default):
+        try:
+            return np.load(self._path(index))
+        except (OSError, ValueError, EOFError):  # not there, or not whole
+            return default
+
+    def __setitem__(self, index, image):
+        path = self._path(index)
+        with tempfile.NamedTemporaryFile(dir=self.directory, delete=False) as file:
+            try:
+                np.save(file, image)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+        os.replace(file.name, path)

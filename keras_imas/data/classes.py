@@ -1,0 +1,131 @@
+"""The table of a data set's classes: names, ids, and colors in masks."""
+
+import csv
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassTable:
+    """The classes of a data set.
+
+    Attributes:
+        names: names in the order of the ids, which are 0, 1, ...
+        colors: `(r, g, b)` of each class, or None where the table has no colors.
+        mask_colors: dict from `(r, g, b)` in masks to class id; several may share one.
+    """
+
+    names: tuple
+    colors: tuple | None = None
+    mask_colors: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def grey(self):
+        """Whether all colors are grey, so that grey masks hold them."""
+        return all(r == g == b for r, g, b in self.mask_colors)
+
+    def ids(self, colors):
+        """Looks up the class ids of colors.
+
+        Args:
+            colors: `(..., 3)` uint8 array.
+
+        Returns:
+            `(...)` int32 array; a color that is not listed is a negative number, whose
+            color `unlisted_color` tells.
+
+        Example:
+            >>> table = ClassTable(("sky",), None, {(1, 2, 3): 0})
+            >>> table.ids(np.array([[1, 2, 3], [0, 0, 9]], "uint8")).tolist()
+            [0, -10]
+        """
+        codes = colors.astype("int32") @ np.array([1 << 16, 1 << 8, 1], "int32")
+        listed = sorted(
+            ((r << 16) + (g << 8) + b, i) for (r, g, b), i in self.mask_colors.items()
+        )
+        known, ids = np.array(listed, "int32").T
+        at = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+        return np.where(known[at] == codes, ids[at], -1 - codes).astype("int32")
+
+
+def unlisted_color(class_id):
+    """Tells the color behind a negative class id.
+
+    Args:
+        class_id: negative integer.
+
+    Returns:
+        `(r, g, b)`.
+
+    Example:
+        >>> unlisted_color(-10)
+        (0, 0, 9)
+    """
+    code = -1 - class_id
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def read_class_table(path, ignore_class=255):
+    """Reads a table of classes.
+
+    Args:
+        path: CSV file whose first line names the columns: `name` and, in any order,
+            `id` (without it the first row is class 0), `r`, `g` and `b` (without them
+            masks hold ids). Rows may share an id: the first names it. The row of
+            `ignore_class` may tell its color.
+        ignore_class: id of pixels without label. Defaults to 255.
+
+    Returns:
+        `ClassTable`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if something in it can't be; the message names the line.
+    """
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        text = file.read()
+    first = text.splitlines()[0] if text.strip() else ""
+    delimiter = max(",;\t", key=first.count)
+    rows = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    columns = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
+    has_colors = columns.keys() >= {"r", "g", "b"}
+    if "name" not in columns or (columns.keys() & {"r", "g", "b"} and not has_colors):
+        raise ValueError(
+            f"The first line of {str(path)!r} must name the columns: name, and also id "
+            f"and r,g,b where they are known. Received: {first!r}"
+        )
+
+    names, colors, mask_colors = {}, {}, {}
+    for index, row in enumerate(rows):
+        where = f"{str(path)!r}, line {rows.line_num}"
+
+        def number(column, highest, row=row, where=where):
+            value = (row[columns[column]] or "").strip()
+            if not value.isdecimal() or int(value) > highest:
+                raise ValueError(
+                    f"{where}: {column} must be a whole number from 0 to {highest}. "
+                    f"Received: {value!r}"
+                )
+            return int(value)
+
+        class_id = number("id", 65535) if "id" in columns else index
+        names.setdefault(class_id, (row[columns["name"]] or "").strip())
+        if has_colors:
+            color = tuple(number(channel, 255) for channel in "rgb")
+            if mask_colors.setdefault(color, class_id) != class_id:
+                raise ValueError(f"{where}: color {color} stands for two classes")
+            colors.setdefault(class_id, color)
+    names.pop(ignore_class, None)
+    colors.pop(ignore_class, None)
+    if not names or sorted(names) != list(range(len(names))):
+        raise ValueError(
+            f"The ids in {str(path)!r} must be 0, 1, 2, ... without a gap, and "
+            f"ignore_class={ignore_class} besides. Received: {sorted(names)}"
+        )
+    in_order = range(len(names))
+    return ClassTable(
+        tuple(names[i] for i in in_order),
+        tuple(colors[i] for i in in_order) if has_colors else None,
+        mask_colors,
+    )

@@ -1,0 +1,97 @@
+"""List files, which name the images of a part of a data set."""
+
+import dataclasses
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A line of a list.
+
+    Attributes:
+        text: the line.
+        line: its number, from 1, or None for a name that is from no file.
+    """
+
+    text: str
+    line: int | None = None
+
+    def __str__(self):
+        return self.text if self.line is None else f"{self.text} (line {self.line})"
+
+    def fields(self):
+        """Returns the line's fields, whichever way they are separated.
+
+        Returns:
+            List of strings: parted by tab, comma or semicolon, else by white space.
+
+        Example:
+            >>> Entry("train/a b.jpg, masks/a b.png").fields()
+            ['train/a b.jpg', 'masks/a b.png']
+            >>> Entry("2007_000032 2007_000032").fields()
+            ['2007_000032', '2007_000032']
+        """
+        parted = re.split(r"\s*[\t,;]\s*", self.text)
+        return parted if len(parted) > 1 else self.text.split()
+
+
+def read_list(path):
+    """Reads a list: a name a line, or an image and its mask a line.
+
+    Args:
+        path: path of a text file. Blank lines are skipped.
+
+    Returns:
+        List of `Entry`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a text file.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            "`names` must be a text file with one name a line, or a list of names. "
+            f"Received: names={str(path)!r}, which is not a file."
+        )
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{str(path)!r} is not a text file: {error}") from None
+    return [
+        Entry(line.strip(), number)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+
+
+def below(folder, name):
+    """Lists what a path in a list may mean below a folder, most likely first.
+
+    Lists in public use begin their paths at the folder, above it, or at the root of
+    somebody else's disk. What is before the folder's own name is dropped.
+
+    Args:
+        folder: `Path` of the folder.
+        name: path in a list.
+
+    Returns:
+        List of relative paths; empty if the name can't be inside the folder.
+
+    Example:
+        >>> below(Path("data/CamVid/train"), "/SegNet/CamVid/train/a.png")
+        ['a.png']
+        >>> below(Path("data/train"), "train/b.png")
+        ['train/b.png', 'b.png']
+        >>> below(Path("data/train"), "../val/c.png")
+        []
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    parts = path.parts
+    if ".." in parts:
+        return []
+    starts = [i + 1 for i, part in enumerate(parts[:-1]) if part == folder.name]
+    if not path.is_absolute():
+        starts = [0, *starts]
+    return ["/".join(parts[start:]) for start in starts]

@@ -1,0 +1,63 @@
+"""Problems of a data set: raised, or collected where all of them are wanted."""
+
+import contextlib
+import contextvars
+import dataclasses
+
+_MAX_SHOWN = 10
+_collected = contextvars.ContextVar("collected", default=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with a data set.
+
+    Attributes:
+        message: what it is, with the file and the value.
+        severity: "error", or "warning" for what may be meant so.
+    """
+
+    message: str
+    severity: str = "error"
+
+
+@contextlib.contextmanager
+def collected():
+    """Collects what is wrong with files and lists instead of raising it.
+
+    What a problem concerns is then left out of the examples.
+
+    Yields:
+        List of `Problem`, which grows.
+
+    Example:
+        >>> with collected() as problems:
+        ...     report(ValueError, "List 'a.txt'", ["b.png has no mask"])
+        >>> problems[0].message
+        "List 'a.txt': b.png has no mask"
+    """
+    problems = []
+    token = _collected.set(problems)
+    try:
+        yield problems
+    finally:
+        _collected.reset(token)
+
+
+def report(error, where, messages, severity="error"):
+    """Raises problems as one error, or collects them.
+
+    Args:
+        error: class of the error to raise.
+        where: what the problems are in.
+        messages: list of strings. Nothing happens if it is empty.
+        severity: of the problems, where they are collected. Defaults to "error".
+    """
+    problems = _collected.get()
+    if problems is not None:
+        problems += [Problem(f"{where}: {message}", severity) for message in messages]
+    elif messages:
+        shown = messages[:_MAX_SHOWN]
+        if len(messages) > len(shown):
+            shown = [*shown, f"and {len(messages) - len(shown)} more"]
+        raise error(f"{where}:\n  " + "\n  ".join(shown))

@@ -1,0 +1,101 @@
+"""Dataclasses whose fields are flags of the programs."""
+
+import dataclasses
+import sys
+
+from absl import flags
+
+
+def field(default, help, *, of=int):
+    """Make a field of a `Flagged` dataclass.
+
+    Args:
+        default: Its default.
+        help: What the programs' `--help` says of it.
+        of: Type of the elements of a tuple. Defaults to `int`.
+
+    Returns:
+        `dataclasses.Field`.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "of": of})
+
+
+def define_flags(defaults):
+    """Define an absl flag for each field of a `Flagged` dataclass.
+
+    They are the key flags of the program that runs: those that `--help` shows.
+
+    Args:
+        defaults: Object, or class, whose fields are the flags' defaults.
+    """
+    define = {
+        str: flags.DEFINE_string,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_boolean,
+        tuple: lambda name, default, help, **options: flags.DEFINE_list(
+            name, [str(element) for element in default], help, **options
+        ),
+    }
+    for field in dataclasses.fields(defaults):
+        define[field.type](
+            field.name,
+            getattr(defaults, field.name),
+            field.metadata["help"],
+            module_name=sys.argv[0],
+        )
+
+
+class Flagged:
+    """Base of dataclasses whose fields are flags: strings, numbers, tuples of them."""
+
+    @classmethod
+    def from_flags(cls, defaults=None):
+        """Return the object that the flags of `define_flags` ask for.
+
+        Args:
+            defaults: Object whose fields count where a flag was not given. Defaults to
+                `None`: those of `define_flags`.
+
+        Returns:
+            An object of this class.
+
+        Raises:
+            ValueError: If an element of a list is no number where one is needed.
+        """
+
+        def value(field):
+            flag = flags.FLAGS[field.name]
+            if defaults is not None and not flag.present:
+                return getattr(defaults, field.name)
+            if isinstance(flag.value, list):
+                return tuple(
+                    _element(field.name, field.metadata["of"], text)
+                    for text in flag.value
+                )
+            return flag.value
+
+        return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})
+
+
+def _element(name, kind, text):
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be whole numbers, such as 1,2,4. Received: {text!r}"
+        ) from None
+
+
+def given_flags():
+    """Return the programs' flags, those of a flagfile and defaults included.
+
+    Returns:
+        Dict from name to value, without the flags of absl itself.
+    """
+    values = flags.FLAGS
+    return {
+        name: values[name].value
+        for name in sorted(values)
+        if not values.find_module_defining_flag(name).startswith("absl")
+    }

@@ -1,0 +1,73 @@
+"""What the training programs share: their flags, and what they do with them."""
+
+import os
+import sys
+
+from absl import app, flags
+
+from keras_imas import experiment
+from keras_imas.flagged import define_flags, given_flags
+from keras_imas.recipe import Recipe
+
+
+class Program:
+    """A training program: a kind of data set, and the recipe it starts from.
+
+    Making one defines its flags.
+
+    Args:
+        name: Name of the data set, as in the name of the output directory.
+        source: `keras_imas.data.sources.Source` class.
+        recipe: `Recipe` of the flags' defaults.
+        demo: `Recipe` whose numbers are the defaults where `--data_dir` is not given.
+            Defaults to `None`: `recipe` always is.
+    """
+
+    def __init__(self, name, source, recipe, demo=None):
+        self.name = name
+        self.source = source
+        self.demo = demo
+        define_flags(source)
+        define_flags(recipe)
+        key = {"module_name": sys.argv[0]}
+        flags.DEFINE_string(
+            "output_dir", None, f"New directory; default: runs/{name}-METHOD-N.", **key
+        )
+        flags.DEFINE_boolean(
+            "dry_run", False, "Print what a run would do and cost, and stop.", **key
+        )
+        flags.DEFINE_integer(
+            "verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.", **key
+        )
+
+    def main(self, argv):
+        """Train as the flags say.
+
+        Args:
+            argv: Command line, of which absl has taken the flags.
+        """
+        if len(argv) > 1:
+            raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+        values = flags.FLAGS
+        demo = self.demo is not None and not values.data_dir
+        try:
+            recipe = Recipe.from_flags(self.demo if demo else None)
+            output_dir = values.output_dir or experiment.unused_directory(
+                os.path.join("runs", f"{self.name}-{recipe.method}")
+            )
+            if demo:
+                print(
+                    "No --data_dir: training on the built-in street scenes, drawn now.",
+                    flush=True,
+                )
+            parts = self.source.from_flags().read(recipe.seed)
+        except (ValueError, OSError) as error:
+            sys.exit(f"Error: {error}")
+        experiment.run(
+            recipe,
+            **parts,
+            output_dir=output_dir,
+            settings=given_flags(),
+            dry_run=values.dry_run,
+            verbose=values.verbose,
+        )

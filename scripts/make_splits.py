@@ -1,0 +1,241 @@
+r"""Draw splits of a list of training images into labeled and unlabeled.
+
+    python scripts/make_splits.py --names=camvid/train.txt --output_dir=camvid/splits \
+      --sizes=1/16,1/8,1/4 --seeds=0,1,2
+
+Writes 1_16_seed0/labeled.txt and unlabeled.txt, and so on, a name a line, for
+`--labeled` and `--unlabeled` of the training programs, and splits.json, which says how
+they were drawn. The splits of a seed are nested: 1/16 is part of 1/8, and so on.
+
+Video frames next to each other are nearly the same image: with --group a sequence is
+drawn as a whole. Rare classes are easily missed by a small draw: with --masks every
+class is in the smallest split, and in all others with it.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import fractions  # noqa: E402
+import itertools  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from absl import app, flags  # noqa: E402
+
+from keras_imas import data, experiment, provenance  # noqa: E402
+from keras_imas.data import files, lists, splits  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "names",
+    None,
+    "List of images to draw from, a name a line; of a pair `a.jpg a.png` the first.",
+)
+flags.DEFINE_string(
+    "images", None, "Folder of images to draw from, all below it or those of --names."
+)
+flags.DEFINE_string("exclude", None, "List of images to leave out, as those held out.")
+flags.DEFINE_list(
+    "sizes",
+    ["1/16", "1/8", "1/4", "1/2"],
+    "How much is labeled: shares such as 1/16 or 0.1, or numbers of images such as 99.",
+)
+flags.DEFINE_list("seeds", ["0"], "Seeds, by commas; each draws all sizes.")
+flags.DEFINE_string(
+    "group",
+    None,
+    "Regular expression that finds in a name the group it is drawn with, such as its "
+    r"video sequence: '^(\w+?)_'. The first parentheses, or without them all of the "
+    "match, are the group. The sizes are then met as nearly as whole groups allow.",
+)
+flags.DEFINE_string(
+    "masks",
+    None,
+    "Folder of masks, NAME.png, a class id a pixel: have every class that is in any of "
+    "them in every labeled part. Needs --images and --num_classes.",
+)
+flags.DEFINE_integer("num_classes", None, "Number of classes.", lower_bound=1)
+flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
+flags.DEFINE_string(
+    "output_dir", None, "New directory, of a directory for each size and seed."
+)
+flags.mark_flag_as_required("output_dir")
+flags.register_multi_flags_validator(
+    ["names", "images"],
+    lambda given: any(given.values()),
+    "--names or --images is needed",
+)
+flags.register_multi_flags_validator(
+    ["masks", "images", "num_classes"],
+    lambda given: not given["masks"] or all(given.values()),
+    "--masks needs --images and --num_classes",
+)
+flags.register_validator(
+    "seeds",
+    lambda seeds: (
+        all(seed.isdecimal() for seed in seeds)
+        and 0 < len(set(map(int, seeds))) == len(seeds)
+    ),
+    "must be different integers, such as 0,1,2",
+)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    sizes = read_sizes()
+    names, classes = read()
+    groups = FLAGS.group and splits.group_keys(names, FLAGS.group)
+    exact = splits.nested(names, list(sizes.values()))
+    drawn = {}
+    for seed in map(int, FLAGS.seeds):
+        parts = splits.nested(
+            names, list(sizes.values()), seed, groups=groups, classes=classes
+        )
+        for size, number in sizes.items():
+            drawn[f"{size.replace('/', '_')}_seed{seed}"] = (size, seed, parts[number])
+    experiment.claim_directory(FLAGS.output_dir)
+
+    present = None if classes is None else set().union(*classes)
+    record = {
+        "command": sys.argv,
+        "versions": provenance.versions(),
+        "git_revision": provenance.git_revision(),
+        "images": len(names),
+        "classes": None if present is None else sorted(present),
+        "group": FLAGS.group,
+        "excluded": FLAGS.exclude,
+        "sizes": list(sizes),
+        "seeds": list(map(int, FLAGS.seeds)),
+        "splits": {},
+    }
+    for directory, (size, seed, labeled) in drawn.items():
+        unlabeled = splits.rest(names, labeled)
+        entry = {
+            "size": size,
+            "seed": seed,
+            "labeled": len(labeled),
+            "unlabeled": len(unlabeled),
+            "checksum": provenance.split_checksum(labeled=labeled, unlabeled=unlabeled),
+        }
+        if groups:
+            entry["wanted"] = len(exact[sizes[size]])
+        if classes is not None:
+            found = dict(zip(names, classes, strict=True))
+            here = set().union(*(found[name] for name in labeled))
+            entry["classes"] = f"{len(here)} of {len(present)}"
+        record["splits"][directory] = entry
+        path = Path(FLAGS.output_dir, directory)
+        path.mkdir()
+        for part, content in (("labeled", labeled), ("unlabeled", unlabeled)):
+            lines = "".join(f"{name}\n" for name in content)
+            (path / f"{part}.txt").write_text(lines, encoding="utf-8")
+    path = Path(FLAGS.output_dir, "splits.json")
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(table(record["splits"]))
+    print_same(record["splits"])
+    print(f"Written to {FLAGS.output_dir}")
+
+
+def read_sizes():
+    """Return the numbers of --sizes by their texts."""
+    sizes = {}
+    for text in map(str.strip, FLAGS.sizes):
+        try:
+            size = int(text) if text.isdecimal() else fractions.Fraction(text)
+        except (ValueError, ZeroDivisionError):
+            raise app.UsageError(
+                "--sizes must be shares such as 1/16 or 0.1, or numbers of images such "
+                f"as 100. Received: {text!r}"
+            ) from None
+        sizes[text] = size
+    return sizes
+
+
+def read():
+    """Return the names, and with --masks the set of classes in each one's mask."""
+    classes = None
+    if FLAGS.images:
+        examples = data.from_folder(
+            FLAGS.images,
+            FLAGS.masks,
+            FLAGS.names,
+            num_classes=FLAGS.num_classes,
+            ignore_class=FLAGS.ignore_class,
+        )
+        names = list(examples.names)
+        if FLAGS.masks:
+            classes = classes_of(examples)
+    else:
+        names = read_list(FLAGS.names)
+    if FLAGS.exclude:
+        excluded = {stem(name) for name in read_list(FLAGS.exclude)}
+        kept = [stem(name) not in excluded for name in names]
+        if all(kept) or not any(kept):
+            raise app.UsageError(
+                f"--exclude must list some of the {len(names)} images, and leave some. "
+                f"It lists {'none' if all(kept) else 'all'} of them; their names are "
+                f"such as {names[0]!r}."
+            )
+        print(f"Left out by --exclude: {kept.count(False)} of {len(names)} images")
+        names = list(itertools.compress(names, kept))
+        classes = classes and list(itertools.compress(classes, kept))
+    return names, classes
+
+
+def read_list(path):
+    """Return the names in a list; of an image file and its mask file the former."""
+    names = []
+    for entry in lists.read_list(path):
+        fields = entry.fields()
+        # Anything else may be a name with a space or a comma in it.
+        pair = len(fields) == 2 and all(stem(field) != field for field in fields)
+        names.append(fields[0] if pair else entry.text)
+    if not names:
+        raise app.UsageError(f"{path!r} has no names.")
+    return names
+
+
+def stem(name):
+    """Return a name without the suffix of an image file."""
+    path, suffix = os.path.splitext(name)
+    return path if suffix.lower() in files.IMAGE_SUFFIXES else name
+
+
+def classes_of(examples):
+    """Return the set of classes in each label map."""
+    import tensorflow as tf
+
+    def ids(*record):
+        example = examples.load(*record, wanted=("label_map",))
+        return tf.unique(tf.reshape(example["label_map"], [-1]))[0]
+
+    found = examples.records.map(ids, num_parallel_calls=tf.data.AUTOTUNE)
+    ignored = {FLAGS.ignore_class}
+    return [set(present.tolist()) - ignored for present in found.as_numpy_iterator()]
+
+
+def table(entries):
+    """Format the splits as a table in Markdown."""
+    columns = ["labeled", "wanted", "unlabeled", "checksum", "classes"]
+    known = next(iter(entries.values()))
+    columns = [column for column in columns if column in known]
+    rows = [["split", *columns], ["---", *["---:"] * len(columns)]]
+    rows += [[name, *(entry[c] for c in columns)] for name, entry in entries.items()]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def print_same(entries):
+    """Say which splits are one and the same."""
+    same = {}
+    for name, entry in entries.items():
+        same.setdefault(entry["checksum"], []).append(name)
+    for names in same.values():
+        if len(names) > 1:
+            print(f"Note: the same images are in {', '.join(names)}.")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,312 @@
+"""Files of every format and mode, written by Pillow and read by the pipelines."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_imas.data import ClassTable, evaluation, from_folder, semi_supervised
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (12, 16, 3), dtype="uint8")
+GREY = RGB[..., 0]
+IDS = RNG.integers(0, 4, (12, 16), dtype="uint8")
+
+
+def image(examples, index=0):
+    return np.asarray(examples.read(index)["image"])
+
+
+def write(folder, name, pixels, mode=None, **options):
+    folder.mkdir(exist_ok=True)
+    picture = Image.fromarray(pixels)
+    (picture if mode is None else picture.convert(mode)).save(folder / name, **options)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff", ".webp", ".PNG"])
+def test_lossless_formats(tmp_path, suffix):
+    form = {".PNG": "png", ".webp": "webp"}.get(suffix)
+    options = {"lossless": True} if suffix == ".webp" else {}
+    write(tmp_path, f"a{suffix}", RGB, format=form, **options)
+    np.testing.assert_array_equal(image(from_folder(tmp_path)), RGB)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".JPG", ".gif"])
+def test_lossy_formats(tmp_path, suffix):
+    smooth = np.full((12, 16, 3), (200, 100, 50), "uint8")
+    write(tmp_path, f"a{suffix}", smooth)
+    np.testing.assert_allclose(image(from_folder(tmp_path)), smooth, atol=3)
+
+
+def test_grey_becomes_rgb_and_alpha_is_left_out(tmp_path):
+    grey = np.repeat(GREY[..., None], 3, axis=-1)
+    write(tmp_path, "1.png", GREY)
+    write(tmp_path, "2.jpg", np.full((12, 16), 77, "uint8"))
+    write(tmp_path, "3.png", np.dstack([RGB, GREY]))
+    write(tmp_path, "4.png", np.dstack([GREY, GREY]), mode=None)
+    examples = from_folder(tmp_path)
+    np.testing.assert_array_equal(image(examples, 0), grey)
+    np.testing.assert_allclose(image(examples, 1), 77, atol=2)
+    np.testing.assert_array_equal(image(examples, 2), RGB)
+    np.testing.assert_array_equal(image(examples, 3), grey)
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    deep = GREY.astype("uint16") * 256 + 99
+    write(tmp_path, "a.png", deep)
+    write(tmp_path, "b.tif", deep)
+    examples = from_folder(tmp_path)
+    for index in range(2):
+        expected = np.repeat(GREY[..., None], 3, axis=-1)
+        np.testing.assert_array_equal(image(examples, index), expected)
+
+
+def test_palette_image_has_its_colors(tmp_path):
+    picture = Image.fromarray(RGB).quantize(16)
+    picture.save(tmp_path / "a.png")
+    expected = np.asarray(picture.convert("RGB"))
+    np.testing.assert_array_equal(image(from_folder(tmp_path)), expected)
+
+
+def test_images_without_a_range_are_refused(tmp_path):
+    write(tmp_path, "a.tif", GREY.astype("float32"))
+    with pytest.raises(ValueError, match=r"a\.tif has 32 bits a channel"):
+        from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation(tmp_path, orientation):
+    from PIL import ImageOps
+
+    rows, columns = np.mgrid[:12, :16]
+    smooth = np.dstack([20 * rows, 15 * columns, 8 * (rows + columns)]).astype("uint8")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    write(tmp_path / "images", "a.jpg", smooth, exif=exif, quality=95)
+    with Image.open(tmp_path / "images" / "a.jpg") as stored:
+        shown = np.asarray(ImageOps.exif_transpose(stored))
+    write(tmp_path / "masks", "a.png", np.zeros(shown.shape[:2], "uint8"))
+    examples = from_folder(tmp_path / "images", tmp_path / "masks", num_classes=1)
+    assert examples.sizes == {shown.shape[:2]}
+    # TensorFlow's and Pillow's decoders of JPEG differ by rounding.
+    np.testing.assert_allclose(image(examples), shown, atol=10)
+
+
+def test_mask_of_the_stored_size_of_a_rotated_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    write(tmp_path / "images", "a.jpg", RGB, exif=exif)
+    write(tmp_path / "masks", "a.png", IDS)
+    with pytest.raises(ValueError, match="EXIF rotates the image"):
+        from_folder(tmp_path / "images", tmp_path / "masks")
+
+
+def labels(tmp_path, **options):
+    examples = from_folder(tmp_path / "images", tmp_path / "masks", **options)
+    return np.asarray(examples.read(0)["label_map"])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".gif"])
+def test_masks_of_ids(tmp_path, suffix):
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", f"a{suffix}", IDS)
+    np.testing.assert_array_equal(labels(tmp_path, num_classes=4), IDS)
+
+
+def test_masks_of_sixteen_bits(tmp_path):
+    ids = IDS.astype("uint16") * 300
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", "a.png", ids)
+    np.testing.assert_array_equal(labels(tmp_path, num_classes=901), ids)
+    with pytest.raises(ValueError, match="contains 900; allowed are 0 to 899"):
+        labels(tmp_path, num_classes=900)
+
+
+def test_masks_of_one_bit(tmp_path):
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", "a.png", (IDS > 1) * np.uint8(255), mode="1")
+    np.testing.assert_array_equal(labels(tmp_path, num_classes=2), IDS > 1)
+
+
+COLORS = {(0, 0, 0): 255, (128, 64, 128): 0, (70, 70, 70): 1, (0, 0, 142): 2}
+TABLE = ClassTable(("road", "building", "car"), None, COLORS)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_masks_of_colors(tmp_path, mode):
+    colors = np.array(list(COLORS), "uint8")[IDS]
+    write(tmp_path / "images", "a.png", RGB)
+    picture = Image.fromarray(colors)
+    picture = picture.quantize(8) if mode == "P" else picture.convert(mode)
+    (tmp_path / "masks").mkdir()
+    picture.save(tmp_path / "masks" / "a.png")
+    expected = np.array(list(COLORS.values()))[IDS]
+    found = labels(tmp_path, classes=TABLE, num_classes=3)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_masks_of_ids_beside_a_table_of_colors(tmp_path):
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", "a.png", IDS % 3)
+    np.testing.assert_array_equal(labels(tmp_path, classes=TABLE), IDS % 3)
+
+
+def test_grey_masks_where_all_colors_are_grey(tmp_path):
+    table = ClassTable(("no", "yes"), None, {(0, 0, 0): 0, (255, 255, 255): 1})
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", "a.png", (IDS > 1) * np.uint8(255))
+    found = labels(tmp_path, classes=table, num_classes=2)
+    np.testing.assert_array_equal(found, IDS > 1)
+
+
+def test_a_color_that_is_not_listed(tmp_path):
+    import tensorflow as tf
+
+    colors = np.array(list(COLORS), "uint8")[IDS]
+    colors[3, 4] = (9, 8, 7)
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", "a.png", colors)
+    with pytest.raises(ValueError, match=r"`a` .* has \(9, 8, 7\), which the table"):
+        labels(tmp_path, classes=TABLE, num_classes=3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`a`.*\(9, 8, 7\)"):
+        labels(tmp_path, classes=TABLE)
+
+
+def test_masks_that_lose_values_or_have_no_table(tmp_path):
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", "a.jpg", IDS)
+    with pytest.raises(ValueError, match=r"a\.jpg is a JPEG, which changes values"):
+        labels(tmp_path)
+    (tmp_path / "masks" / "a.jpg").unlink()
+    write(tmp_path / "masks", "a.png", RGB)
+    with pytest.raises(ValueError, match="colors that are listed: classes="):
+        labels(tmp_path)
+
+
+def test_sbd(tmp_path):
+    scipy_io = pytest.importorskip("scipy.io")
+    write(tmp_path / "images", "a.png", RGB)
+    (tmp_path / "masks").mkdir()
+    content = {"GTcls": {"Segmentation": IDS, "Boundaries": 0}}
+    scipy_io.savemat(tmp_path / "masks" / "a.mat", content)
+    np.testing.assert_array_equal(labels(tmp_path, num_classes=4), IDS)
+    scipy_io.savemat(tmp_path / "masks" / "a.mat", {"other": 1})
+    with pytest.raises(ValueError, match="no label map GTcls.Segmentation"):
+        labels(tmp_path)
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """Eight images, of which 1 is cut off, 4 is nothing and 6 has a bad mask."""
+    for number in range(8):
+        pixels = RNG.integers(0, 256, (40, 40, 3), dtype="uint8")
+        pixels[0, 0] = number
+        suffix = ".jpg" if number == 1 else ".png"
+        write(tmp_path / "images", f"{number}{suffix}", pixels)
+        write(tmp_path / "masks", f"{number}.png", pixels[..., 0] % 4)
+    for path in ("images/1.jpg", "images/4.png", "masks/6.png"):
+        content = (tmp_path / path).read_bytes()
+        (tmp_path / path).write_bytes(content[: len(content) // 2])
+    return tmp_path
+
+
+def test_bad_image_is_named(damaged):
+    import tensorflow as tf
+
+    examples = from_folder(damaged / "images", damaged / "masks")
+    for name, path in (("1", "images/1.jpg"), ("6", "masks/6.png")):
+        only = from_folder(damaged / "images", damaged / "masks", [name])
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{path} cannot be"):
+            list(evaluation(only))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cannot be read"):
+        list(evaluation(examples))
+
+
+def test_bad_images_are_skipped(damaged):
+    folders = damaged / "images", damaged / "masks"
+    examples = from_folder(*folders, on_bad_image="skip")
+    batches = list(evaluation(examples, batch_size=2))
+    images = np.concatenate([images for images, _ in batches])
+    assert images[:, 0, 0, 0].tolist() == [0, 2, 3, 5, 7]
+    assert examples.bad.keys() == {"1", "4", "6"}
+    assert "images/1.jpg cannot be read: " in examples.bad["1"]
+    assert "masks/6.png" in examples.bad["6"]
+
+
+def test_batches_are_full_where_images_are_skipped(damaged):
+    labeled = from_folder(
+        damaged / "images", damaged / "masks", ["0", "1", "2"], on_bad_image="skip"
+    )
+    unlabeled = from_folder(
+        damaged / "images", None, ["3", "4", "5", "6", "7"], on_bad_image="skip"
+    )
+    batches = semi_supervised(
+        labeled, unlabeled, crop_size=16, labeled_batch_size=2, unlabeled_batch_size=2
+    )
+    for _ in range(2):
+        epoch = list(batches)
+        assert len(epoch) == len(batches) == 2
+        for inputs, _ in epoch:
+            assert set(inputs["labeled_index"].numpy()) <= {0, 2}
+            assert 1 not in inputs["unlabeled_index"].numpy()
+    assert labeled.bad.keys() == {"1"} and unlabeled.bad.keys() == {"4"}
+
+
+def test_all_images_bad(damaged):
+    import tensorflow as tf
+
+    examples = from_folder(damaged / "images", None, ["1", "4"], on_bad_image="skip")
+    batches = semi_supervised(
+        (RGB[None], IDS[None]), examples, crop_size=8, unlabeled_batch_size=1
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="None of 2 images can be"):
+        list(batches)
+
+
+def test_on_bad_image_has_two_values(tmp_path):
+    write(tmp_path, "a.png", RGB)
+    with pytest.raises(ValueError, match='`on_bad_image` must be "error" or "skip"'):
+        from_folder(tmp_path, on_bad_image="blank")
+
+
+@pytest.mark.parametrize("where", ["memory", "directory"])
+def test_cache(tmp_path, where):
+    for number in range(3):
+        write(tmp_path / "images", f"{number}.png", RGB + np.uint8(number))
+        write(tmp_path / "masks", f"{number}.png", IDS)
+    plain = from_folder(tmp_path / "images", tmp_path / "masks")
+    where = where if where == "memory" else str(tmp_path / "cache")
+    cached = plain.cached(where)
+    first = list(evaluation(cached, batch_size=3))[0]
+    for path in (tmp_path / "images").iterdir():
+        # As long and as old as before, so that it is not decoded again.
+        state = path.stat()
+        path.write_bytes(bytes(state.st_size))
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    second = list(evaluation(cached, batch_size=3))[0]
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(first[0][1], RGB + np.uint8(1))
+    if where != "memory":
+        again = from_folder(
+            tmp_path / "images", tmp_path / "masks", on_bad_image="skip"
+        )
+        np.testing.assert_array_equal(image(again.cached(where), 1), RGB + np.uint8(1))
+
+
+def test_cache_notices_that_a_file_has_changed(tmp_path):
+    write(tmp_path / "images", "a.png", RGB)
+    examples = from_folder(tmp_path / "images").cached(str(tmp_path / "cache"))
+    np.testing.assert_array_equal(image(examples), RGB)
+    write(tmp_path / "images", "a.png", 255 - RGB, compress_level=0)
+    np.testing.assert_array_equal(image(examples), 255 - RGB)
+
+
+def test_cache_that_is_not_whole(tmp_path):
+    write(tmp_path / "images", "a.png", RGB)
+    examples = from_folder(tmp_path / "images").cached(str(tmp_path / "cache"))
+    image(examples)
+    for path in (tmp_path / "cache").iterdir():
+        path.write_bytes(path.read_bytes()[:200])
+    np.testing.assert_array_equal(image(examples), RGB)
