@@ -144,6 +144,73 @@ def test_train_folder_selects_on_held_out_images(photographs):
     assert json.loads(results.read_text())["select_on"] == 1
 
 
+@pytest.mark.full
+def test_train_folder_skips_bad_images(photographs):
+    for path in ("train/5.png", "val/0.png"):
+        content = (photographs / path).read_bytes()
+        (photographs / path).write_bytes(content[:500])
+    rng = np.random.default_rng(1)
+    save(photographs / "val/1.png", rng.integers(0, 256, (40, 56, 3), dtype="uint8"))
+    save(photographs / "val_masks/1.png", np.zeros((40, 56), "uint8"))
+    arguments = (*FOLDER, *VALIDATION, *TINY, "--unlabeled_batch_size=3")
+    process = run("train_folder.py", *arguments, cwd=photographs)
+    assert process.returncode != 0
+    assert "train/5.png cannot be read" in process.stdout
+    process = run(
+        "train_folder.py", *arguments, "--on_bad_image=skip", "--cache=memory",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert "2 images could not be read and were skipped:" in process.stdout
+    assert "  unlabeled: train/5.png cannot be read: image file" in process.stdout
+    results = photographs / "runs" / "folder-imas-1" / "run.json"
+    skipped = json.loads(results.read_text())["skipped"]
+    assert {part: list(bad) for part, bad in skipped.items()} == {
+        "unlabeled": ["5"],
+        "validation": ["0"],
+    }
+
+
+@pytest.mark.full
+def test_train_folder_on_masks_of_colors(photographs):
+    colors = np.array([[0, 0, 0], [9, 8, 7], [255, 0, 0]], "uint8")
+    for path in photographs.glob("*_masks/*.png"):
+        save(path.with_stem(f"{path.stem}_L"), colors[np.asarray(Image.open(path))])
+        path.unlink()
+    (photographs / "classes.csv").write_text(
+        "name,id,r,g,b\nsky,0,0,0,0\nroad,1,9,8,7\ncar,2,255,0,0\n"
+    )
+    (photographs / "more").mkdir()
+    for number in (4, 5):
+        path = photographs / "train" / f"{number}.png"
+        path.rename(photographs / "more" / f"{number}.png")
+    process = run(
+        "train_folder.py", *FOLDER[:2], *VALIDATION, *TINY, "--mask_name={}_L.png",
+        "--classes=classes.csv", "--unlabeled=more/*.png",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert "2 labeled and 2 unlabeled" in process.stdout
+    assert "| road |" in process.stdout
+
+
+@pytest.mark.full
+def test_train_camvid(tmp_path):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 1)):
+        for number in range(count):
+            image = rng.integers(0, 256, (36, 48, 3), dtype="uint8")
+            save(tmp_path / split / f"{number}.png", image)
+            mask = rng.integers(0, 12, (36, 48), dtype="uint8")
+            save(tmp_path / f"{split}annot" / f"{number}.png", mask)
+    process = run(
+        "train_camvid.py", "--data_dir=.", "--labeled_share=0.4", *TINY, cwd=tmp_path
+    )
+    assert process.returncode == 0, process.stdout
+    assert "2 labeled and 4 unlabeled" in process.stdout
+    assert "| bicyclist |" in process.stdout
+
+
 def test_train_folder_held_out_images_must_not_be_trained_on(photographs):
     (photographs / "held_out.txt").write_text("1\n")
     (photographs / "labeled.txt").write_text("0\n1\n")

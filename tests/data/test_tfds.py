@@ -1,10 +1,8 @@
-import importlib.resources.abc
-import importlib.util
 import io
-import sys
 import zipfile
 
 import numpy as np
+import programs
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
@@ -12,10 +10,6 @@ from PIL import Image
 from keras_imas.data import check_labels, evaluation, semi_supervised
 from keras_imas.data.cityscapes import _LABEL_IDS
 from keras_imas.data.tfds import from_tfds
-
-# TFDS 4.9.10 needs this backport to build a set, and doesn't require it.
-if importlib.util.find_spec("importlib_resources") is None:
-    sys.modules["importlib_resources"] = importlib.resources
 
 # TFDS reads 16 examples of a file, then 16 of the next, unless it is told otherwise.
 COUNTS = {"train": 55, "test": 4}
@@ -447,3 +441,17 @@ def test_overlap_is_refused(tiny):
     unlabeled = from_tfds("tiny_shapes", "train[2:]", data_dir=tiny, labeled=False)
     with pytest.raises(ValueError, match=f"1 images are .*{labeled.names[2]}"):
         semi_supervised(labeled, unlabeled, crop_size=16)
+
+
+@pytest.mark.full
+def test_train_tfds(tiny, tmp_path):
+    process = programs.run(
+        programs.ROOT / "examples" / "train_tfds.py", "--name=tiny_shapes",
+        f"--data_dir={tiny}", "--num_classes=3", "--labeled=train[:4]",
+        "--unlabeled=train[4:12]", "--val=test", "--weights=none", "--crop_size=17",
+        "--epochs=1", "--verbose=2",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert "4 labeled and 8 unlabeled" in process.stdout
+    assert (tmp_path / "runs" / "tfds-imas-1" / "predictions.png").is_file()
