@@ -51,6 +51,7 @@ def weak_view(
     """
     import tensorflow as tf
 
+    image = tf.convert_to_tensor(image)
     crop = tf.constant(crop_size, tf.int32)
     draws = tf.random.stateless_uniform([4], seed)
     original = tf.shape(image)[:2]
@@ -61,42 +62,107 @@ def weak_view(
     )
     mirrored = tf.logical_and(flip, draws[1] < 0.5)
 
-    room = tf.cast(tf.maximum(scaled - crop, 0) + 1, tf.float32)
-    corner = tf.minimum(
-        tf.cast(draws[2:] * room, tf.int32), tf.cast(room, tf.int32) - 1
-    )
+    # The part of the scaled image that is in the crop; the rest is padding.
+    size = tf.minimum(scaled, crop)
+    room = tf.cast(scaled - size + 1, tf.float32)
+    corner = tf.minimum(tf.cast(draws[2:] * room, tf.int32), scaled - size)
     # Cropping the mirrored image is mirroring the crop at the mirrored place.
-    left = tf.where(mirrored, scaled[1] - crop[1] - corner[1], corner[1])
+    left = tf.where(mirrored, scaled[1] - size[1] - corner[1], corner[1])
     corner = tf.stack([corner[0], left])
+    padding = crop - size
 
-    def mirror(pixels):
-        return tf.cond(mirrored, lambda: tf.reverse(pixels, [1]), lambda: pixels)
+    def padded(pixels, value):
+        # `tf.where` on the whole crop costs as much as the scaling.
+        return tf.ensure_shape(
+            tf.cond(
+                tf.reduce_any(padding > 0),
+                lambda: _pad(pixels, padding, tf.cast(value, pixels.dtype)),
+                lambda: pixels,
+            ),
+            (*crop_size, len(value)),
+        )
 
-    rows, columns = (corner[axis] + tf.range(crop_size[axis]) for axis in (0, 1))
-    inside = tf.logical_and(
-        tf.logical_and(rows >= 0, rows < scaled[0])[:, None],
-        tf.logical_and(columns >= 0, columns < scaled[1])[None, :],
-    )
-    # The op behind `tf.image.resize(antialias=True)`; it can also translate, which
-    # gives the crop of the scaled image without the scaled image.
-    image = tf.raw_ops.ScaleAndTranslate(
-        images=image[None],
-        size=crop,
-        scale=tf.cast(scaled, tf.float32) / tf.cast(original, tf.float32),
-        translation=-tf.cast(corner, tf.float32),
-        kernel_type="triangle",
-        antialias=True,
-    )[0]
-    image = tf.where(inside[..., None], image, tf.cast(padding_color, tf.float32))
+    image = _part_of_scaled(image, scaled, corner, size)
+    image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
+    image = padded(image, padding_color)
     if label_map is not None:
-        nearest = [
-            tf.clip_by_value(
-                ((2 * positions + 1) * original[axis]) // (2 * scaled[axis]),
-                0,
-                original[axis] - 1,
-            )
-            for axis, positions in enumerate((rows, columns))
-        ]
-        label_map = tf.gather(tf.gather(label_map, nearest[0]), nearest[1], axis=1)
-        label_map = mirror(tf.where(inside, tf.cast(label_map, tf.int32), ignore_class))
-    return mirror(image), label_map, mirror(tf.cast(inside, tf.float32))
+        label_map = _part_of_nearest(
+            tf.convert_to_tensor(label_map), scaled, corner, size, mirrored
+        )
+        label_map = tf.cast(label_map, tf.int32)[..., None]
+        label_map = padded(label_map, [ignore_class])[..., 0]
+    valid = padded(tf.ones((size[0], size[1], 1)), [0.0])[..., 0]
+    return image, label_map, valid
+
+
+def _part_of_scaled(image, scaled, corner, size):
+    """Scales an image, antialiased, but computes only a part of the result.
+
+    Args:
+        image: `(H, W, 3)` tensor.
+        scaled: int32 `(2,)`, height and width of the whole result.
+        corner: int32 `(2,)`, row and column of the part.
+        size: int32 `(2,)`, height and width of the part.
+
+    Returns:
+        `(height, width, 3)` float32 tensor, the part of
+        `tf.image.resize(image, scaled, antialias=True)`.
+    """
+    import tensorflow as tf
+
+    original = tf.cast(tf.shape(image)[:2], tf.float32)
+    scale = tf.cast(scaled, tf.float32) / original
+    # The pixels of the image that the kernel reaches, and one more for rounding.
+    reach = tf.maximum(1.0, 1.0 / scale) + 1.5
+    first, last = (tf.cast(corner + end, tf.float32) + 0.5 for end in (0, size - 1))
+    start = tf.cast(tf.maximum(first / scale - reach, 0.0), tf.int32)
+    stop = tf.cast(tf.minimum(last / scale + reach + 1.0, original), tf.int32)
+    image = image[start[0] : stop[0], start[1] : stop[1]]
+    translation = scale * tf.cast(start, tf.float32) - tf.cast(corner, tf.float32)
+    # The op behind `tf.image.resize(antialias=True)`; it can also translate. It adds
+    # up rows as a whole but columns pixel by pixel, which takes four times as long for
+    # all of a crop as rows, transposing, and rows again.
+    for axis in range(2):
+        shape = tf.shape(image)
+        rows = tf.raw_ops.ScaleAndTranslate(
+            images=tf.reshape(image, [1, shape[0], 1, 3 * shape[1]]),
+            size=[size[axis], 1],
+            scale=[scale[axis], 1.0],
+            translation=[translation[axis], 0.0],
+            kernel_type="triangle",
+            antialias=True,
+        )
+        image = tf.transpose(tf.reshape(rows, [size[axis], shape[1], 3]), [1, 0, 2])
+    return image
+
+
+def _part_of_nearest(label_map, scaled, corner, size, mirrored):
+    """Scales a label map, nearest, but computes only a part of the result."""
+    import tensorflow as tf
+
+    original = tf.shape(label_map)
+    rows, columns = (
+        ((2 * (corner[axis] + tf.range(size[axis])) + 1) * original[axis])
+        // (2 * scaled[axis])
+        for axis in range(2)
+    )
+    label_map = label_map[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    label_map = tf.gather(label_map, rows - rows[0])
+    columns = columns - columns[0]
+    columns = tf.cond(mirrored, lambda: tf.reverse(columns, [0]), lambda: columns)
+    # Rows are gathered as a whole, columns would be pixel by pixel.
+    return tf.transpose(tf.gather(tf.transpose(label_map), columns))
+
+
+def _pad(pixels, padding, value):
+    """Pads `(H, W, channels)` with a value a channel, at the bottom and the right."""
+    import tensorflow as tf
+
+    size = tf.shape(pixels)
+    height, width = tf.unstack(size[:2] + padding)
+    # Whole rows at a time: tiling pixels takes several times as long.
+    row = tf.tile(value, [width])[None]
+    right = tf.tile(row[:, : size[2] * padding[1]], [size[0], 1])
+    below = tf.tile(row, [padding[0], 1])
+    rows = tf.concat([tf.reshape(pixels, [size[0], -1]), right], axis=1)
+    return tf.reshape(tf.concat([rows, below], axis=0), [height, width, size[2]])

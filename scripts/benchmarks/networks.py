@@ -1,0 +1,71 @@
+"""What the networks cost: parameters, multiply-adds, and the time of a step."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import gc  # noqa: E402
+import platform  # noqa: E402
+import time  # noqa: E402
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import app, flags  # noqa: E402
+
+from keras_imas.models import BACKBONES, cost  # noqa: E402
+from keras_imas.recipe import Recipe  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list(
+    "backbones", ["mobilenet_v2", *BACKBONES], "Encoders; ratios are to the first."
+)
+flags.DEFINE_integer("output_stride", 16, "Output stride.")
+flags.DEFINE_integer("crop_size", 129, "Side of the crops of a step in pixels.")
+flags.DEFINE_integer("num_classes", 19, "Number of classes.")
+flags.DEFINE_integer("repeats", 3, "Steps to measure; the fastest counts.")
+
+
+def main(argv):
+    if argv[1:]:
+        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    print(
+        f"{keras.backend.backend()} backend, Keras {keras.__version__}, "
+        f"{os.cpu_count()} cores ({platform.machine()}), output stride "
+        f"{FLAGS.output_stride}, crops of {FLAGS.crop_size}, "
+        f"{FLAGS.num_classes} classes"
+    )
+    print("| encoder | parameters | multiply-adds, 513² | step, ratio | core-seconds |")
+    print("|---|---:|---:|---:|---:|")
+    first = None
+    for name in dict.fromkeys(FLAGS.backbones):
+        parameters, operations, seconds = measure(name)
+        first = first or seconds
+        print(
+            f"| {name} | {parameters / 1e6:.2f} M | {operations / 1e9:.1f} G | "
+            f"{seconds / first:.2f} | {seconds:.2f} |",
+            flush=True,
+        )
+        keras.utils.clear_session()
+        gc.collect()
+
+
+def measure(name):
+    recipe = Recipe(backbone=name, weights="none", output_stride=FLAGS.output_stride)
+    at_513 = recipe.student(FLAGS.num_classes, input_shape=(513, 513, 3))
+    operations = cost.multiply_adds(at_513)
+    student = recipe.student(FLAGS.num_classes)
+    model = recipe.model(student, steps_per_epoch=100, epochs=1)
+    images = np.random.default_rng(0).uniform(
+        0, 255, (2, FLAGS.crop_size, FLAGS.crop_size, 3)
+    )
+    images = images.astype("float32")
+    batch = {"labeled": images, "unlabeled": images, "unlabeled_strong": 255 - images}
+    labels = np.zeros(images.shape[:3], "int32")
+    model.train_on_batch(batch, labels)
+    times = []
+    for _ in range(FLAGS.repeats):
+        start = time.process_time()
+        model.train_on_batch(batch, labels)
+        times.append(time.process_time() - start)
+    parameters = sum(np.prod(v.shape) for v in student.trainable_variables)
+    return parameters, operations, min(times)

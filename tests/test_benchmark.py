@@ -1,0 +1,75 @@
+"""The benchmark of the data, run as a user runs it, on a few small images."""
+
+import json
+
+import numpy as np
+import programs
+import pytest
+from PIL import Image
+
+BENCHMARK = programs.ROOT / "scripts" / "benchmark.py"
+SMALL = ("--reduce=8", "--rounds=1", "--images=4", "--files=2", "--cores=1")
+
+
+def run(*arguments, cwd):
+    return programs.run(BENCHMARK, *arguments, cwd=cwd)
+
+
+def rows(output):
+    """Returns the tables' rows, lists of cells."""
+    lines = [line.strip("| ").split("|") for line in output.splitlines()]
+    return [[cell.strip() for cell in cells] for cells in lines if len(cells) > 1]
+
+
+def test_data(tmp_path):
+    process = run("data", *SMALL, "--json=times.json", cwd=tmp_path)
+    assert process.returncode == 0, process.stdout
+    assert "cityscapes: 4 times PNG of 128×256 pixels" in process.stdout
+    assert "voc: 4 times JPEG of 46×62 pixels" in process.stdout
+    names = [
+        f"{preset}, {pipeline}"
+        for preset in ("cityscapes", "voc")
+        for pipeline in ("labeled", "unlabeled")
+    ]
+    table = rows(process.stdout)
+    for name in names:
+        speed, stages = (row for row in table if row[0] == name)
+        assert all(float(cell.split()[0]) > 0 for cell in speed[1:])
+        shares = [int(cell.split()[0]) for cell in stages[1:] if cell]
+        assert len(shares) == (4 if "unlabeled" in stages[0] else 3)
+        assert sum(shares) == pytest.approx(100, abs=2)
+    times = json.loads((tmp_path / "times.json").read_text())
+    assert times["flags"]["images"] == 4
+    assert len(times["seconds"]["voc"]["unlabeled, Pillow"]) == 1
+
+
+@pytest.mark.full
+def test_data_of_ones_own(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, channels in (("images", (3,)), ("masks", ())):
+        (tmp_path / folder).mkdir()
+        for number in range(5):
+            pixels = rng.integers(0, 5, (20, 30, *channels), dtype="uint8")
+            Image.fromarray(pixels).save(tmp_path / folder / f"{number}.png")
+    process = run(
+        "data", *SMALL, "--presets=voc", "--images_dir=images", "--masks_dir=masks",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert "voc: 4 times PNG of 20×30 pixels" in process.stdout
+    assert [row[0] for row in rows(process.stdout)].count("voc, unlabeled") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Say what to measure: networks or data."),
+        (("speed",), "Say what to measure: networks or data."),
+        (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
+        (("data", "--images_dir=a"), "--images_dir and --masks_dir go together."),
+    ],
+)
+def test_says_what_is_wrong(arguments, message, tmp_path):
+    process = run(*arguments, cwd=tmp_path)
+    assert process.returncode != 0
+    assert message in process.stdout
