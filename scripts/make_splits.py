@@ -210,7 +210,7 @@ def classes_of(examples):
 
     def ids(*record):
         example = examples.load(*record, wanted=("label_map",))
-        return tf.unique(tf.reshape(example["label_map"], [-1]))[0]
+        return tf.unique(tf.reshape(tf.cast(example["label_map"], tf.int32), [-1]))[0]
 
     found = examples.records.map(ids, num_parallel_calls=tf.data.AUTOTUNE)
     ignored = {FLAGS.ignore_class}

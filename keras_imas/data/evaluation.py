@@ -41,7 +41,7 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
     def view(example, _):
         return (
             tf.cast(example["image"], tf.float32),
-            example["label_map"],
+            tf.cast(example["label_map"], tf.int32),
             example["name"],
         )
 

@@ -24,8 +24,9 @@ class Examples:
         records: `tf.data.Dataset` of indices, or of `(index, element)`.
         load: function from a record (unpacked) and `wanted`, a tuple of "image" and
             "label_map", to a dict of tensors: of these "image" `(H, W, 3)` and
-            "label_map" `(H, W)` int32 if labeled; "name", a string; and "problem", a
-            string that is empty where all could be read, or none where all can be.
+            "label_map" `(H, W)`, uint8 or int32, if labeled; "name", a string; and
+            "problem", a string that is empty where all could be read, or none where
+            all can be.
         size: number of examples.
         labeled: whether there are label maps.
         names: names of the examples, in order, or None if unknown.
@@ -201,7 +202,7 @@ class Examples:
         if problem is not None:
             example = require(problem == "", "{}", problem, then=example)
         if "label_map" in example:
-            if self.files is not None:
+            if self.files is not None and example["label_map"].dtype.min < 0:
                 example = _require_listed_colors(example)
             example = _require_label_map(example, num_classes, ignore_class)
         if self.image_size is not None:
@@ -333,17 +334,27 @@ def _require_label_map(example, num_classes, ignore_class):
         size,
         then=example,
     )
-    if num_classes is None:
+    holds = range(label_map.dtype.min, label_map.dtype.max + 1)
+    if num_classes is None or num_classes not in holds:
         return example
-    good = tf.logical_and(label_map >= 0, label_map < num_classes)
-    bad = tf.logical_not(tf.logical_or(good, label_map == ignore_class))
+    bad = label_map >= num_classes
+    if holds[0] < 0:
+        bad = tf.logical_or(bad, label_map < 0)
+    if ignore_class in holds:
+        bad = tf.logical_and(bad, label_map != ignore_class)
+    any_bad = tf.reduce_any(bad)
     return require(
-        tf.logical_not(tf.reduce_any(bad)),
+        tf.logical_not(any_bad),
         "the label map of `{}` contains {}; allowed are 0 to "
         f"{num_classes - 1} (num_classes={num_classes}) and "
         f"ignore_class={ignore_class}",
         name,
-        tf.reduce_max(tf.where(bad, label_map, tf.int32.min)),
+        # Only where it is needed, as it takes as long as decoding.
+        tf.cond(
+            any_bad,
+            lambda: tf.reduce_max(tf.cast(tf.boolean_mask(label_map, bad), tf.int32)),
+            lambda: 0,
+        ),
         then=example,
     )
 

@@ -106,48 +106,73 @@ def mask_problem(path, header, class_table=None):
     return reason
 
 
-def load_image(path, plain):
-    """Decodes an image in a pipeline, whatever its format.
+def load(paths, plain, class_table=None, *, small_ids=False):
+    """Decodes an image, a mask, or both in a pipeline, whatever their formats.
 
-    16 bits become 8 by the higher byte, grey becomes RGB, alpha is left out, and what
-    EXIF rotates is rotated.
+    Of images, 16 bits become 8 by the higher byte, grey becomes RGB, alpha is left out,
+    and what EXIF rotates is rotated.
 
     Args:
-        path: string tensor.
-        plain: boolean tensor, `Header.plain`.
+        paths: dict of string tensors, "image" and "label_map" or one of them.
+        plain: boolean tensor, whether TensorFlow can decode them: `Header.plain`, and
+            of a mask that it has one channel of ids.
+        class_table: `ClassTable` whose colors stand for classes, or None.
+        small_ids: whether all masks are plain, so that uint8 will do for their ids.
+            Defaults to False.
 
     Returns:
-        `(image, problem)`: `(H, W, 3)` uint8, and a string, empty where all is well.
+        `(decoded, problem)`: a dict of `(H, W, 3)` uint8 and `(H, W)` int32 or uint8,
+        and a string, empty where all is well. A color that the table does not list is
+        the negative number of `unlisted_color`.
     """
     import tensorflow as tf
 
-    def decode(path):
+    ids = tf.uint8 if small_ids else tf.int32
+
+    def decode_image(path):
         return tf.io.decode_image(tf.io.read_file(path), 3, expand_animations=False)
 
-    return _load(path, plain, decode, _pillow_image, tf.uint8, (None, None, 3))
+    def decode_mask(path):
+        return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], ids)
 
+    kinds = {
+        "image": (decode_image, _pillow_image, tf.uint8, (None, None, 3)),
+        "label_map": (
+            decode_mask,
+            lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
+            ids,
+            (None, None),
+        ),
+    }
+    kinds = {key: kinds[key] for key in paths}
+    nothing = {
+        key: np.zeros([side or 0 for side in shape], dtype.as_numpy_dtype)
+        for key, (_, _, dtype, shape) in kinds.items()
+    }
 
-def load_mask(path, plain, class_table=None):
-    """Decodes a mask in a pipeline, whatever its format.
+    def attempt():
+        # A data set's errors can be ignored, an operation's can't: what TensorFlow
+        # can't decode goes to Pillow, which can or says why not.
+        decoded = tf.data.Dataset.from_tensors(paths).map(
+            lambda paths: {key: kinds[key][0](path) for key, path in paths.items()}
+        )
+        decoded = decoded.ignore_errors()
+        otherwise = tf.data.Dataset.from_tensors(nothing)
+        return decoded.concatenate(otherwise).take(1).get_single_element()
 
-    Args:
-        path: string tensor.
-        plain: boolean tensor, `Header.plain`, and that the mask holds ids.
-        class_table: `ClassTable` whose colors stand for classes, or None.
+    def slowly():
+        found = {key: _slowly(path, *kinds[key][1:]) for key, path in paths.items()}
+        decoded = {key: decoded for key, (decoded, _) in found.items()}
+        return decoded, tf.strings.join([problem for _, problem in found.values()])
 
-    Returns:
-        `(label_map, problem)`: `(H, W)` int32, and a string, empty where all is well. A
-        color that the table does not list is the negative number of `unlisted_color`.
-    """
-    import tensorflow as tf
-
-    def decode(path):
-        return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], tf.int32)
-
-    def pillow(path):
-        return read_mask(path, class_table)
-
-    return _load(path, plain, decode, pillow, tf.int32, (None, None))
+    decoded = tf.cond(
+        plain, attempt, lambda: {k: tf.constant(v) for k, v in nothing.items()}
+    )
+    empty = tf.reduce_any([tf.size(value) == 0 for value in decoded.values()])
+    decoded, problem = tf.cond(empty, slowly, lambda: (decoded, tf.constant("")))
+    for key, value in decoded.items():
+        decoded[key] = tf.ensure_shape(value, kinds[key][3])
+    return decoded, problem
 
 
 def read_mask(path, class_table=None):
@@ -202,37 +227,20 @@ def _pillow_image(path):
         return np.asarray(image.convert("RGB"))
 
 
-def _load(path, plain, decode, pillow, dtype, shape):
+def _slowly(path, read, dtype, shape):
+    """Reads a file with Pillow; returns a tensor and why it can't be read, or ""."""
     import tensorflow as tf
 
-    none = np.zeros(
-        [0 if side is None else side for side in shape], dtype.as_numpy_dtype
-    )
-    empty = tf.constant(none)
-
-    def attempt():
-        # A data set's errors can be ignored, an operation's can't: what TensorFlow
-        # can't decode goes to Pillow, which can or says why not.
-        decoded = tf.data.Dataset.from_tensors(path).map(decode).ignore_errors()
-        decoded = decoded.concatenate(tf.data.Dataset.from_tensors(empty))
-        return decoded.take(1).get_single_element()
-
     @tf.autograph.experimental.do_not_convert
-    def slowly(path):
+    def attempt(path):
         path = os.fsdecode(np.asarray(path).item())
         try:
-            return pillow(path), b""
+            return read(path), b""
         except Exception as error:  # of whatever kind the decoder's library raises
-            reason = f"{path} cannot be read: {error}"
-            return none, reason.encode()
+            nothing = np.zeros([side or 0 for side in shape], dtype.as_numpy_dtype)
+            return nothing, f"{path} cannot be read: {error}".encode()
 
-    decoded = tf.cond(plain, attempt, lambda: empty)
-    decoded, problem = tf.cond(
-        tf.size(decoded) > 0,
-        lambda: (decoded, tf.constant("")),
-        lambda: tuple(tf.numpy_function(slowly, [path], (dtype, tf.string))),
-    )
-    return tf.ensure_shape(decoded, shape), problem
+    return tuple(tf.numpy_function(attempt, [path], (dtype, tf.string)))
 
 
 def _read_mat(path):

@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from keras_imas.data import files
 from keras_imas.data.classes import read_class_table
 from keras_imas.data.examples import Examples
@@ -112,8 +114,8 @@ def from_folder(
         row = {"entry": entry, "name": _stem(image), "image": images / image}
         if masks is not None:
             wanted = fields[1] if len(fields) == 2 else mask_name(row["name"])
-            row["mask"] = _find_mask(mask_folders, wanted)
-            if row["mask"] is None:
+            row["label_map"] = _find_mask(mask_folders, wanted)
+            if row["label_map"] is None:
                 expected = _expected(mask_folders[0][0], wanted, MASK_SUFFIXES)
                 missing.append(f"no mask {expected} of {images / image}{_at(entry)}")
                 continue
@@ -141,29 +143,28 @@ def from_folder(
 
     columns = {
         key: tf.constant([os.fspath(row[key]) for row in found])
-        for key in ("name", "image", "mask")
+        for key in ("name", "image", "label_map")
         if key in found[0]
     }
-    for key in ("image_plain", "mask_plain"):
-        columns[key] = tf.constant([row.get(key, False) for row in found])
+    plain = {
+        key: [row.get("plain", {}).get(key, False) for row in found]
+        for key in ("image", "label_map")
+    }
 
     def load(index, wanted=("image", "label_map")):
-        row = {key: column[index] for key, column in columns.items()}
-        example, problems = {"name": row["name"]}, []
-        if "image" in wanted:
-            example["image"], problem = files.load_image(
-                row["image"], row["image_plain"]
+        paths = {key: columns[key][index] for key in wanted if key in columns}
+        example, problem = {}, tf.constant("")
+        if paths:
+            all_plain = np.all([plain[key] for key in paths], axis=0)
+            example, problem = files.load(
+                paths,
+                tf.constant(all_plain)[index],
+                classes,
+                small_ids=all(plain["label_map"]),
             )
-            problems.append(problem)
-        if "label_map" in wanted and "mask" in row:
-            label_map, problem = files.load_mask(
-                row["mask"], row["mask_plain"], classes
-            )
-            if label_table is not None:
-                label_map = look_up(label_table, label_map)
-            example["label_map"] = label_map
-            problems.append(problem)
-        return {**example, "problem": tf.strings.join(problems)}
+        if label_table is not None and "label_map" in example:
+            example["label_map"] = look_up(label_table, example["label_map"])
+        return {**example, "name": columns["name"][index], "problem": problem}
 
     examples = Examples(
         records=tf.data.Dataset.range(len(found)),
@@ -210,6 +211,7 @@ def look_up(label_table, label_map):
     """
     import tensorflow as tf
 
+    label_map = tf.cast(label_map, tf.int32)
     known = tf.logical_and(label_map >= 0, label_map < len(label_table))
     ids = tf.gather(tf.constant(label_table, tf.int32), tf.where(known, label_map, 0))
     return tf.where(known, ids, label_map)
@@ -337,7 +339,7 @@ def _at(entry):
 def _read_headers(row, classes, on_bad_image):
     """Adds to a row what the headers of its files tell; returns a problem or None."""
     headers = {}
-    for key in ("image", "mask"):
+    for key in ("image", "label_map"):
         if key in row:
             try:
                 headers[key] = files.read_header(row[key])
@@ -345,26 +347,26 @@ def _read_headers(row, classes, on_bad_image):
                 if on_bad_image == "skip":  # it will be, when it is read
                     return None
                 return f"{row[key]} cannot be read: {error}"
-    header = headers["image"]
-    row["image_plain"], row["size"] = header.plain, header.size
-    problem = files.image_problem(header)
+    image = headers["image"]
+    row["size"], row["plain"] = image.size, {"image": image.plain}
+    problem = files.image_problem(image)
     if problem:
         return f"{row['image']} {problem}"
-    if "mask" not in row:
+    if "label_map" not in row:
         return None
-    mask = headers["mask"]
-    problem = files.mask_problem(row["mask"], mask, classes)
+    mask = headers["label_map"]
+    problem = files.mask_problem(row["label_map"], mask, classes)
     if problem:
-        return f"{row['mask']} {problem}"
-    row["mask_plain"] = (
+        return f"{row['label_map']} {problem}"
+    row["plain"]["label_map"] = (
         mask.plain and mask.mode == "L" and files.holds_ids(mask, classes)
     )
-    if mask.size != header.size:
+    if mask.size != image.size:
         rotation = ""
-        if header.rotated:
+        if image.rotated:
             rotation = "; EXIF rotates the image, and the mask must fit what is shown"
         return (
-            f"{row['mask']} is {mask.size}, its image {row['image']} is {header.size} "
-            f"(height, width); they must have one size{rotation}"
+            f"{row['label_map']} is {mask.size}, its image {row['image']} is "
+            f"{image.size} (height, width); they must have one size{rotation}"
         )
     return None

@@ -109,9 +109,7 @@ def semi_supervised(
     def views(seed, index, example):
         seeds = tf.random.split(seed)
         image, _, valid = weak_view(example["image"], seed=seeds[0], **weak)
-        strong_image = tf.clip_by_value(
-            tf.cast(strong(image, seeds[1]), tf.float32), 0.0, 255.0
-        )
+        strong_image = strong(image, seeds[1])
         return {
             "unlabeled": image,
             "unlabeled_strong": tf.ensure_shape(strong_image, image.shape),
@@ -288,9 +286,14 @@ def _finished(batches, steps):
 def _strong_view(strong):
     if strong is None:
         return StrongView()
-    if isinstance(strong, keras.layers.Layer):
-        return lambda image, seed: strong(image)
-    return strong
+    import tensorflow as tf
+
+    def clipped(image, seed):
+        is_layer = isinstance(strong, keras.layers.Layer)
+        view = strong(image) if is_layer else strong(image, seed)
+        return tf.clip_by_value(tf.cast(view, tf.float32), 0.0, 255.0)
+
+    return clipped
 
 
 def _weak_options(crop_size, scale_range, flip, padding_color, ignore_class):

@@ -78,6 +78,28 @@ def test_scale_is_that_of_tensorflow_and_of_nearest(image, label_map, scale):
 
 
 @pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("scale", [0.5, 0.77, 1.33, 2.0])
+def test_crop_is_a_window_of_the_scaled_image(scale, flip):
+    """Though only the part of the image that the crop shows is scaled."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (90, 120, 3), dtype="uint8")
+    size = (round(90 * scale), round(120 * scale))
+    scaled = tf.image.resize(image, size, antialias=True).numpy()
+    for seed in range(4):
+        crop, _, valid = view(
+            image, scale_range=(scale, scale), flip=flip, seed=(2, seed)
+        )
+        for expected in (scaled, scaled[:, ::-1])[: 1 + flip]:
+            windows = np.lib.stride_tricks.sliding_window_view(expected, (16, 16, 3))
+            error = np.abs(windows[:, :, 0] - crop.numpy()).max(axis=(2, 3, 4)).min()
+            if error < 0.02:
+                break
+        assert error < 0.02 and valid.numpy().all()
+
+
+@pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_padding_is_at_the_bottom_and_the_right(image, label_map, flip, seed):
     view_image, view_labels, valid = view(

@@ -39,7 +39,7 @@ def test_every_image_of_a_folder_and_its_mask(folder):
         assert example["name"].decode() == NAMES[index]
         np.testing.assert_allclose(example["image"], 40 * index, atol=1)
         assert example["image"].shape == (12, 16, 3)
-        assert example["label_map"].dtype == np.int32
+        assert np.issubdtype(example["label_map"].dtype, np.integer)
         assert (example["label_map"][1:] == index).all()
 
 
