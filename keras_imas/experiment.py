@@ -16,6 +16,7 @@ from keras_imas.callbacks import (
     format_duration,
     save_atomically,
 )
+from keras_imas.distribution import check_batch, strategy_scope
 from keras_imas.inference import Predictor, segmenter
 
 # All label maps are read before training, of the images as many of each part as cost
@@ -36,6 +37,7 @@ def run(
     colors=None,
     ignore_class=255,
     student=None,
+    strategy="auto",
     settings=None,
     dry_run=False,
     verbose="auto",
@@ -61,6 +63,9 @@ def run(
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         student: Built Keras model from images to logits. Defaults to `None`: the
             DeepLabV3+ of the recipe.
+        strategy: Devices to train on, see `keras_imas.distribution.strategy_scope`.
+            With a `student` of your own, make it in the scope and pass `"none"`.
+            Defaults to `"auto"`.
         settings: Dict of anything else that tells how the run was made, for `run.json`;
             the programs pass their flags. Defaults to `None`.
         dry_run: Whether to build everything, print what a run would do and cost, and
@@ -143,64 +148,68 @@ def run(
     if not dry_run:
         claim_directory(output_dir)
 
-    crops = None
-    if student is None:
-        student = recipe.student(num_classes)
-        if dry_run:
-            size = (recipe.crop_size, recipe.crop_size, 3)
-            crops = recipe.student(num_classes, input_shape=size, weights=False)
-    model = recipe.model(
-        student,
-        steps_per_epoch=steps_per_epoch,
-        epochs=epochs,
-        ignore_class=ignore_class,
-    )
-    print(
-        f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
-        f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "
-        f"{student.count_params():,} parameters, {keras.backend.backend()} backend."
-    )
-    if dry_run:
-        estimate.describe(
-            recipe,
-            model,
-            batches,
-            steps=epochs * steps_per_epoch,
-            parts=parts,
-            network=crops,
-        )
-        return None
-
-    results = {
-        "recipe": dataclasses.asdict(recipe),
-        "command": sys.argv,
-        "settings": settings,
-        "backend": keras.backend.backend(),
-        "versions": provenance.versions(),
-        "git_revision": provenance.git_revision(),
-        "split": _split_checksum(parts),
-        **{name: len(examples) for name, examples in parts.items()},
-        "steps": epochs * steps_per_epoch,
-    }
-    _write_json(os.path.join(output_dir, "run.json"), results)
-
-    callbacks = [TimeEstimate()]
-    evaluation = None
-    if validation is not None:
-        evaluation = Evaluation(
-            data.evaluation(validation),
-            num_classes,
+    with strategy_scope(strategy) as replicas:
+        _check_batches(recipe, replicas)
+        crops = None
+        if student is None:
+            student = recipe.student(num_classes)
+            if dry_run:
+                size = (recipe.crop_size, recipe.crop_size, 3)
+                crops = recipe.student(num_classes, input_shape=size, weights=False)
+        model = recipe.model(
+            student,
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
             ignore_class=ignore_class,
-            every=recipe.evaluate_every,
-            filepath=os.path.join(output_dir, "teacher_best.keras"),
-            select_on=None if select_on is None else data.evaluation(select_on),
-            **_prediction(recipe, validation),
         )
-        callbacks.append(evaluation)
-    callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl")))
-    history = model.fit(
-        batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
-    )
+        print(
+            f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
+            f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "
+            f"{student.count_params():,} parameters, {keras.backend.backend()} backend"
+            + (f", {replicas} replicas." if replicas > 1 else ".")
+        )
+        if dry_run:
+            estimate.describe(
+                recipe,
+                model,
+                batches,
+                steps=epochs * steps_per_epoch,
+                parts=parts,
+                network=crops,
+            )
+            return None
+
+        results = {
+            "recipe": dataclasses.asdict(recipe),
+            "command": sys.argv,
+            "settings": settings,
+            "backend": keras.backend.backend(),
+            "replicas": replicas,
+            "versions": provenance.versions(),
+            "git_revision": provenance.git_revision(),
+            "split": _split_checksum(parts),
+            **{name: len(examples) for name, examples in parts.items()},
+            "steps": epochs * steps_per_epoch,
+        }
+        _write_json(os.path.join(output_dir, "run.json"), results)
+
+        callbacks = [TimeEstimate()]
+        evaluation = None
+        if validation is not None:
+            evaluation = Evaluation(
+                data.evaluation(validation),
+                num_classes,
+                ignore_class=ignore_class,
+                every=recipe.evaluate_every,
+                filepath=os.path.join(output_dir, "teacher_best.keras"),
+                select_on=None if select_on is None else data.evaluation(select_on),
+                **_prediction(recipe, validation),
+            )
+            callbacks.append(evaluation)
+        callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl")))
+        history = model.fit(
+            batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
+        )
 
     for name in ("teacher", "student"):
         network = segmenter(getattr(model, name))
@@ -353,6 +362,20 @@ def _accuracy(evaluation, logs, class_names):
             f"student {results['student_selected']:.3f}"
         )
     return results
+
+
+def _check_batches(recipe, replicas):
+    """Raise where the batches of a recipe can't be divided among replicas.
+
+    On JAX the groups may lie on several devices, as the step sees the whole batch.
+    """
+    grouped = keras.backend.backend() == "tensorflow"
+    ohem_group = recipe.ohem_group_size if grouped and recipe.ohem_min_kept else None
+    pairing_group = recipe.pairing_group_size if grouped else None
+    check_batch("labeled_batch_size", recipe.labeled_batch_size, replicas, ohem_group)
+    check_batch(
+        "unlabeled_batch_size", recipe.unlabeled_batch_size, replicas, pairing_group
+    )
 
 
 def _split_checksum(parts):

@@ -20,13 +20,14 @@ from keras_imas.augment.cutmix import (
     sample_boxes,
 )
 from keras_imas.augment.intensity import blend
+from keras_imas.distribution import check_strategy, own_part, replica_count
 from keras_imas.inference import (
     list_outputs,
     resize_logits,
     resized_logits,
     segmenter,
 )
-from keras_imas.losses import consistency_losses
+from keras_imas.losses import Crossentropy, consistency_losses
 from keras_imas.scoring import (
     confidence_ratio,
     hardness_of_predictions,
@@ -219,9 +220,7 @@ class IMAS(keras.Model):
                 over full-size logits they would cost more than the method.
         """
         if loss is None:
-            loss = keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, ignore_class=self.ignore_class
-            )
+            loss = Crossentropy(ignore_class=self.ignore_class)
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
 
     def compile_from_config(self, config):
@@ -247,9 +246,10 @@ class IMAS(keras.Model):
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: If `y` holds an id that is neither a class nor `ignore_class`,
-                or a batch can't be paired.
+            ValueError: If `y` holds an id that is neither a class nor `ignore_class`, a
+                batch can't be paired, or the strategy has several workers.
         """
+        check_strategy(getattr(self, "distribute_strategy", None))
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
             self._check_labels(x["labeled"], y)
             if "unlabeled" in x:
@@ -279,7 +279,11 @@ class IMAS(keras.Model):
         valid = inputs.get("unlabeled_valid")
         if valid is None:
             valid = ops.ones(ops.shape(weak)[:3])
-        draws = self.sample_draws(*ops.shape(weak)[:3])
+        # Drawn for the whole batch on each replica, so that they are the same draws on
+        # any number of replicas.
+        batch_size, height, width = ops.shape(weak)[:3]
+        draws = self.sample_draws(batch_size * replica_count(), height, width)
+        draws = {name: own_part(draw) for name, draw in draws.items()}
 
         # 1, 2. Score student and teacher on the weak view: the hardness of each image.
         student_logits = resized_logits(self.student, weak)
@@ -354,7 +358,11 @@ class IMAS(keras.Model):
         if "auxiliary" in y_pred:
             auxiliary = self._compile_loss(y, y_pred["auxiliary"], sample_weight)
             loss = loss + self.auxiliary_weight * auxiliary
-        logs = {"supervised_loss": loss, "teacher_decay": self._teacher_decay()}
+        logs = {
+            # Keras divides losses by the number of replicas, to add up gradients.
+            "supervised_loss": loss * replica_count(),
+            "teacher_decay": self._teacher_decay(),
+        }
         if "hardness" in y_pred:
             consistency = self._consistency_loss(y_pred)
             loss = loss + self._aggregate_additional_loss(
@@ -622,22 +630,26 @@ def _split(images, parts):
 
 
 def _clone(student):
-    """Return a built copy of a model, with weights of its own."""
-    clone = reason = None
+    """Return a built copy of a model, with weights of its own in the same order."""
+    reason = None
     try:
         if isinstance(student, keras.Sequential) or student.layers[0].__class__ is (
             keras.layers.InputLayer
         ):
-            return keras.models.clone_model(student)
+            clone = keras.models.clone_model(student)
+            # That of a subclass of a graph may be a plain graph, in another order.
+            if [v.path for v in clone.weights] == [v.path for v in student.weights]:
+                return clone
         clone = student.__class__.from_config(student.get_config())
-        clone.build_from_config(student.get_build_config())
-        clone.built = True  # Keras leaves that to whoever calls `build_from_config`
+        if not clone.built:
+            clone.build_from_config(student.get_build_config())
+            clone.built = True  # Keras leaves that to whoever calls it
+        if [v.shape for v in clone.weights] == [v.shape for v in student.weights]:
+            return clone
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = error
-    if clone is None or len(clone.weights) != len(student.weights):
-        raise ValueError(
-            f"Keras can't clone the student, a {student.__class__.__name__}. Pass "
-            "`teacher=`, a second model made the same way and built, or give the class "
-            "`get_config`"
-        ) from reason
-    return clone
+    raise ValueError(
+        f"Keras can't clone the student, a {student.__class__.__name__}. Pass "
+        "`teacher=`, a second model made the same way and built, or give the class "
+        "`get_config`"
+    ) from reason

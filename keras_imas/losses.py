@@ -1,4 +1,4 @@
-"""Losses: consistency with pseudo labels, and online hard example mining."""
+"""Losses: consistency with pseudo labels, cross-entropy, hard example mining."""
 
 import keras
 from keras import ops
@@ -11,6 +11,7 @@ from keras_imas.arguments import (
     check_shape,
     valid_weights,
 )
+from keras_imas.distribution import replica_mean
 
 
 def consistency_loss(
@@ -123,6 +124,59 @@ def consistency_losses(
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
+class Crossentropy(keras.losses.Loss):
+    """Cross-entropy over the labeled pixels of a batch.
+
+    As `keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=...)`,
+    but the pixels that count are counted over all replicas: those of an image weigh the
+    same whichever replica it is on.
+
+    Args:
+        ignore_class: The label of pixels that don't count. Defaults to `255`.
+        name: Name of the loss. Defaults to `"crossentropy"`.
+
+    Example:
+        >>> import numpy as np
+        >>> logits = np.zeros((1, 1, 2, 4), "float32")
+        >>> round(float(Crossentropy()(np.array([[[1, 255]]]), logits)), 4)
+        1.3863
+    """
+
+    def __init__(self, ignore_class=255, name="crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.ignore_class = ignore_class
+
+    def call(self, y_true, y_pred):
+        """Return the loss of each pixel, so scaled that their mean is the loss.
+
+        Args:
+            y_true: Label maps `(B, H, W)`.
+            y_pred: Logits `(B, H, W, C)`.
+
+        Returns:
+            float32 tensor `(B, H, W)`; 0 where no pixel is valid.
+        """
+        cross_entropy, valid = _cross_entropy(y_true, y_pred, self.ignore_class)
+        valid = ops.cast(valid, "float32")
+        share = replica_mean(ops.mean(valid))
+        return cross_entropy * valid / ops.where(share > 0.0, share, 1.0)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "ignore_class": self.ignore_class}
+
+
+def _cross_entropy(y_true, y_pred, ignore_class):
+    """Return the cross-entropy of each pixel, and which have a label."""
+    labels = ops.cast(y_true, "int32")
+    valid = ops.not_equal(labels, ignore_class)
+    cross_entropy = ops.sparse_categorical_crossentropy(
+        ops.where(valid, labels, 0), ops.cast(y_pred, "float32"), from_logits=True
+    )
+    return cross_entropy, valid
+
+
+@keras.saving.register_keras_serializable(package="keras_imas")
 class OHEMCrossentropy(keras.losses.Loss):
     """Cross-entropy over the hard pixels of a batch (online hard example mining).
 
@@ -140,7 +194,8 @@ class OHEMCrossentropy(keras.losses.Loss):
         group_size: Number of consecutive images to mine among, as if each group were
             the batch of a GPU (the paper's: 4, or 2); `min_kept` is for each group, and
             the loss is the mean of theirs. It must divide the batch. Defaults to
-            `None`: the whole batch.
+            `None`: the whole batch, or on several replicas of a `tf.distribute`
+            strategy each one's part of it.
         name: Name of the loss. Defaults to `"ohem_crossentropy"`.
 
     Raises:
@@ -177,26 +232,23 @@ class OHEMCrossentropy(keras.losses.Loss):
         self.group_size = group_size
 
     def call(self, y_true, y_pred):
-        """Return the scalar loss of a batch.
+        """Return the loss of each group, whose mean is the loss.
 
         Args:
             y_true: Label maps `(B, H, W)`.
             y_pred: Logits `(B, H, W, C)`.
 
         Returns:
-            float32 scalar tensor; 0 where no pixel is valid.
+            float32 tensor `(groups,)`; 0 where no pixel of a group is valid. No scalar:
+            Keras does not divide one by the number of replicas.
         """
-        labels = ops.cast(y_true, "int32")
-        valid = ops.not_equal(labels, self.ignore_class)
-        cross_entropy = ops.sparse_categorical_crossentropy(
-            ops.where(valid, labels, 0), ops.cast(y_pred, "float32"), from_logits=True
-        )
+        cross_entropy, valid = _cross_entropy(y_true, y_pred, self.ignore_class)
         # A row a group: pixels are mined among those of their row.
         groups = -1 if self.group_size else 1
         pixels = self.group_size or -1
         if self.group_size:
-            check_group_size("group_size", self.group_size, labels.shape[0])
-            pixels *= ops.shape(labels)[1] * ops.shape(labels)[2]
+            check_group_size("group_size", self.group_size, valid.shape[0])
+            pixels *= ops.shape(valid)[1] * ops.shape(valid)[2]
         cross_entropy = ops.reshape(cross_entropy, (groups, pixels))
         valid = ops.reshape(valid, (groups, pixels))
         kept = ops.cast(valid, "float32")
@@ -210,8 +262,11 @@ class OHEMCrossentropy(keras.losses.Loss):
             at_rank = ops.take(ops.sort(probability, axis=1), last, axis=1)
             bound = ops.maximum(at_rank, self.threshold)[:, None]
             kept *= ops.cast(probability <= bound, "float32")
-        count = ops.maximum(ops.sum(kept, axis=1), 1.0)
-        return ops.mean(ops.sum(kept * cross_entropy, axis=1) / count)
+        count = ops.sum(kept, axis=1)
+        if not self.group_size:
+            count = replica_mean(count)
+        count = ops.where(count > 0.0, count, 1.0)
+        return ops.sum(kept * cross_entropy, axis=1) / count
 
     def get_config(self):
         """Return the arguments of the constructor."""

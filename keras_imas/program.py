@@ -6,6 +6,7 @@ import sys
 from absl import app, flags
 
 from keras_imas import experiment
+from keras_imas.distribution import STRATEGIES
 from keras_imas.flagged import define_flags, given_flags
 from keras_imas.recipe import Recipe
 
@@ -32,6 +33,14 @@ class Program:
         key = {"module_name": sys.argv[0]}
         flags.DEFINE_string(
             "output_dir", None, f"New directory; default: runs/{name}-METHOD-N.", **key
+        )
+        flags.DEFINE_enum(
+            "strategy",
+            "auto",
+            STRATEGIES,
+            "Devices to train on: all of this machine (mirrored, tpu) or one (none). "
+            "Batch sizes are those of all devices together.",
+            **key,
         )
         flags.DEFINE_boolean(
             "dry_run", False, "Print what a run would do and cost, and stop.", **key
@@ -67,6 +76,7 @@ class Program:
             recipe,
             **parts,
             output_dir=output_dir,
+            strategy=values.strategy,
             settings=given_flags(),
             dry_run=values.dry_run,
             verbose=values.verbose,

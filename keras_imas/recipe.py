@@ -52,7 +52,7 @@ class Recipe(Flagged):
     sync_batch_norm: bool = field(
         False,
         "Batch statistics over all replicas of a TensorFlow strategy (on JAX they "
-        "always are); no matter on one device, which is what the programs use.",
+        "always are); no matter on one device.",
     )
     crop_size: int = field(129, "Side of the square crops in pixels.")
     scale_min: float = field(0.5, "Smallest random scale of the weak view.")

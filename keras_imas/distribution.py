@@ -1,0 +1,197 @@
+"""Replicas: what a training step must know of the other devices it runs on.
+
+Under a `tf.distribute` strategy each replica runs the step on its part of the batch.
+Under `keras.distribution` on JAX the step sees the whole batch and there is nothing to
+know; neither is there on one device.
+"""
+
+import contextlib
+
+import keras
+from keras import ops
+
+STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
+
+
+def strategy_scope(strategy="auto"):
+    """Return the context to build and train a model in, on the devices of this machine.
+
+    Args:
+        strategy: `"mirrored"`: a replica on each GPU (without one, on each logical
+            CPU), by `tf.distribute.MirroredStrategy` or, on JAX, by
+            `keras.distribution.DataParallel`. `"tpu"`: on each core of a TPU, by
+            `tf.distribute.TPUStrategy`, on JAX as `"mirrored"`. `"none"`: one device.
+            `"auto"`: `"mirrored"` where there are several GPUs, or on JAX several
+            devices, else `"none"`. Defaults to `"auto"`.
+
+    Returns:
+        Context manager; its value is the number of replicas.
+
+    Raises:
+        ValueError: If the backend can't do it, or there is no TPU.
+
+    Example:
+        >>> with strategy_scope("none") as replicas:
+        ...     replicas
+        1
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(
+            f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}"
+        )
+    backend = keras.backend.backend()
+    if strategy == "multi_worker":
+        raise ValueError(f"`strategy` can't be 'multi_worker' here: {_MULTI_WORKER}")
+    if backend == "torch" and strategy not in ("auto", "none"):
+        raise ValueError(
+            "Keras trains on one device with PyTorch. For several choose "
+            "KERAS_BACKEND=jax or tensorflow, or strategy='none'. Received: "
+            f"strategy={strategy!r}"
+        )
+    if strategy != "none" and backend == "jax":
+        import jax  # noqa: TID251  only to count its devices
+
+        count = len(keras.distribution.list_devices())
+        if strategy == "tpu" and jax.default_backend() != "tpu":
+            raise ValueError(f"There is no TPU: JAX has found {jax.devices()}")
+        if count > 1:
+            return _data_parallel(count)
+    if strategy != "none" and backend == "tensorflow":
+        import tensorflow as tf  # noqa: TID251
+
+        if strategy == "tpu":
+            return _tf_scope(_tpu_strategy())
+        gpus = tf.config.list_logical_devices("GPU")
+        devices = gpus or tf.config.list_logical_devices("CPU")
+        if len(gpus) > 1 or strategy == "mirrored":
+            names = [device.name for device in devices]
+            return _tf_scope(tf.distribute.MirroredStrategy(names))
+    return contextlib.nullcontext(1)
+
+
+_MULTI_WORKER = (
+    "Keras on TensorFlow fails where several workers share a batch of several arrays. "
+    "Train on several hosts with JAX: see docs/scale_out.md"
+)
+
+
+@contextlib.contextmanager
+def _data_parallel(count):
+    with keras.distribution.DataParallel().scope():
+        yield count
+
+
+@contextlib.contextmanager
+def _tf_scope(strategy):
+    with strategy.scope():
+        yield strategy.num_replicas_in_sync
+
+
+def _tpu_strategy():
+    import tensorflow as tf  # noqa: TID251
+
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise ValueError(f"There is no TPU that can be used: {error}") from error
+
+
+def check_strategy(strategy):
+    """Raise for a strategy that can't train `IMAS`.
+
+    Args:
+        strategy: `tf.distribute.Strategy`, or `None`.
+
+    Raises:
+        ValueError: If it has several workers.
+    """
+    if "MultiWorker" in type(strategy).__name__:
+        raise ValueError(f"{type(strategy).__name__}: {_MULTI_WORKER}")
+
+
+def check_batch(name, batch_size, replicas, group_size=None):
+    """Raise where a batch can't be divided among replicas.
+
+    Args:
+        name: Name of the batch's size.
+        batch_size: Images of the whole batch.
+        replicas: Number of replicas.
+        group_size: Images that must stay together, or `None`.
+
+    Raises:
+        ValueError: If it can't.
+
+    Example:
+        >>> check_batch("labeled_batch_size", 8, 4, group_size=2)
+    """
+    if batch_size % replicas or (batch_size // replicas) % (group_size or 1):
+        groups = f" in groups of {group_size}" if group_size else ""
+        raise ValueError(
+            f"`{name}` must divide among {replicas} replicas{groups}. Received: "
+            f"{batch_size}. It is the size of the whole batch, of all replicas"
+        )
+
+
+def replica_count():
+    """Return the number of replicas that run the step.
+
+    Returns:
+        An integer; 1 outside of a `tf.distribute` strategy's step.
+
+    Example:
+        >>> replica_count()
+        1
+    """
+    context = _replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def replica_mean(value):
+    """Return the mean of a value over the replicas.
+
+    Args:
+        value: Tensor, without a gradient.
+
+    Returns:
+        Tensor of the same shape; the same on all replicas.
+
+    Example:
+        >>> float(replica_mean(ops.array(3.0)))
+        3.0
+    """
+    context = _replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce("MEAN", value)
+
+
+def own_part(value):
+    """Return this replica's part of what was drawn for all of the batch.
+
+    Args:
+        value: Tensor `(N, ...)` that belongs to the whole batch.
+
+    Returns:
+        The replica's `N / replicas` entries; all of them where N can't be divided.
+
+    Example:
+        >>> ops.shape(own_part(ops.zeros((4, 2))))
+        (4, 2)
+    """
+    count = replica_count()
+    if count == 1 or value.shape[0] % count:
+        return value
+    size = value.shape[0] // count
+    start = _replica_context().replica_id_in_sync_group * size
+    start = [start, *[0] * (len(value.shape) - 1)]
+    return ops.slice(value, start, (size, *value.shape[1:]))
+
+
+def _replica_context():
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf  # noqa: TID251  only its strategies have replicas
+
+    return tf.distribute.get_replica_context()

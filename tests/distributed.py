@@ -1,0 +1,116 @@
+"""Three steps of training on some devices, in a process of its own.
+
+    python tests/distributed.py DEVICES RESULT.npz [LOSS] [ADDRESS PROCESSES PROCESS]
+
+Ignored labels and padding are unevenly spread over the batch. Writes the logs and the
+weights of student and teacher.
+"""
+
+import os
+import sys
+
+DEVICES, RESULT = int(sys.argv[1]), sys.argv[2]
+LOSS = (sys.argv[3:] or ["crossentropy"])[0]
+PROCESSES = sys.argv[4:]
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={DEVICES}"
+
+import contextlib  # noqa: E402
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+import keras_imas  # noqa: E402
+
+BATCH_SIZE, STEPS, SIZE = 8, 3, 16
+
+
+def scope():
+    """Return what to build the model in, for all devices."""
+    if keras.backend.backend() == "jax":
+        if PROCESSES:
+            address, count, process = PROCESSES
+            keras.distribution.initialize(address, int(count), int(process))
+        if DEVICES > 1 or PROCESSES:
+            keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    if DEVICES == 1:
+        return contextlib.nullcontext()
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * DEVICES,
+    )
+    names = [f"CPU:{number}" for number in range(DEVICES)]
+    return tf.distribute.MirroredStrategy(names).scope()
+
+
+class Repeated(keras_imas.IMAS):
+    """With draws that are given."""
+
+    def sample_draws(self, batch_size, height, width):
+        """Return the draws, whatever the backend."""
+        rng = np.random.default_rng(5)
+        corners = rng.integers(0, 8, (batch_size, 2))
+        boxes = np.concatenate([corners, corners + 6], axis=1)
+        draws = {
+            "boxes": boxes.astype("int32"),
+            "coin": 0.4 * rng.uniform(size=batch_size // 2).astype("float32"),
+            "shuffle": rng.uniform(size=batch_size).astype("float32"),
+        }
+        return {name: keras.ops.array(draw) for name, draw in draws.items()}
+
+
+def model():
+    keras.utils.set_random_seed(0)
+    synchronized = {} if keras.backend.backend() == "jax" else {"synchronized": True}
+    inputs = keras.Input((SIZE, SIZE, 3))
+    features = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
+    features = keras.layers.Conv2D(8, 3, padding="same")(features)
+    features = keras.layers.BatchNormalization(momentum=0.9, **synchronized)(features)
+    features = keras.layers.ReLU()(features)
+    outputs = [keras.layers.Conv2D(3, 1)(features) for _ in range(2)]
+    imas = Repeated(
+        keras.Model(inputs, outputs),
+        confidence_threshold=0.4,
+        pairing_group_size=2,
+    )
+    loss = None
+    if LOSS == "ohem":
+        loss = keras_imas.losses.OHEMCrossentropy(min_kept=100, group_size=2)
+    imas.compile(keras_imas.optimizers.SGD(0.05, momentum=0.9, l2=1e-4), loss)
+    return imas
+
+
+def batches():
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    shape = (BATCH_SIZE * STEPS, SIZE, SIZE)
+    names = ("labeled", "unlabeled", "unlabeled_strong")
+    inputs = {
+        name: rng.uniform(0, 255, (*shape, 3)).astype("float32") for name in names
+    }
+    labels = rng.integers(0, 3, shape).astype("int32")
+    labels[::4, :13] = 255
+    labels[1::8] = 255
+    valid = np.ones(shape, "float32")
+    for index in range(len(valid)):
+        valid[index, :, SIZE - index % 5 :] = 0
+    inputs["unlabeled_valid"] = valid
+    dataset = tf.data.Dataset.from_tensor_slices((inputs, labels))
+    return dataset.batch(BATCH_SIZE, drop_remainder=True)
+
+
+if __name__ == "__main__":
+    with scope():
+        imas = model()
+    history = imas.fit(batches(), verbose=0, shuffle=False).history
+    if not PROCESSES or PROCESSES[2] == "0":
+        weights = {
+            f"{network}_{number}": value
+            for network in ("student", "teacher")
+            for number, value in enumerate(getattr(imas, network).get_weights())
+        }
+        logs = {f"log_{name}": values[0] for name, values in history.items()}
+        np.savez(RESULT, **weights, **logs)

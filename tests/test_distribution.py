@@ -1,0 +1,233 @@
+"""Training on several devices is training on one, in real processes."""
+
+import socket
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import programs
+import pytest
+from PIL import Image
+
+import keras_imas
+
+PROGRAM = programs.ROOT / "tests" / "distributed.py"
+
+
+def train(devices, tmp_path, loss="crossentropy"):
+    path = tmp_path / f"{devices}.npz"
+    process = programs.run(PROGRAM, str(devices), path, loss, cwd=tmp_path)
+    assert process.returncode == 0, process.stdout
+    with np.load(path) as results:
+        return dict(results)
+
+
+def assert_equal(results, expected):
+    assert results.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(results[name], value, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize(
+    ("devices", "loss"),
+    [
+        (2, "crossentropy"),
+        pytest.param(4, "crossentropy", marks=pytest.mark.full),
+        pytest.param(2, "ohem", marks=pytest.mark.full),
+        pytest.param(4, "ohem", marks=pytest.mark.full),
+    ],
+)
+def test_mirrored_strategy(devices, loss, tmp_path):
+    expected = train(1, tmp_path, loss)
+    assert expected["log_supervised_loss"] > 0 and expected["log_consistency_loss"] > 0
+    assert_equal(train(devices, tmp_path, loss), expected)
+
+
+@pytest.mark.full
+@pytest.mark.jax_only
+def test_data_parallel(tmp_path):
+    assert_equal(train(8, tmp_path), train(1, tmp_path))
+
+
+@pytest.mark.full
+@pytest.mark.jax_only
+def test_two_processes(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    path = tmp_path / "both.npz"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, PROGRAM, "1", path, "crossentropy", address, "2", rank],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    with np.load(path) as results:
+        assert_equal(dict(results), train(1, tmp_path))
+
+
+def test_one_device_has_one_replica():
+    from keras_imas import distribution
+
+    draws = keras.ops.ones((4, 2))
+    assert distribution.replica_count() == 1
+    assert distribution.replica_mean(draws) is draws
+    assert distribution.own_part(draws) is draws
+
+
+@pytest.mark.tensorflow_only
+def test_several_workers_are_refused():
+    from keras_imas import distribution
+
+    class MultiWorkerMirroredStrategy:
+        pass
+
+    with pytest.raises(ValueError, match="Train on several hosts with JAX"):
+        distribution.check_strategy(MultiWorkerMirroredStrategy())
+    with pytest.raises(ValueError, match="Train on several hosts with JAX"):
+        distribution.strategy_scope("multi_worker")
+
+
+def test_strategies_that_cannot_be():
+    from keras_imas import distribution
+
+    with pytest.raises(ValueError, match="must be one of auto, none.*'cluster'"):
+        distribution.strategy_scope("cluster")
+    if keras.backend.backend() == "torch":
+        with pytest.raises(ValueError, match="one device with PyTorch"):
+            distribution.strategy_scope("mirrored")
+    else:
+        with pytest.raises(ValueError, match="There is no TPU"):
+            distribution.strategy_scope("tpu")
+    with pytest.raises(ValueError, match="divide among 3 replicas. Received: 4"):
+        distribution.check_batch("labeled_batch_size", 4, 3)
+    with pytest.raises(
+        ValueError, match="among 2 replicas in groups of 4. Received: 4"
+    ):
+        distribution.check_batch("labeled_batch_size", 4, 2, group_size=4)
+
+
+ON_TWO_DEVICES = """
+import os, sys
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+import keras
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
+sys.path.insert(0, sys.argv.pop(1))
+sys.argv[0] = "train_folder.py"
+import train_folder
+from absl import app
+app.run(train_folder.main)
+"""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("group_size", [2, 4])
+def test_program_on_two_devices(group_size, tmp_path):
+    if keras.backend.backend() == "torch":
+        pytest.skip("Keras trains on one device with PyTorch")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        pixels = rng.integers(0, 256, (40, 56, 3), dtype="uint8")
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+        if number < 4:
+            mask = rng.integers(0, 3, (40, 56), dtype="uint8")
+            Image.fromarray(mask).save(tmp_path / "masks" / f"{number}.png")
+    process = programs.run(
+        "-c", ON_TWO_DEVICES, programs.ROOT / "examples", "--images=images",
+        "--masks=masks", "--num_classes=3", "--weights=none", "--crop_size=33",
+        "--epochs=2", "--verbose=2", "--strategy=mirrored",
+        f"--pairing_group_size={group_size}",
+        cwd=tmp_path,
+    )  # fmt: skip
+    if group_size == 4 and keras.backend.backend() == "tensorflow":
+        assert process.returncode != 0
+        assert "must divide among 2 replicas in groups of 4" in process.stdout
+        return
+    assert process.returncode == 0, process.stdout
+    assert "2 replicas." in process.stdout
+    assert (tmp_path / "runs" / "folder-imas-1" / "teacher_last.keras").is_file()
+
+
+@pytest.mark.full
+@pytest.mark.tensorflow_only
+def test_a_step_compiles_to_one_program_without_the_host():
+    """What a TPU needs: static shapes, nothing that runs on the host."""
+    import tensorflow as tf
+
+    layers = keras.layers
+    network = keras.Sequential(
+        [keras.Input((16, 16, 3)), layers.Conv2D(4, 3, padding="same"),
+         layers.BatchNormalization(), layers.Conv2D(3, 1)]
+    )  # fmt: skip
+    model = keras_imas.IMAS(network, pairing_group_size=2, seed=0)
+    model.compile(keras_imas.optimizers.SGD(0.01, momentum=0.9))
+    model.optimizer.build(model.trainable_variables)
+    rng = np.random.default_rng(0)
+    inputs = {
+        name: tf.constant(rng.uniform(0, 255, (4, 16, 16, 3)), tf.float32)
+        for name in ("labeled", "unlabeled", "unlabeled_strong")
+    }
+    labels = tf.constant(rng.integers(0, 3, (4, 16, 16)), tf.int32)
+    step = tf.function(
+        lambda inputs, labels: model.train_step((inputs, labels)), jit_compile=True
+    )
+    step(inputs, labels)  # creates what is created at the first step
+    program = step.experimental_get_compiler_ir(inputs, labels)(stage="hlo")
+    for operation in ("outfeed", "infeed", " send(", " recv(", "callback", "<="):
+        assert operation not in program.lower(), operation
+    assert int(model.step) == 1
+    assert step.experimental_get_tracing_count() == 1
+
+
+class Counting(keras_imas.IMAS):
+    """Counts how often Python runs a step: once a trace, except on PyTorch."""
+
+    traces = 0
+
+    def call(self, inputs, training=None):
+        if training:
+            type(self).traces += 1
+        return super().call(inputs, training)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        pytest.param({"steps_per_execution": 2}, marks=pytest.mark.full),
+        pytest.param({"jit_compile": True}, marks=pytest.mark.full),
+    ],
+)
+def test_a_step_is_traced_once(options):
+    if keras.backend.backend() == "torch":
+        pytest.skip("PyTorch traces nothing")
+    network = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    model = Counting(network, seed=0)
+    model.compile("sgd", **options)
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (8, 16, 16, 3)).astype("float32")
+    batch = {"labeled": images, "unlabeled": images, "unlabeled_strong": 255 - images}
+    labels = rng.integers(0, 3, (8, 16, 16))
+    options = dict(batch_size=2, epochs=2, verbose=0)
+    evaluation = keras_imas.callbacks.Evaluation([(images, labels)], num_classes=3)
+    history = model.fit(batch, labels, callbacks=[evaluation], **options).history
+    assert np.isfinite(history["loss"]).all() and int(model.step) == 8
+    traces = Counting.traces
+    model.fit(batch, labels, callbacks=[evaluation], **options)
+    assert int(model.step) == 16 and Counting.traces == traces
