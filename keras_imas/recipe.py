@@ -1,5 +1,6 @@
 """A recipe: all the numbers of a training run, once."""
 
+import contextlib
 import dataclasses
 
 import keras
@@ -12,6 +13,7 @@ from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
 from keras_imas.optimizers import SGD
 
 METHODS = ("imas", "uniform", "supervised")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +108,11 @@ class Recipe(Flagged):
         "anew; 0: 64 where there are more than 8 sizes, else none.",
     )
     flip: bool = field(False, "Evaluate the mean with the mirrored image.")
+    precision: str = field(
+        "float32",
+        "float32, mixed_bfloat16 or mixed_float16 (with loss scaling) in the networks; "
+        "weights, hardness, losses and the teacher's average are in float32.",
+    )
     seed: int = field(0, "Seed of everything that is random.")
 
     def __post_init__(self):
@@ -113,6 +120,11 @@ class Recipe(Flagged):
             raise ValueError(
                 f"`method` must be one of {', '.join(METHODS)}. Received: "
                 f"{self.method!r}"
+            )
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"`precision` must be one of {', '.join(PRECISIONS)}. Received: "
+                f"{self.precision!r}"
             )
         if self.epoch_over not in ("unlabeled", "labeled"):
             raise ValueError(
@@ -173,17 +185,18 @@ class Recipe(Flagged):
         Returns:
             `keras.Model`, see `keras_imas.models.deeplab_v3_plus`.
         """
-        return deeplab_v3_plus(
-            num_classes,
-            backbone=self.backbone,
-            output_stride=self.output_stride,
-            multi_grid=self.multi_grid or None,
-            auxiliary_head=self.auxiliary_head,
-            weights=self.weights if weights and self.weights != "none" else None,
-            input_shape=input_shape,
-            synchronized=self.sync_batch_norm
-            and keras.backend.backend() == "tensorflow",
-        )
+        with self._dtype_policy():
+            return deeplab_v3_plus(
+                num_classes,
+                backbone=self.backbone,
+                output_stride=self.output_stride,
+                multi_grid=self.multi_grid or None,
+                auxiliary_head=self.auxiliary_head,
+                weights=self.weights if weights and self.weights != "none" else None,
+                input_shape=input_shape,
+                synchronized=self.sync_batch_norm
+                and keras.backend.backend() == "tensorflow",
+            )
 
     def model(self, student, *, steps_per_epoch, epochs, ignore_class=255):
         """Build and compile the model that `fit` trains.
@@ -198,23 +211,24 @@ class Recipe(Flagged):
             `keras_imas.IMAS`.
         """
         adaptive = self.method == "imas"
-        model = IMAS(
-            student,
-            confidence_threshold=self.confidence_threshold,
-            unlabeled_weight=self.unlabeled_weight_schedule(),
-            ema_decay=self.ema_decay,
-            ema_copy_steps=steps_per_epoch,
-            supervised_only_steps=self.warmup_steps,
-            background_class=None
-            if self.background_class < 0
-            else self.background_class,
-            ignore_class=ignore_class,
-            pairing_group_size=self.pairing_group_size or None,
-            adaptive_intensity=adaptive,
-            adaptive_cutmix=adaptive,
-            hardness_weighting=adaptive,
-            seed=self.seed,
-        )
+        with self._dtype_policy():
+            model = IMAS(
+                student,
+                confidence_threshold=self.confidence_threshold,
+                unlabeled_weight=self.unlabeled_weight_schedule(),
+                ema_decay=self.ema_decay,
+                ema_copy_steps=steps_per_epoch,
+                supervised_only_steps=self.warmup_steps,
+                background_class=None
+                if self.background_class < 0
+                else self.background_class,
+                ignore_class=ignore_class,
+                pairing_group_size=self.pairing_group_size or None,
+                adaptive_intensity=adaptive,
+                adaptive_cutmix=adaptive,
+                hardness_weighting=adaptive,
+                seed=self.seed,
+            )
         loss = None
         if self.ohem_min_kept:
             loss = OHEMCrossentropy(
@@ -224,6 +238,15 @@ class Recipe(Flagged):
             )
         model.compile(self.optimizer(epochs * steps_per_epoch), loss)
         return model
+
+    @contextlib.contextmanager
+    def _dtype_policy(self):
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.precision)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
 
     def optimizer(self, steps):
         """Build the optimizer.
