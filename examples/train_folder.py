@@ -14,13 +14,9 @@ from absl import app  # noqa: E402
 
 from keras_imas.data.sources import Folder  # noqa: E402
 from keras_imas.program import Program  # noqa: E402
-from keras_imas.recipe import Recipe  # noqa: E402
+from keras_imas.recipe import SMALL_DATA  # noqa: E402
 
-# Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.
-RECIPE = Recipe(
-    warmup_steps=500, confidence_threshold=0.9, unlabeled_weight=1.0, weight_decay=1e-4
-)
-main = Program("folder", Folder, RECIPE).main
+main = Program("folder", Folder, SMALL_DATA).main
 
 if __name__ == "__main__":
     app.run(main)

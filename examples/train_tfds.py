@@ -14,13 +14,9 @@ from absl import app  # noqa: E402
 
 from keras_imas.data.sources import TFDS  # noqa: E402
 from keras_imas.program import Program  # noqa: E402
-from keras_imas.recipe import Recipe  # noqa: E402
+from keras_imas.recipe import SMALL_DATA  # noqa: E402
 
-# As for photographs of one's own: see train_folder.py.
-RECIPE = Recipe(
-    warmup_steps=500, confidence_threshold=0.9, unlabeled_weight=1.0, weight_decay=1e-4
-)
-main = Program("tfds", TFDS, RECIPE).main
+main = Program("tfds", TFDS, SMALL_DATA).main
 
 if __name__ == "__main__":
     app.run(main)

@@ -19,9 +19,6 @@ from keras_imas.callbacks import (
 from keras_imas.distribution import check_batch, strategy_scope
 from keras_imas.inference import Predictor, segmenter
 
-# All label maps are read before training, of the images as many of each part as cost
-# seconds; scripts/check_dataset.py --full reads all.
-_PREFLIGHT_IMAGES = 50
 _MAX_WARNINGS = 20
 
 
@@ -126,7 +123,7 @@ def run(
         num_classes,
         ignore_class,
         class_names=class_names,
-        images=_PREFLIGHT_IMAGES,
+        images=data.preflight.SOME_IMAGES,
     )
     for warning in found.warnings[:_MAX_WARNINGS]:
         print(f"Warning: {warning}", file=sys.stderr)

@@ -302,3 +302,9 @@ class Recipe(Flagged):
         if flags.FLAGS["steps"].present and not flags.FLAGS["epochs"].present:
             recipe = dataclasses.replace(recipe, epochs=0)
         return recipe
+
+
+# Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.
+SMALL_DATA = Recipe(
+    warmup_steps=500, confidence_threshold=0.9, unlabeled_weight=1.0, weight_decay=1e-4
+)

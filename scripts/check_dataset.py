@@ -20,7 +20,6 @@ import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-import keras  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 from keras_imas import data  # noqa: E402
@@ -29,8 +28,6 @@ from keras_imas.data.sources import SOURCES  # noqa: E402
 from keras_imas.flagged import define_flags  # noqa: E402
 from keras_imas.recipe import Recipe  # noqa: E402
 
-SOME_IMAGES = 50
-
 FLAGS = flags.FLAGS
 flags.DEFINE_enum(
     "dataset", None, list(SOURCES), "Kind of data set; default: by its layout."
@@ -38,7 +35,8 @@ flags.DEFINE_enum(
 flags.DEFINE_boolean(
     "full",
     True,
-    f"Decode every image, rather than {SOME_IMAGES} of each part as training does.",
+    f"Decode every image, rather than {data.preflight.SOME_IMAGES} of each part as "
+    "training does.",
 )
 flags.DEFINE_string("json", None, "File to write the report to as well.")
 
@@ -55,18 +53,13 @@ def main(argv):
     parts = {name: part for name, part in parts.items() if part is not None}
     names = classes["class_names"]
     if parts:
-        images = None if FLAGS.full else SOME_IMAGES
-        read = [
-            len(p) if p.labeled or FLAGS.full else min(len(p), SOME_IMAGES)
-            for p in map(data.as_examples, parts.values())
-        ]
         found = data.check(
             parts,
             len(names) or None,
             classes["ignore_class"],
             class_names=names,
-            images=images,
-            bar=keras.utils.Progbar(sum(read), unit_name="image"),
+            images=None if FLAGS.full else data.preflight.SOME_IMAGES,
+            verbose=1,
         )
         problems += found.problems
         print_parts(found, classes)

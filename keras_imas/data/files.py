@@ -95,7 +95,7 @@ def mask_problem(path, header, class_table=None):
     """
     if os.path.splitext(path)[1].lower() in (".jpg", ".jpeg"):
         return "is a JPEG, which changes values; a mask must be stored without loss"
-    if header.mode in ("mat", *_IDS) or _by_color(header.mode, class_table):
+    if header.mode in ("mat", *_IDS) or by_color(header.mode, class_table):
         return None
     reason = (
         f"has mode {header.mode!r}, and a mask must have one channel ('L', 'I;16') or "
@@ -136,19 +136,14 @@ def load(paths, plain, class_table=None, *, small_ids=False):
         return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], ids)
 
     kinds = {
-        "image": (decode_image, _pillow_image, tf.uint8, (None, None, 3)),
+        "image": (decode_image, _pillow_image, np.zeros((0, 0, 3), "uint8")),
         "label_map": (
             decode_mask,
             lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
-            ids,
-            (None, None),
+            np.zeros((0, 0), ids.as_numpy_dtype),
         ),
     }
-    kinds = {key: kinds[key] for key in paths}
-    nothing = {
-        key: np.zeros([side or 0 for side in shape], dtype.as_numpy_dtype)
-        for key, (_, _, dtype, shape) in kinds.items()
-    }
+    nothing = {key: kinds[key][2] for key in paths}
 
     def attempt():
         # A data set's errors can be ignored, an operation's can't: what TensorFlow
@@ -171,7 +166,7 @@ def load(paths, plain, class_table=None, *, small_ids=False):
     empty = tf.reduce_any([tf.size(value) == 0 for value in decoded.values()])
     decoded, problem = tf.cond(empty, slowly, lambda: (decoded, tf.constant("")))
     for key, value in decoded.items():
-        decoded[key] = tf.ensure_shape(value, kinds[key][3])
+        decoded[key] = tf.ensure_shape(value, (None, None, *nothing[key].shape[2:]))
     return decoded, problem
 
 
@@ -191,25 +186,21 @@ def read_mask(path, class_table=None):
 
     with Image.open(path) as image:
         image = ImageOps.exif_transpose(image)
-        if _by_color(image.mode, class_table):
+        if by_color(image.mode, class_table):
             return class_table.ids(np.asarray(image.convert("RGB")))
         return np.array(image).astype("int32")
 
 
-def holds_ids(header, class_table=None):
-    """Tells whether a mask's values are the class ids, rather than its colors.
+def by_color(mode, class_table):
+    """Tells whether a mask's colors stand for classes, rather than its values.
 
     Args:
-        header: `Header`.
+        mode: `Header.mode`.
         class_table: `ClassTable` or None.
 
     Returns:
         A boolean.
     """
-    return not _by_color(header.mode, class_table)
-
-
-def _by_color(mode, class_table):
     if class_table is None or not class_table.mask_colors:
         return False
     # Grey is a color too, where the table has nothing but greys.
@@ -227,7 +218,7 @@ def _pillow_image(path):
         return np.asarray(image.convert("RGB"))
 
 
-def _slowly(path, read, dtype, shape):
+def _slowly(path, read, nothing):
     """Reads a file with Pillow; returns a tensor and why it can't be read, or ""."""
     import tensorflow as tf
 
@@ -237,10 +228,9 @@ def _slowly(path, read, dtype, shape):
         try:
             return read(path), b""
         except Exception as error:  # of whatever kind the decoder's library raises
-            nothing = np.zeros([side or 0 for side in shape], dtype.as_numpy_dtype)
             return nothing, f"{path} cannot be read: {error}".encode()
 
-    return tuple(tf.numpy_function(attempt, [path], (dtype, tf.string)))
+    return tuple(tf.numpy_function(attempt, [path], (nothing.dtype, tf.string)))
 
 
 def _read_mat(path):

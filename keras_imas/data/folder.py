@@ -359,7 +359,7 @@ def _read_headers(row, classes, on_bad_image):
     if problem:
         return f"{row['label_map']} {problem}"
     row["plain"]["label_map"] = (
-        mask.plain and mask.mode == "L" and files.holds_ids(mask, classes)
+        mask.plain and mask.mode == "L" and not files.by_color(mask.mode, classes)
     )
     if mask.size != image.size:
         rotation = ""

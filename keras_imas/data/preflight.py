@@ -6,12 +6,16 @@ import itertools
 import re
 from collections import Counter
 
+import keras
 import numpy as np
 
 from keras_imas.data.classes import unlisted_color
 from keras_imas.data.examples import as_examples
-from keras_imas.data.problems import Problem
+from keras_imas.data.problems import Problem, report
+from keras_imas.data.splits import in_both
 
+# Of the images as many of each part as cost seconds: what training checks at its start.
+SOME_IMAGES = 50
 _MAX_NAMED = 5  # files, ids or sizes in one message
 _HELD_OUT = ("validation", "select_on")
 
@@ -59,21 +63,13 @@ class Report:
         """Messages of the problems that may be meant so."""
         return [p.message for p in self.problems if p.severity == "warning"]
 
-    def raise_errors(self, most=10):
-        """Raises what must be solved.
-
-        Args:
-            most: messages to show. Defaults to 10.
+    def raise_errors(self):
+        """Raises what must be solved; the message names up to ten.
 
         Raises:
             ValueError: if there is an error.
         """
-        errors = self.errors
-        if errors:
-            shown = errors[:most]
-            if len(errors) > most:
-                shown.append(f"and {len(errors) - most} more")
-            raise ValueError("Bad examples:\n  " + "\n  ".join(shown))
+        report(ValueError, "Bad examples", self.errors)
 
 
 def check(
@@ -83,7 +79,7 @@ def check(
     *,
     class_names=None,
     images=None,
-    bar=None,
+    verbose=0,
 ):
     """Reads a data set and tells all that is wrong with it.
 
@@ -100,7 +96,7 @@ def check(
         class_names: names of the classes, for messages. Defaults to their ids.
         images: number of images a part to decode, evenly spread; label maps are all
             decoded. Defaults to None: all.
-        bar: `keras.utils.Progbar` that counts examples. Defaults to None.
+        verbose: 1 for a progress bar. Defaults to 0.
 
     Returns:
         `Report`.
@@ -116,6 +112,10 @@ def check(
     """
     parts = {name: as_examples(part) for name, part in parts.items()}
     problems, found, contents = [], {}, {}
+    bar = None
+    if verbose:
+        counts = [_count_read(part, images) for part in parts.values()]
+        bar = keras.utils.Progbar(sum(counts), unit_name="image")
     for name, examples in parts.items():
         part = found[name] = Part(len(examples))
         contents[name] = {}
@@ -167,11 +167,24 @@ def check_labels(examples, num_classes, ignore_class=255):
     check({"examples": examples}, num_classes, ignore_class).raise_errors()
 
 
+def _count_read(examples, images):
+    """Returns how many examples `_read` yields."""
+    return len(examples) if _all_read(examples) else _count_decoded(examples, images)
+
+
+def _count_decoded(examples, images):
+    return len(examples) if images is None else min(images, len(examples))
+
+
+def _all_read(examples):
+    return examples.labeled or not examples.random_access
+
+
 def _read(examples, images):
     """Yields what is known of each example: a dict of NumPy values, or an error."""
     import tensorflow as tf
 
-    count = len(examples) if images is None else min(images, len(examples))
+    count = _count_decoded(examples, images)
     # Evenly spread: every example i for which i·count/size passes a whole number.
     decoded = (np.arange(1, len(examples) + 1) * count) // len(examples)
     decoded = tf.constant(np.diff(decoded, prepend=0) > 0)
@@ -212,7 +225,7 @@ def _read(examples, images):
             (index, *record) if isinstance(record, tuple) else (index, record)
         )
     )
-    if not examples.labeled and examples.random_access:  # no need to read the others
+    if not _all_read(examples):
         records = records.filter(lambda index, *_: decoded[index])
     iterator = records.map(facts, tf.data.AUTOTUNE).as_numpy_iterator()
     while True:
@@ -291,15 +304,13 @@ def _add(example, examples, name, part, contents, allowed):
 
 def _overlap(parts, contents, one, other):
     """Yields what two parts have in common."""
-    key = "files" if parts[one].files and parts[other].files else "names"
-    a, b = (getattr(parts[part], key) or () for part in (one, other))
-    for shared in sorted(set(a) & set(b)):
-        yield Problem(f"`{shared}` is both in {one} and in {other}")
-    same_name = dict(zip(b, parts[other].names or (), strict=False))
-    same_name = {same_name[shared] for shared in set(a) & set(b) if shared in same_name}
+    shared = in_both(parts[one], parts[other])
+    for image in sorted(shared):
+        yield Problem(f"`{image}` is both in {one} and in {other}")
+    said = set(shared.values())
     for content in contents[one].keys() & contents[other].keys():
         first, second = contents[one][content], contents[other][content]
-        if second not in same_name:
+        if second not in said:
             message = f"`{second}` of {other} shows the same as `{first}` of {one}"
             if {one, other} & set(_HELD_OUT):
                 yield Problem(f"{message}: what is held out would leak")

@@ -1,6 +1,8 @@
 """What the programs train on: each kind of data set, its flags, and its parts."""
 
+import abc
 import dataclasses
+import functools
 import glob
 import os
 from pathlib import Path
@@ -15,7 +17,7 @@ from keras_imas.flagged import Flagged, field
 
 
 @dataclasses.dataclass(frozen=True)
-class Source(Flagged):
+class Source(Flagged, abc.ABC):
     """Base of the data sets; each field is a flag of the programs."""
 
     select_on: str = field(
@@ -53,6 +55,7 @@ class Source(Flagged):
                 parts[name] = part and as_examples(part).cached(self.cache)
         return {**parts, **legend}
 
+    @abc.abstractmethod
     def parts(self, seed):
         """List the parts of the data set: see `read`.
 
@@ -62,15 +65,14 @@ class Source(Flagged):
         Returns:
             Dict of `Examples`, or `None`, by name of the part.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def legend(self):
         """Tell what the ids mean: see `read`.
 
         Returns:
             Dict of `class_names`, `colors` and `ignore_class`.
         """
-        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Folder(Source):
                 "`val_images` and `val_masks` go together, and `val` goes with them"
             )
 
+    @functools.cached_property
     def _table(self):
         return (
             read_class_table(self.classes, self.ignore_class) if self.classes else None
@@ -134,7 +137,7 @@ class Folder(Source):
             image_size=self.image_size or None,
             ignore_class=self.ignore_class,
             mask_name=self.mask_name or None,
-            classes=self._table(),
+            classes=self._table,
             on_bad_image=self.on_bad_image,
         )
 
@@ -175,7 +178,7 @@ class Folder(Source):
         }
 
     def legend(self):
-        table = self._table()
+        table = self._table
         names = self.class_names or tuple(map(str, range(self.num_classes)))
         return {
             "class_names": table.names if table else names,
@@ -185,17 +188,46 @@ class Folder(Source):
 
 
 @dataclasses.dataclass(frozen=True)
-class Cityscapes(Source):
-    """Cityscapes in its official directories, or the built-in scenes without it."""
+class Official(Source):
+    """Base of data sets in official directories of training and validation images."""
 
-    data_dir: str = field("", "Directory of leftImg8bit and gtFine.")
+    data_dir: str = field("", "Directory of the data set.")
     labeled_share: float = field(
         1 / 16, "Share of the training images that is labeled, drawn by --seed."
     )
+    labeled: str = field("", "List of labeled images instead.")
+    unlabeled: str = field("", "List of unlabeled images; default: all others.")
+
+    def parts(self, seed):
+        select_on = self.select_on and self._read(names=self.select_on)
+        everything = self._read(labeled=False).names
+        free = splits.rest(everything, select_on.names if select_on else ())
+        labeled = self._read(
+            names=self.labeled or splits.draw(free, self.labeled_share, seed)
+        )
+        unlabeled = self._read(
+            names=self.unlabeled or splits.rest(free, labeled.names), labeled=False
+        )
+        return {
+            "labeled": labeled,
+            "unlabeled": unlabeled,
+            "validation": self._read("val"),
+            "select_on": select_on or None,
+        }
+
+    @abc.abstractmethod
+    def _read(self, split="train", names=None, labeled=True):
+        """List the examples of a split."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cityscapes(Official):
+    """Cityscapes in its official directories, or the built-in scenes without it."""
+
+    data_dir: str = field("", "Directory of leftImg8bit and gtFine.")
     labeled: str = field(
         "", "List of labeled images instead: leftImg8bit names, one a line."
     )
-    unlabeled: str = field("", "List of unlabeled images; default: all others.")
     train_extra: bool = field(
         False, "Take the images of leftImg8bit/train_extra as unlabeled ones too."
     )
@@ -218,26 +250,13 @@ class Cityscapes(Source):
                 "validation": scenes.load(48, seed=2 * seed + 1),
                 "select_on": None,
             }
-        select_on = self.select_on and self._read(names=self.select_on)
-        everything = self._read(labeled=False).names
-        free = splits.rest(everything, select_on.names if select_on else ())
-        labeled = self._read(
-            names=self.labeled or splits.draw(free, self.labeled_share, seed)
-        )
-        unlabeled = self._read(
-            names=self.unlabeled or splits.rest(free, labeled.names), labeled=False
-        )
+        parts = super().parts(seed)
         if self.train_extra:
             extra = self._read("train_extra", labeled=False)
-            names = [f"train/{name}" for name in unlabeled.names]
+            names = [f"train/{name}" for name in parts["unlabeled"].names]
             names += [f"train_extra/{name}" for name in extra.names]
-            unlabeled = self._read("", names, labeled=False)
-        return {
-            "labeled": labeled,
-            "unlabeled": unlabeled,
-            "validation": self._read("val"),
-            "select_on": select_on or None,
-        }
+            parts["unlabeled"] = self._read("", names, labeled=False)
+        return parts
 
     def legend(self):
         return {
@@ -328,15 +347,10 @@ class VOC(Source):
 
 
 @dataclasses.dataclass(frozen=True)
-class CamVid(Source):
+class CamVid(Official):
     """CamVid in the directories of SegNet's tutorial."""
 
     data_dir: str = field("", "Directory of train, trainannot, train.txt, val, ...")
-    labeled_share: float = field(
-        1 / 16, "Share of the training images that is labeled, drawn by --seed."
-    )
-    labeled: str = field("", "List of labeled images instead.")
-    unlabeled: str = field("", "List of unlabeled images; default: all others.")
     image_size: tuple = field((), "Resize images when read: height,width.")
 
     def __post_init__(self):
@@ -352,22 +366,6 @@ class CamVid(Source):
             image_size=self.image_size or None,
             on_bad_image=self.on_bad_image,
         )
-
-    def parts(self, seed):
-        select_on = self.select_on and self._read(names=self.select_on)
-        everything = self._read(labeled=False).names
-        free = splits.rest(everything, select_on.names if select_on else ())
-        labeled = self._read(
-            names=self.labeled or splits.draw(free, self.labeled_share, seed)
-        )
-        return {
-            "labeled": labeled,
-            "unlabeled": self._read(
-                names=self.unlabeled or splits.rest(free, labeled.names), labeled=False
-            ),
-            "validation": self._read("val"),
-            "select_on": select_on or None,
-        }
 
     def legend(self):
         return {

@@ -166,14 +166,30 @@ def check_separate(**parts):
         ValueError: if two parts share images; it names up to ten.
     """
     for (one, a), (other, b) in itertools.combinations(parts.items(), 2):
-        key = "files" if a.files and b.files else "names"
-        shared = set(getattr(a, key) or ()) & set(getattr(b, key) or ())
+        shared = in_both(a, b)
         if shared:
             shown = ", ".join(sorted(shared)[:10])
             raise ValueError(
                 f"{len(shared)} images are both in `{one}` and in `{other}`: {shown}"
                 f"{', ...' if len(shared) > 10 else ''}. Remove them from one of them."
             )
+
+
+def in_both(a, b):
+    """Finds the images that are in two parts, by their files, or else their names.
+
+    Args:
+        a: `Examples`.
+        b: `Examples`.
+
+    Returns:
+        Dict from the file or name of each of them to its name in `b`.
+    """
+    key = "files" if a.files and b.files else "names"
+    ours, theirs = (getattr(part, key) or () for part in (a, b))
+    ours = set(ours)
+    names = zip(theirs, b.names or (), strict=False)
+    return {image: name for image, name in names if image in ours}
 
 
 def _count(size, available):
