@@ -29,7 +29,8 @@ def describe(recipe, model, batches, *, steps, parts, network=None):
     """
     for name, examples in parts.items():
         print(f"{name}: {len(examples):,} images")
-    rates = [float(model.optimizer._learning_rate(at)) for at in (0, steps // 2)]
+    schedule = recipe.optimizer(steps)._learning_rate
+    rates = [float(schedule(at)) for at in (0, steps // 2)]
     print(
         f"learning rate: {rates[0]:.3g} at first, {rates[1]:.3g} after "
         f"{steps // 2:,} steps, 0 after {steps:,}; of the decoder "

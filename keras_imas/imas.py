@@ -606,7 +606,9 @@ class IMAS(keras.Model):
 
     def _update_teacher(self):
         decay = self._teacher_decay()
-        steps = self.optimizer.gradient_accumulation_steps
+        # Under mixed_float16 Keras wraps the optimizer for loss scaling.
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        steps = optimizer.gradient_accumulation_steps
         if steps:  # Between two updates of the student the teacher waits too.
             updated = (self.step + 1) % steps == 0
             decay = ops.where(updated, decay, 1.0)

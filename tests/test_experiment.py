@@ -129,12 +129,13 @@ def test_nothing_to_select_among(tmp_path):
         )
 
 
-def test_a_dry_run_writes_nothing(tmp_path, capsys):
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_dry_run_writes_nothing(precision, tmp_path, capsys):
     network = keras.Sequential(
         [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
     )
     result = experiment.run(
-        RECIPE,
+        dataclasses.replace(RECIPE, precision=precision),
         (IMAGES[:2], LABELS[:2]),
         IMAGES[2:6],
         class_names=["a", "b", "c"],

@@ -1,5 +1,7 @@
 """Mixed precision: the networks compute in 16 bits, the method in 32."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -102,8 +104,16 @@ def test_a_step_that_overflows_is_skipped(trained):
 
 
 def test_accumulation_under_loss_scaling(trained):
+    """The teacher waits for the update there, too."""
     model, logs = trained("mixed_float16", gradient_accumulation_steps=2)
     assert np.isfinite(list(logs.values())).all()
+    weights = []
+    batch = {"labeled": IMAGES}
+    for _ in range(3):
+        weights.append(model.teacher.get_weights()[0])
+        model.fit(batch, LABELS, batch_size=8, epochs=1, verbose=0)
+    moved = [(a != b).any() for a, b in itertools.pairwise(weights)]
+    assert moved == [False, True]
 
 
 def test_small_increments_of_the_teacher_are_not_lost():
