@@ -6,8 +6,12 @@ import pathlib
 # Eager JAX compiles every operation for every shape: most of a JAX run's time.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+# TensorFlow must not be loaded before these. PyTorch's builds for GPUs bring Triton,
+# import it at their first optimizer, and would crash there.
 if importlib.util.find_spec("torch"):
-    import torch  # noqa: F401  TensorFlow must not be loaded before it
+    import torch  # noqa: F401
+if importlib.util.find_spec("triton"):
+    import triton  # noqa: F401
 
 import hypothesis
 import keras
