@@ -6,6 +6,7 @@ import sys
 from absl import app, flags
 
 from keras_imas import experiment
+from keras_imas.data.problems import BadExamples
 from keras_imas.distribution import STRATEGIES
 from keras_imas.flagged import define_flags, given_flags
 from keras_imas.recipe import Recipe
@@ -72,12 +73,15 @@ class Program:
             parts = self.source.from_flags().read(recipe.seed)
         except (ValueError, OSError) as error:
             sys.exit(f"Error: {error}")
-        experiment.run(
-            recipe,
-            **parts,
-            output_dir=output_dir,
-            strategy=values.strategy,
-            settings=given_flags(),
-            dry_run=values.dry_run,
-            verbose=values.verbose,
-        )
+        try:
+            experiment.run(
+                recipe,
+                **parts,
+                output_dir=output_dir,
+                strategy=values.strategy,
+                settings=given_flags(),
+                dry_run=values.dry_run,
+                verbose=values.verbose,
+            )
+        except (BadExamples, OSError) as error:
+            sys.exit(f"Error: {error}")

@@ -42,6 +42,11 @@ flags.DEFINE_string("json", None, "File to write the report to as well.")
 
 
 def main(argv):
+    if FLAGS.json:
+        try:
+            Path(FLAGS.json).open("a", encoding="utf-8").close()
+        except OSError as error:
+            sys.exit(f"Error: the report can't be written: {error}")
     parts, classes, found = {}, {"class_names": (), "ignore_class": 255}, None
     with data.collected() as problems:
         try:
@@ -52,6 +57,12 @@ def main(argv):
             problems.append(Problem(str(error)))
     parts = {name: part for name, part in parts.items() if part is not None}
     names = classes["class_names"]
+    if parts and not names:
+        message = (
+            "ids are not checked, as the number of classes is not known: pass "
+            "--num_classes or --classes"
+        )
+        problems.append(Problem(message, "warning"))
     if parts:
         found = data.check(
             parts,

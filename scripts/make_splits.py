@@ -16,6 +16,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import collections  # noqa: E402
 import fractions  # noqa: E402
 import itertools  # noqa: E402
 import json  # noqa: E402
@@ -85,6 +86,14 @@ flags.register_validator(
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    try:
+        make()
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+
+
+def make():
+    """Draw the splits and write them."""
     sizes = read_sizes()
     names, classes = read()
     groups = FLAGS.group and splits.group_keys(names, FLAGS.group)
@@ -195,6 +204,10 @@ def read_list(path):
         names.append(fields[0] if pair else entry.text)
     if not names:
         raise app.UsageError(f"{path!r} has no names.")
+    counts = collections.Counter(map(stem, names))
+    twice = [name for name in names if counts[stem(name)] > 1]
+    if twice:
+        raise ValueError(f"{path!r} names images more than once: {', '.join(twice)}")
     return names
 
 

@@ -119,6 +119,20 @@ def test_layouts_are_recognized(tmp_path):
     assert "labeled: no image shows class 18 (bicycle)" in output
 
 
+@pytest.mark.full
+def test_parts_are_checked_beside_a_missing_list(photographs):
+    cut(photographs / "train" / "07.png", 0.6)
+    status, output = check(
+        *FLAGS, "--labeled=none.txt", "--json=no/report.json", cwd=photographs
+    )
+    assert status == 1 and "Error: the report can't be written" in output
+    status, output = check(*FLAGS, "--labeled=none.txt", cwd=photographs)
+    assert status == 1 and "names='none.txt', which is not a file" in output
+    assert "train/07.png cannot be read" in output
+    flags = [flag for flag in FLAGS if "num_classes" not in flag]
+    assert "Warning: ids are not checked" in check(*flags, cwd=photographs)[1]
+
+
 def test_what_is_no_data_set(tmp_path):
     status, output = check("nowhere", cwd=tmp_path)
     assert status != 0 and "There is no directory 'nowhere'" in output

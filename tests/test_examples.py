@@ -76,6 +76,7 @@ def test_train_folder_names_what_is_wrong_before_training(photographs):
     process = run("train_folder.py", *FOLDER, *TINY, cwd=photographs)
     assert process.returncode != 0
     assert "`1` of labeled: its label map contains 7" in process.stdout
+    assert "Traceback" not in process.stdout
     assert not (photographs / "runs").exists()
 
 

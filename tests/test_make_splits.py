@@ -25,6 +25,7 @@ def read(folder, split):
 @pytest.fixture
 def listed(tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(NAMES))
+    (tmp_path / "twice.txt").write_text("a.png\nb.png\na.jpg\n")
     return tmp_path
 
 
@@ -123,12 +124,13 @@ LIST = "--names=names.txt"
         ((LIST, "--group=^x"), "finds no group in 32 of 32 names: tour0_000, tour0_"),
         ((LIST, "--masks=."), "--masks needs --images and --num_classes"),
         ((LIST, "--exclude=names.txt"), "It lists all of them"),
+        (("--names=twice.txt",), "images more than once: a.png, a.jpg"),
     ],
 )
 def test_says_what_is_wrong_and_writes_nothing(arguments, message, listed):
     process = run(*arguments, cwd=listed)
     assert process.returncode != 0
-    assert message in process.stdout
+    assert message in process.stdout and "Traceback" not in process.stdout
     assert not (listed / "out").exists()
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import tempfile
 
 import numpy as np
@@ -59,8 +60,11 @@ class _Directory:
 
     def __init__(self, directory, files):
         os.makedirs(directory, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):  # now, rather than hours later
+            pass
         self.directory = directory
         self.files = files
+        self.full = False
 
     def _path(self, index):
         file = os.path.abspath(self.files[index])
@@ -71,12 +75,25 @@ class _Directory:
 
     def get(self, index, default):
         try:
-            return np.load(self._path(index))
-        except (OSError, ValueError, EOFError):  # not there, or not whole
+            with open(self._path(index), "rb") as file:
+                return np.load(file)
+        except Exception:  # not there or not whole, which NumPy says in many ways
             return default
 
     def __setitem__(self, index, image):
-        path = self._path(index)
+        if self.full:
+            return
+        try:
+            self._write(self._path(index), image)
+        except OSError as error:
+            self.full = True
+            print(
+                f"Warning: nothing more is kept in the cache {self.directory!r}, as it "
+                f"can't be written: {error}",
+                file=sys.stderr,
+            )
+
+    def _write(self, path, image):
         with tempfile.NamedTemporaryFile(dir=self.directory, delete=False) as file:
             try:
                 np.save(file, image)

@@ -67,4 +67,4 @@ def read(data_dir, split="train", names=None, *, labeled=True, **options):
     if names is None and (data_dir / f"{split}.txt").is_file():
         names = data_dir / f"{split}.txt"
     masks = data_dir / f"{split}annot" if labeled else None
-    return from_folder(data_dir / split, masks, names, **options)
+    return from_folder(data_dir / split, masks, names, listed_masks=False, **options)

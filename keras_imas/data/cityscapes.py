@@ -70,7 +70,8 @@ def read(data_dir, split="train", names=None, *, labeled=True, on_bad_image="err
         split: "train", "val", "test" or "train_extra", or "" for all of them, whose
             names then begin with the split. Defaults to "train".
         names: names to take, such as "aachen/aachen_000000_000019_leftImg8bit": a list,
-            or the path of a text file with one a line. Defaults to None: all.
+            or the path of a text file with one a line; masks that lines name besides
+            are not heeded. Defaults to None: all.
         labeled: whether to read label maps: `*_gtFine_labelTrainIds.png` where they
             exist, else `*_gtFine_labelIds.png`, mapped. Defaults to True.
         on_bad_image: as in `from_folder`.
@@ -105,6 +106,7 @@ def read(data_dir, split="train", names=None, *, labeled=True, on_bad_image="err
         masks,
         names,
         mask_name=mask_name,
+        listed_masks=False,
         label_table=table,
         on_bad_image=on_bad_image,
     )

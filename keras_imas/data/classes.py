@@ -2,8 +2,11 @@
 
 import csv
 import dataclasses
+from collections import Counter
 
 import numpy as np
+
+from keras_imas.data.lists import read_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +77,9 @@ def read_class_table(path, ignore_class=255):
             `id` (without it the first row is class 0), `r`, `g` and `b` (without them
             masks hold ids). Rows may share an id: the first names it. The row of
             `ignore_class` may tell its color.
-        ignore_class: id of pixels without label. Defaults to 255.
+        ignore_class: id of pixels without label; the classes that count are then the
+            other ids, so that it is either above them all or in a row of its own.
+            Defaults to 255.
 
     Returns:
         `ClassTable`.
@@ -83,22 +88,36 @@ def read_class_table(path, ignore_class=255):
         FileNotFoundError: if there is no such file.
         ValueError: if something in it can't be; the message names the line.
     """
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        text = file.read()
+    text = read_text(path)
     first = text.splitlines()[0] if text.strip() else ""
     delimiter = max(",;\t", key=first.count)
-    rows = csv.DictReader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
-    columns = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
+    reader = csv.DictReader(
+        text.splitlines(), delimiter=delimiter, skipinitialspace=True
+    )
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ValueError(
+            f"{str(path)!r}, line {reader.line_num + 1}, is no CSV: {error}"
+        ) from None
+    header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    columns = dict(zip(header, reader.fieldnames or (), strict=True))
     has_colors = columns.keys() >= {"r", "g", "b"}
     if "name" not in columns or (columns.keys() & {"r", "g", "b"} and not has_colors):
         raise ValueError(
             f"The first line of {str(path)!r} must name the columns: name, and also id "
             f"and r,g,b where they are known. Received: {first!r}"
         )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"The first line of {str(path)!r} must name each column once. More than "
+            f"once: {', '.join(map(repr, twice))}"
+        )
 
     names, colors, mask_colors = {}, {}, {}
-    for index, row in enumerate(rows):
-        where = f"{str(path)!r}, line {rows.line_num}"
+    for index, (line, row) in enumerate(rows):
+        where = f"{str(path)!r}, line {line}"
 
         def number(column, highest, row=row, where=where):
             value = (row[columns[column]] or "").strip()
@@ -110,7 +129,10 @@ def read_class_table(path, ignore_class=255):
             return int(value)
 
         class_id = number("id", 65535) if "id" in columns else index
-        names.setdefault(class_id, (row[columns["name"]] or "").strip())
+        name = (row[columns["name"]] or "").strip()
+        if not name:
+            raise ValueError(f"{where}: the class has no name")
+        names.setdefault(class_id, name)
         if has_colors:
             color = tuple(number(channel, 255) for channel in "rgb")
             if mask_colors.setdefault(color, class_id) != class_id:
@@ -122,6 +144,11 @@ def read_class_table(path, ignore_class=255):
         raise ValueError(
             f"The ids in {str(path)!r} must be 0, 1, 2, ... without a gap, and "
             f"ignore_class={ignore_class} besides. Received: {sorted(names)}"
+        )
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{str(path)!r} gives two ids the same name: {', '.join(map(repr, twice))}"
         )
     in_order = range(len(names))
     return ClassTable(

@@ -11,6 +11,10 @@ MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat")
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 swap height and width
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _COLORS = ("RGB", "RGBA", "P")
+# Where a PNG has something that may tell how to rotate it, and how far from its ends
+# that is looked for: what comes after the pixels is not known once it is open.
+_PNG_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
+_PNG_ENDS = 1 << 16
 _IDS = ("1", "L", "P", "I", *_SIXTEEN_BIT)
 
 
@@ -21,14 +25,20 @@ class Header:
     Attributes:
         size: `(height, width)` as shown, rotated as EXIF has it.
         mode: Pillow's mode, or "mat" for a file of MATLAB.
+        form: Pillow's name of the file's format, by its content.
+        lossy: whether the format is known to change values.
+        stretched: whether it has grey of 2 or 4 bits, which Pillow stretches to 8.
         plain: whether TensorFlow decodes it as Pillow does, and faster.
         rotated: whether EXIF rotates or mirrors it.
     """
 
     size: tuple
     mode: str
-    plain: bool
-    rotated: bool
+    form: str = "mat"
+    lossy: bool = False
+    stretched: bool = False
+    plain: bool = False
+    rotated: bool = False
 
 
 def read_header(path):
@@ -45,16 +55,16 @@ def read_header(path):
         ValueError: if there are too many pixels, or a MATLAB file without label map.
     """
     if os.path.splitext(path)[1].lower() == ".mat":
-        return Header(_read_mat(path).shape, "mat", False, False)
+        return Header(_read_mat(path).shape, "mat")
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            height, width = image.height, image.width
             mode, form = image.mode, image.format
-            # For a PNG without EXIF so far, Pillow would decode all of it to look on.
-            known = form != "PNG" or "exif" in image.info
-            orientation = image.getexif().get(_ORIENTATION, 1) if known else 1
+            orientation = _orientation(image)
+            height, width = _stored_size(image)
+            lossy = form in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
+            stretched = bool(image.tile) and image.tile[0][3] in ("L;2", "L;4")
     except Image.DecompressionBombError as error:
         raise ValueError(f"{error} (raise PIL.Image.MAX_IMAGE_PIXELS)") from None
     plain = orientation == 1 and (
@@ -62,7 +72,7 @@ def read_header(path):
         or (form == "JPEG" and mode in ("L", "RGB"))
     )
     size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
-    return Header(size, mode, plain, orientation != 1)
+    return Header(size, mode, form, lossy, stretched, plain, orientation != 1)
 
 
 def image_problem(header):
@@ -82,20 +92,30 @@ def image_problem(header):
     return None
 
 
-def mask_problem(path, header, class_table=None):
+def mask_problem(header, class_table=None):
     """Tells why a file can't serve as a mask.
 
     Args:
-        path: path of the file.
         header: `Header`.
         class_table: `ClassTable` or None.
 
     Returns:
         The reason, or None.
     """
-    if os.path.splitext(path)[1].lower() in (".jpg", ".jpeg"):
+    if header.lossy:
         return "is a JPEG, which changes values; a mask must be stored without loss"
-    if header.mode in ("mat", *_IDS) or by_color(header.mode, class_table):
+    if by_color(header.mode, class_table):
+        return None
+    if header.stretched:
+        return (
+            "has 2 or 4 bits of grey, which are read as shades from 0 to 255; save it "
+            "with 8 bits"
+        )
+    if header.form == "GIF":
+        return (
+            "is a GIF, whose palette is numbered anew when it is saved; save it as PNG"
+        )
+    if header.mode in ("mat", *_IDS):
         return None
     reason = (
         f"has mode {header.mode!r}, and a mask must have one channel ('L', 'I;16') or "
@@ -181,11 +201,11 @@ def read_mask(path, class_table=None):
         `(H, W)` int32 array. A color that the table does not list is a negative number.
     """
     if os.path.splitext(path)[1].lower() == ".mat":
-        return _read_mat(path).astype("int32")
-    from PIL import Image, ImageOps
+        return _read_mat(path)
+    from PIL import Image
 
     with Image.open(path) as image:
-        image = ImageOps.exif_transpose(image)
+        image = _upright(image)
         if by_color(image.mode, class_table):
             return class_table.ids(np.asarray(image.convert("RGB")))
         return np.array(image).astype("int32")
@@ -208,14 +228,45 @@ def by_color(mode, class_table):
 
 
 def _pillow_image(path):
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with Image.open(path) as image:
-        image = ImageOps.exif_transpose(image)
+        image = _upright(image)
         if image.mode in _SIXTEEN_BIT:
             grey = (np.asarray(image).astype("uint16") >> 8).astype("uint8")
             return np.repeat(grey[..., None], 3, axis=-1)
         return np.asarray(image.convert("RGB"))
+
+
+def _orientation(image):
+    """Returns how EXIF or XMP has an image shown: 1 to 8."""
+    if image.format == "PNG":
+        # Without EXIF so far, Pillow would decode all of it to look on.
+        with open(image.filename, "rb") as file:
+            ends = file.read(_PNG_ENDS)
+            file.seek(max(os.path.getsize(image.filename) - _PNG_ENDS, 0))
+            ends += file.read()
+        if not any(mark in ends for mark in _PNG_MARKS):
+            return 1
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # of whatever kind; viewers show what is damaged as it is stored
+        return 1
+
+
+def _upright(image):
+    """Returns an image as EXIF has it shown."""
+    from PIL import ImageOps
+
+    image.load()
+    return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
+
+
+def _stored_size(image):
+    """Returns the `(height, width)` of the pixels in the file."""
+    if image.format == "TIFF":  # its size is that of what is shown
+        return image.tag_v2[257], image.tag_v2[256]
+    return image.height, image.width
 
 
 def _slowly(path, read, nothing):
@@ -242,7 +293,13 @@ def _read_mat(path):
             "reading MATLAB files needs SciPy: pip install scipy"
         ) from None
     try:
-        label_map = loadmat(path)["GTcls"]["Segmentation"][0, 0]
-    except (KeyError, ValueError, IndexError, NotImplementedError, TypeError) as error:
+        label_map = np.asarray(loadmat(path)["GTcls"]["Segmentation"][0, 0])
+        whole = label_map.astype("int32")
+    except Exception as error:  # of whatever kind SciPy raises
         raise ValueError(f"no label map GTcls.Segmentation ({error!r})") from None
-    return np.asarray(label_map)
+    if label_map.ndim != 2 or (whole != label_map).any():
+        raise ValueError(
+            "GTcls.Segmentation must hold whole numbers, height by width. Received: "
+            f"shape={label_map.shape}, dtype={label_map.dtype}"
+        )
+    return whole

@@ -1,10 +1,9 @@
 """Examples from image files."""
 
 import concurrent.futures
-import glob
 import os
 from collections import Counter
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from keras_imas.data.examples import Examples
 from keras_imas.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES
 from keras_imas.data.lists import Entry, below, read_list
 from keras_imas.data.preflight import check_labels
-from keras_imas.data.problems import report
-
-# Images among the masks are found too, to tell why they don't serve.
-_ANY_SUFFIX = MASK_SUFFIXES + IMAGE_SUFFIXES
+from keras_imas.data.problems import go_on, report
+from keras_imas.data.tree import Tree
 
 
 def from_folder(
@@ -25,10 +22,12 @@ def from_folder(
     masks=None,
     names=None,
     *,
+    labeled=True,
     image_size=None,
     ignore_class=255,
     num_classes=None,
     mask_name=None,
+    listed_masks=True,
     label_table=None,
     classes=None,
     on_bad_image="error",
@@ -41,16 +40,18 @@ def from_folder(
     Args:
         images: directory of images: PNG, JPEG, BMP, GIF, TIFF or WebP, with 8 or 16
             bits, in grey or color; alpha is left out, and what EXIF rotates is rotated.
-            Or a pattern such as "photos/*/night_*.jpg".
+            Or a pattern such as "photos/*/night_*.jpg". What is hidden is left out, and
+            what is a mask: `masks` may be the same folder, or one in it.
         masks: directory of masks, or None for unlabeled images. The mask of
             "city/a.jpg" is "city/a.png": one channel of 8 or 16 bits or a palette, a
             class id a pixel, or colors that `classes` lists; as large as the image.
-            BMP, GIF, TIFF, lossless WebP and SBD's .mat serve too. Of several
-            directories, in a list, the first that has an image's mask counts.
+            BMP, TIFF, lossless WebP, SBD's .mat and, for colors, GIF serve too. Of
+            several directories, in a list, the first that has an image's mask counts.
         names: path of a text file, or a list of names, or None for every image in the
             folder and below, sorted. A name is a path relative to `images`, with or
             without suffix; what a list has before the folder's own name is dropped. A
             line may hold the mask's path too, after a tab, comma, semicolon or space.
+        labeled: whether to read masks, if there are any. Defaults to True.
         image_size: `(height, width)` to resize to when read (images bilinear and
             antialiased, masks nearest), or None for the size of the file.
         ignore_class: the id that `num_classes` does not count. Defaults to 255.
@@ -59,6 +60,8 @@ def from_folder(
         mask_name: pattern such as "{}_L.png", or a function, that makes of a name
             without suffix the path of its mask below `masks`. Defaults to the same
             name with any suffix that masks have.
+        listed_masks: whether a mask that a line names counts, and not the one that
+            `mask_name` makes. Defaults to True.
         label_table: class ids, one for each value in the masks, or None if the masks
             hold class ids.
         classes: `keras_imas.data.ClassTable`, or the path of its CSV file, whose colors
@@ -86,65 +89,21 @@ def from_folder(
     """
     import tensorflow as tf
 
-    if isinstance(classes, str | os.PathLike):
-        classes = read_class_table(classes, ignore_class)
-    images, pattern = _split_pattern(images)
-    images = _directory("images", images)
-    image_index = _index(images, IMAGE_SUFFIXES, pattern)
-    if masks is not None:
-        mask_folders = _mask_folders(masks)
-        mask_name = _mask_name(mask_name)
-    entries, origin = _entries(images / pattern if pattern else images, names)
-    if names is None:
-        entries = [Entry(name) for found in image_index.values() for name in found]
-        entries.sort(key=lambda entry: entry.text)
-    if not entries:
-        raise ValueError(f"{origin} names no images ({', '.join(IMAGE_SUFFIXES)}).")
-
-    found, missing = [], []
-    for entry in entries:
-        fields = [entry.text]
-        image = _locate(images, image_index, entry.text, IMAGE_SUFFIXES)
-        if image is None:
-            fields = entry.fields()
-            image = _locate(images, image_index, fields[0], IMAGE_SUFFIXES)
-        if image is None or len(fields) > 2:
-            missing.append(_why_not(images, image, fields, entry))
-            continue
-        row = {"entry": entry, "name": _stem(image), "image": images / image}
-        if masks is not None:
-            wanted = fields[1] if len(fields) == 2 else mask_name(row["name"])
-            row["label_map"] = _find_mask(mask_folders, wanted)
-            if row["label_map"] is None:
-                expected = _expected(mask_folders[0][0], wanted, MASK_SUFFIXES)
-                missing.append(f"no mask {expected} of {images / image}{_at(entry)}")
-                continue
-        found.append(row)
-    report(FileNotFoundError, f"{origin} has examples that can't be used", missing)
-
-    counts = Counter(row["name"] for row in found)
-    twice = [str(row["entry"]) for row in found if counts[row["name"]] > 1]
-    report(ValueError, f"{origin} has names more than once", twice)
-    found = list({row["name"]: row for row in found}.values())
-
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        bad = list(
-            pool.map(lambda row: _read_headers(row, classes, on_bad_image), found)
-        )
-    unusable = [
-        f"{problem}{_at(row['entry'])}"
-        for row, problem in zip(found, bad, strict=True)
-        if problem
-    ]
-    report(ValueError, f"{origin} has examples that can't be used", unusable)
-    found = [row for row, problem in zip(found, bad, strict=True) if not problem]
-    if not found:
-        raise ValueError(f"{origin} has no example that can be used.")
+    found = []
+    with go_on():
+        if isinstance(classes, str | os.PathLike):
+            classes = read_class_table(classes, ignore_class)
+        tree = Tree("images", images, IMAGE_SUFFIXES)
+        folders = _Masks(masks, mask_name, tree) if masks is not None else None
+        labeled = labeled and folders is not None
+        entries, origin = _entries(tree, names)
+        found = _find(entries, origin, tree, folders if labeled else None, listed_masks)
+        found = _usable(found, origin, classes, on_bad_image)
+    labeled = labeled and masks is not None
 
     columns = {
-        key: tf.constant([os.fspath(row[key]) for row in found])
-        for key in ("name", "image", "label_map")
-        if key in found[0]
+        key: tf.constant([os.fspath(row[key]) for row in found], tf.string)
+        for key in ("name", "image", *(["label_map"] if labeled else ()))
     }
     plain = {
         key: [row.get("plain", {}).get(key, False) for row in found]
@@ -170,7 +129,7 @@ def from_folder(
         records=tf.data.Dataset.range(len(found)),
         load=load,
         size=len(found),
-        labeled=masks is not None,
+        labeled=labeled,
         names=tuple(row["name"] for row in found),
         files=tuple(str(row["image"]) for row in found),
         image_size=None if image_size is None else tuple(image_size),
@@ -193,10 +152,9 @@ def with_masks(images, masks, mask_name=None):
     Returns:
         List of names, sorted.
     """
-    images, pattern = _split_pattern(images)
-    names = sorted(_index(_directory("images", images), IMAGE_SUFFIXES, pattern))
-    mask_folders, mask_name = _mask_folders(masks), _mask_name(mask_name)
-    return [name for name in names if _find_mask(mask_folders, mask_name(name))]
+    tree = Tree("images", images, IMAGE_SUFFIXES)
+    folders = _Masks(masks, mask_name, tree)
+    return [name for name in map(_stem, tree) if folders.find(name) is not None]
 
 
 def look_up(label_table, label_map):
@@ -217,75 +175,123 @@ def look_up(label_table, label_map):
     return tf.where(known, ids, label_map)
 
 
-def _split_pattern(images):
-    """Returns a folder and the pattern below it, or None."""
-    path = Path(images)
-    if os.path.isdir(path) or not glob.has_magic(str(path)):
-        return path, None
-    fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
-    return Path(*path.parts[:fixed]), "/".join(path.parts[fixed:])
+class _Masks:
+    """Where the masks of images are found, and that they are no images themselves."""
+
+    def __init__(self, folders, name, images):
+        folders = [folders] if isinstance(folders, str | os.PathLike) else folders
+        # Images among the masks are found too, to tell why they don't serve.
+        self.trees = [
+            Tree("masks", folder, MASK_SUFFIXES, IMAGE_SUFFIXES) for folder in folders
+        ]
+        self.name = _mask_name(name)
+        for tree in self.trees:
+            _part(images, tree, self.name)
+
+    def find(self, name):
+        """Returns the path of the mask of a name without suffix, or None."""
+        return self._first(Tree.find, self.name(name))
+
+    def find_listed(self, text):
+        """Returns the path of the mask that a list names, or None."""
+        return self._first(Tree.find_listed, text)
+
+    def expected(self, name):
+        return self.trees[0].expected(self.name(name))
+
+    def _first(self, find, name):
+        for tree in self.trees:
+            path = find(tree, name)
+            if path is not None:
+                return tree.folder / path
+        return None
 
 
-def _directory(argument, path):
-    if not os.path.isdir(path):
-        raise FileNotFoundError(
-            f"`{argument}` must be a directory. Received: {argument}={str(path)!r}, "
-            f"which {'is not one' if os.path.exists(path) else 'does not exist'}."
-        )
-    return Path(path)
-
-
-def _index(folder, suffixes, pattern=None):
-    """Returns a dict from path without suffix to the files' paths, from `folder`."""
-    if pattern is not None:
-        paths = glob.glob(pattern, root_dir=folder, recursive=True)
-    else:
-        paths = _walk(folder)
-    index = {}
-    for path in paths:
-        stem, suffix = os.path.splitext(path)
-        # "._name.png" is what macOS writes beside "name.png" on foreign disks.
-        hidden = os.path.basename(stem).startswith(".")
-        if suffix.lower() in suffixes and not hidden:
-            stem, path = (text.replace(os.sep, "/") for text in (stem, path))
-            index.setdefault(stem, []).append(path)
-    return index
-
-
-def _walk(folder):
-    visited = set()
-    for directory, subdirectories, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(directory)
-        if real in visited:  # a link to a folder above
-            subdirectories.clear()
+def _part(images, masks, mask_name):
+    """Leaves masks out of the images, and images out of the masks."""
+    to_masks = os.path.relpath(*map(os.path.realpath, (masks.folder, images.folder)))
+    inside = {
+        path: os.path.normpath(os.path.join(to_masks, path)).replace(os.sep, "/")
+        for path in masks
+    }
+    if to_masks.split(os.sep)[0] not in (".", ".."):
+        images.leave_out(inside.values())
+        return
+    own = {}  # the mask of an image, as a path below the images
+    for image in images:
+        try:
+            mask = masks.find(mask_name(_stem(image)))
+        except ValueError:  # it is said where the mask is needed
             continue
-        visited.add(real)
-        relative = os.path.relpath(directory, folder)
-        yield from (os.path.normpath(os.path.join(relative, name)) for name in names)
+        if mask is not None and inside[mask] != image:
+            own[mask] = inside[mask]
+    images.leave_out(own.values())
+    remaining = set(images)
+    masks.leave_out(path for path in inside if inside[path] in remaining)
 
 
-def _entries(images, names):
+def _entries(tree, names):
     """Returns entries, and where they are from."""
     if names is None:
-        return [], f"Folder {str(images)!r}"
-    if isinstance(names, str | os.PathLike):
-        return read_list(names), f"List {str(names)!r}"
-    return [Entry(str(name)) for name in names], "`names`"
+        entries, origin = [Entry(path) for path in tree], f"Folder {str(tree.where)!r}"
+    elif isinstance(names, str | os.PathLike):
+        entries, origin = read_list(names), f"List {str(names)!r}"
+    else:
+        entries, origin = [Entry(str(name)) for name in names], "`names`"
+    if not entries:
+        raise ValueError(f"{origin} names no images ({', '.join(IMAGE_SUFFIXES)}).")
+    return entries, origin
 
 
-def _mask_folders(masks):
-    """Returns pairs of a folder and its index."""
-    masks = [masks] if isinstance(masks, str | os.PathLike) else masks
-    folders = [_directory("masks", folder) for folder in masks]
-    return [(folder, _index(folder, _ANY_SUFFIX)) for folder in folders]
+def _find(entries, origin, tree, masks, listed_masks):
+    """Returns a row for each entry whose files are there: their paths and its name."""
+    found, wrong = [], []
+    for entry in entries:
+        try:
+            image, listed = _image_and_mask(entry, tree, masks is None)
+            row = {"entry": entry, "name": _stem(image), "image": tree.folder / image}
+            if masks is not None:
+                if listed is not None and listed_masks:
+                    mask = masks.find_listed(listed)
+                    expected = masks.trees[0].expected(listed)
+                else:
+                    mask = masks.find(row["name"])
+                    expected = masks.expected(row["name"])
+                if mask is None:
+                    raise ValueError(f"no mask {expected} of {row['image']}")
+                row["label_map"] = mask
+        except ValueError as error:
+            wrong.append(f"{error}{_at(entry)}")
+        else:
+            found.append(row)
+    report(FileNotFoundError, f"{origin} has examples that can't be used", wrong)
+
+    counts = Counter(row["name"] for row in found)
+    twice = [str(row["entry"]) for row in found if counts[row["name"]] > 1]
+    report(ValueError, f"{origin} has names more than once", twice)
+    return list({row["name"]: row for row in found}.values())
 
 
-def _find_mask(mask_folders, name):
-    for folder, index in mask_folders:
-        path = _locate(folder, index, name, _ANY_SUFFIX)
-        if path is not None:
-            return folder / path
-    return None
+def _image_and_mask(entry, tree, unlabeled):
+    """Returns the image of an entry below the tree, and the mask it names, or None."""
+    image = tree.find_listed(entry.text)
+    if image is not None:
+        return image, None
+    fields = entry.fields()
+    if not 1 <= len(fields) <= 2:
+        raise ValueError(
+            f"{entry.text} has {len(fields)} fields, and a line holds a name, or an "
+            "image and its mask"
+        )
+    suffixes = [PurePosixPath(field).suffix.lower() for field in fields]
+    if unlabeled and len(fields) == 2 and suffixes[1] and not suffixes[0]:
+        fields = [entry.text]  # a name with a space in it, and no pair
+    image = tree.find_listed(fields[0])
+    if image is None:
+        if not below(tree.folder, fields[0]):
+            raise ValueError(f"{entry.text} is not inside {tree.folder}")
+        raise ValueError(f"no file {tree.expected(fields[0])}")
+    return image, fields[1] if len(fields) == 2 else None
 
 
 def _stem(name):
@@ -296,49 +302,68 @@ def _stem(name):
 def _mask_name(pattern):
     if pattern is None:
         return lambda name: name
-    return pattern.format if isinstance(pattern, str) else pattern
-
-
-def _locate(folder, index, name, suffixes):
-    """Returns the file of a name, as a path relative to the folder, or None."""
-    for relative in below(folder, name):
-        stem, suffix = os.path.splitext(relative)
-        if suffix.lower() not in suffixes:
-            candidates = index.get(relative, ())
-            if candidates:  # the order of the suffixes, where there are several
-                return min(candidates, key=_suffix_order(suffixes))
-        elif relative in index.get(stem, ()):
-            return relative
-    return None
-
-
-def _suffix_order(suffixes):
-    return lambda path: suffixes.index(os.path.splitext(path)[1].lower())
-
-
-def _expected(folder, name, suffixes):
-    has_suffix = os.path.splitext(name)[1].lower() in suffixes
-    return folder / (name if has_suffix else f"{name}{{{','.join(suffixes)}}}")
-
-
-def _why_not(images, image, fields, entry):
-    if len(fields) > 2:
-        return (
-            f"{entry} has {len(fields)} fields, and a line holds a name, or an image "
-            "and its mask"
+    if not isinstance(pattern, str):
+        return pattern
+    try:
+        made = [pattern.format(name) for name in ("a", "b")]
+    except (LookupError, ValueError, AttributeError):
+        made = ["", ""]
+    if made[0] == made[1]:
+        raise ValueError(
+            "`mask_name` must have {} where the image's name comes, such as {}_L.png. "
+            f"Received: mask_name={pattern!r}"
         )
-    if not below(images, fields[0]):
-        return f"{entry} is not inside {images}"
-    return f"no file {_expected(images, fields[0], IMAGE_SUFFIXES)}{_at(entry)}"
+    return pattern.format
 
 
 def _at(entry):
     return "" if entry.line is None else f" (line {entry.line})"
 
 
+def _usable(found, origin, classes, on_bad_image):
+    """Returns the rows whose headers tell nothing against them."""
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        bad = list(
+            pool.map(lambda row: _read_headers(row, classes, on_bad_image), found)
+        )
+    unusable = [
+        f"{problem}{_at(row['entry'])}"
+        for row, problem in zip(found, bad, strict=True)
+        if problem
+    ]
+    report(ValueError, f"{origin} has examples that can't be used", unusable)
+    found = [row for row, problem in zip(found, bad, strict=True) if not problem]
+    report(ValueError, origin, list(_mixed(found)))
+    if not found:
+        raise ValueError(f"{origin} has no example that can be used.")
+    return found
+
+
+def _mixed(found):
+    """Yields what tells that masks don't all mean the same by a value."""
+    kinds = {}
+    for row in found:
+        if "mask_kind" in row:
+            kinds.setdefault(row["mask_kind"], row["label_map"])
+    if kinds.keys() >= {"colors", "ids"}:
+        yield (
+            f"{kinds['colors']} has colors of the table, and {kinds['ids']} is grey: "
+            "save all masks in one way"
+        )
+    if kinds.keys() >= {"ids", "bits"}:
+        yield (
+            f"{kinds['bits']} has 1 bit a pixel, and {kinds['ids']} more, so that "
+            "nobody knows whether its 1 means 1 or 255: save all masks with 8 bits"
+        )
+
+
 def _read_headers(row, classes, on_bad_image):
     """Adds to a row what the headers of its files tell; returns a problem or None."""
     headers = {}
+    try:
+        str(row["image"]).encode()
+    except UnicodeEncodeError:
+        return f"{os.fsencode(row['image'])!r} is no name in UTF-8: rename the file"
     for key in ("image", "label_map"):
         if key in row:
             try:
@@ -355,12 +380,14 @@ def _read_headers(row, classes, on_bad_image):
     if "label_map" not in row:
         return None
     mask = headers["label_map"]
-    problem = files.mask_problem(row["label_map"], mask, classes)
+    problem = files.mask_problem(mask, classes)
+    if os.path.samefile(row["image"], row["label_map"]):
+        problem = "is given as its own mask"
     if problem:
         return f"{row['label_map']} {problem}"
-    row["plain"]["label_map"] = (
-        mask.plain and mask.mode == "L" and not files.by_color(mask.mode, classes)
-    )
+    by_color = files.by_color(mask.mode, classes)
+    row["plain"]["label_map"] = mask.plain and mask.mode == "L" and not by_color
+    row["mask_kind"] = "colors" if by_color else "bits" if mask.mode == "1" else "ids"
     if mask.size != image.size:
         rotation = ""
         if image.rotated:

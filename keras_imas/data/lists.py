@@ -1,8 +1,9 @@
 """List files, which name the images of a part of a data set."""
 
+import codecs
+import csv
 import dataclasses
 import os
-import re
 from pathlib import Path, PurePosixPath
 
 
@@ -25,7 +26,8 @@ class Entry:
         """Returns the line's fields, whichever way they are separated.
 
         Returns:
-            List of strings: parted by tab, comma or semicolon, else by white space.
+            List of strings: parted by tab, comma or semicolon, else by space; in
+            double quotes a separator is part of a name.
 
         Example:
             >>> Entry("train/a b.jpg, masks/a b.png").fields()
@@ -33,8 +35,34 @@ class Entry:
             >>> Entry("2007_000032 2007_000032").fields()
             ['2007_000032', '2007_000032']
         """
-        parted = re.split(r"\s*[\t,;]\s*", self.text)
-        return parted if len(parted) > 1 else self.text.split()
+        separator = next((mark for mark in "\t,;" if mark in self.text), " ")
+        line = csv.reader([self.text], delimiter=separator, skipinitialspace=True)
+        fields = [field.strip() for field in next(line)]
+        while fields and not fields[-1]:
+            fields.pop()
+        return fields
+
+
+def read_text(path):
+    """Reads a text file in UTF-8, or in UTF-16 as its first bytes tell.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        String.
+
+    Raises:
+        ValueError: if it is not a text file.
+    """
+    content = Path(path).read_bytes()
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{str(path)!r} is not a text file in UTF-8: {error}"
+        ) from None
 
 
 def read_list(path):
@@ -55,10 +83,7 @@ def read_list(path):
             "`names` must be a text file with one name a line, or a list of names. "
             f"Received: names={str(path)!r}, which is not a file."
         )
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is not a text file: {error}") from None
+    lines = read_text(path).splitlines()
     return [
         Entry(line.strip(), number)
         for number, line in enumerate(lines, start=1)

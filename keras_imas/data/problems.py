@@ -8,6 +8,10 @@ _MAX_SHOWN = 10
 _collected = contextvars.ContextVar("collected", default=None)
 
 
+class BadExamples(ValueError):
+    """Images or label maps that can't be trained on; the message names them."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """Something that is wrong with a data set.
@@ -42,6 +46,21 @@ def collected():
         yield problems
     finally:
         _collected.reset(token)
+
+
+@contextlib.contextmanager
+def go_on():
+    """Collects an error that is raised inside, where problems are collected.
+
+    Elsewhere it is raised.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        problems = _collected.get()
+        if problems is None:
+            raise
+        problems.append(Problem(str(error)))
 
 
 def report(error, where, messages, severity="error"):

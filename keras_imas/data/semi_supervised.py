@@ -8,6 +8,7 @@ import numpy as np
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
 from keras_imas.data.examples import as_examples
+from keras_imas.data.problems import BadExamples
 from keras_imas.data.splits import check_separate
 from keras_imas.imagenet import MEAN_COLOR
 
@@ -321,7 +322,7 @@ def _require_batch(argument, examples, batch_size):
     if batch_size < 1:
         raise ValueError(f"A batch must have an image. Received: {batch_size}")
     if len(examples) < batch_size:
-        raise ValueError(
+        raise BadExamples(
             f"`{argument}` has {len(examples)} images, fewer than a batch takes "
             f"({batch_size}). Reduce the batch size or add images."
         )

@@ -104,6 +104,10 @@ class Folder(Source):
     def __post_init__(self):
         if not (self.images and self.masks):
             raise ValueError("`images` and `masks` are needed: folders of either")
+        if self.num_classes < 0:
+            raise ValueError(
+                f"`num_classes` must be 1 or more. Received: {self.num_classes}"
+            )
         if self.classes and self.num_classes:
             raise ValueError("Only one of `num_classes` and `classes` is needed")
         if self.class_names and len(self.class_names) != self.num_classes:
@@ -129,11 +133,12 @@ class Folder(Source):
             read_class_table(self.classes, self.ignore_class) if self.classes else None
         )
 
-    def _read(self, images, masks=None, names=None):
+    def _read(self, images, masks=None, names=None, labeled=True):
         return from_folder(
             images,
             masks,
             names or None,
+            labeled=labeled,
             image_size=self.image_size or None,
             ignore_class=self.ignore_class,
             mask_name=self.mask_name or None,
@@ -156,23 +161,27 @@ class Folder(Source):
             )
         labeled = self._read(self.images, self.masks, labeled)
         if os.path.isdir(self.unlabeled) or glob.has_magic(self.unlabeled):
-            unlabeled = self._read(self.unlabeled)
+            unlabeled = self._read(self.unlabeled, self.masks, labeled=False)
         else:
             names = self.unlabeled or splits.rest(
-                self._read(self.images).names, labeled.names, taken
+                self._read(self.images, self.masks, labeled=False).names,
+                labeled.names,
+                taken,
             )
             if not names:
                 message = (
                     "all images are labeled. Pass `unlabeled`: others, without masks"
                 )
                 report(ValueError, f"Folder {self.images!r}", [message], "warning")
-            unlabeled = self._read(self.images, None, names) if names else None
+            unlabeled = names and self._read(
+                self.images, self.masks, names, labeled=False
+            )
         validation = self.val_images and self._read(
             self.val_images, self.val_masks, self.val
         )
         return {
             "labeled": labeled,
-            "unlabeled": unlabeled,
+            "unlabeled": unlabeled or None,
             "validation": validation or None,
             "select_on": select_on or None,
         }

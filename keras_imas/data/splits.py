@@ -2,10 +2,13 @@
 
 import itertools
 import numbers
+import os
 import re
 from collections import Counter
 
 import numpy as np
+
+from keras_imas.data.problems import BadExamples
 
 _MAX_PROBLEMS = 10
 
@@ -163,13 +166,13 @@ def check_separate(**parts):
         **parts: `Examples` by the name of the part.
 
     Raises:
-        ValueError: if two parts share images; it names up to ten.
+        BadExamples: a ValueError, if two parts share images; it names up to ten.
     """
     for (one, a), (other, b) in itertools.combinations(parts.items(), 2):
         shared = in_both(a, b)
         if shared:
             shown = ", ".join(sorted(shared)[:10])
-            raise ValueError(
+            raise BadExamples(
                 f"{len(shared)} images are both in `{one}` and in `{other}`: {shown}"
                 f"{', ...' if len(shared) > 10 else ''}. Remove them from one of them."
             )
@@ -185,11 +188,13 @@ def in_both(a, b):
     Returns:
         Dict from the file or name of each of them to its name in `b`.
     """
-    key = "files" if a.files and b.files else "names"
-    ours, theirs = (getattr(part, key) or () for part in (a, b))
-    ours = set(ours)
-    names = zip(theirs, b.names or (), strict=False)
-    return {image: name for image, name in names if image in ours}
+    if not (a.files and b.files):
+        ours = set(a.names or ())
+        return {name: name for name in b.names or () if name in ours}
+    # Links and ways around lead to the same file.
+    ours = set(map(os.path.realpath, a.files))
+    names = zip(b.files, b.names, strict=True)
+    return {file: name for file, name in names if os.path.realpath(file) in ours}
 
 
 def _count(size, available):

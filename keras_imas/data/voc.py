@@ -42,7 +42,8 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, on_bad_image="error"):
             `SegmentationClassAug` (VOC and SBD) or `SegmentationClass` (VOC alone),
             such as `VOCdevkit/VOC2012`.
         names: ids such as "2007_000032": a list, or the path of a text file with one a
-            line, as in `ImageSets/Segmentation`.
+            line, as in `ImageSets/Segmentation`; label maps that lines name besides
+            are not heeded.
         labeled: whether to read label maps. Defaults to True.
         sbd_dir: directory of SBD that holds `cls` with its .mat files, such as
             `benchmark_RELEASE/dataset`, for images that VOC itself has no label map
@@ -69,7 +70,13 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, on_bad_image="error"):
             masks.append(Path(sbd_dir) / "cls")
         elif (data_dir / "SegmentationClassAug").is_dir():
             masks = [data_dir / "SegmentationClassAug"]
-    return from_folder(data_dir / "JPEGImages", masks, names, on_bad_image=on_bad_image)
+    return from_folder(
+        data_dir / "JPEGImages",
+        masks,
+        names,
+        listed_masks=False,
+        on_bad_image=on_bad_image,
+    )
 
 
 def train_names(data_dir, sbd_dir=None):

@@ -142,11 +142,19 @@ def _trunk(name, build, weights, input_shape):
             load_torch_checkpoint(network, weights)
             return network
     else:
-        network = getattr(keras.applications, build)(
-            input_shape=input_shape,
-            include_top=False,
-            weights="imagenet" if weights == "imagenet" else None,
-        )
+        try:
+            network = getattr(keras.applications, build)(
+                input_shape=input_shape,
+                include_top=False,
+                weights="imagenet" if weights == "imagenet" else None,
+            )
+        except Exception as error:  # Keras raises no narrower one
+            if "URL fetch failure" not in str(error):
+                raise
+            raise ConnectionError(
+                f"The ImageNet weights of {name!r} can't be downloaded: {error}. Pass "
+                "`weights`, the path of a file of them, or None for random ones"
+            ) from error
     if weights not in (None, "imagenet"):
         network.load_weights(weights)
     return network

@@ -49,6 +49,15 @@ def test_several_colors_of_one_class(read):
     assert table.mask_colors[(2, 0, 0)] == 0
 
 
+def test_a_table_that_is_not_in_utf_8(tmp_path):
+    (tmp_path / "classes.csv").write_bytes("name,id\nFußgänger,0\n".encode("latin1"))
+    with pytest.raises(ValueError, match=r"classes\.csv' is not a text file in UTF-8"):
+        read_class_table(tmp_path / "classes.csv")
+    content = "name,id\nFußgänger,0\n".encode("utf-16")
+    (tmp_path / "classes.csv").write_bytes(content)
+    assert read_class_table(tmp_path / "classes.csv").names == ("Fußgänger",)
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
@@ -60,6 +69,10 @@ def test_several_colors_of_one_class(read):
         ("name,id,r,g,b\na,0,5,5,5\nb,1,5,5,5\n", "line 3: color .5, 5, 5. stands for"),
         ("name,id\nroad,0\ncar,2\n", r"without a gap.*\[0, 2\]"),
         ("name,id\n", "without a gap"),
+        ("name,id\nroad,0\n" + "a" * 200_000, "line 3, is no CSV: field larger"),
+        ("name,id,name\nroad,0,x\n", "name each column once.*'name'"),
+        ("name,id\n,0\n", "line 2: the class has no name"),
+        ("name,id\nroad,0\nroad,1\n", "two ids the same name: 'road'"),
     ],
 )
 def test_what_cannot_be(read, text, match):

@@ -68,6 +68,12 @@ def test_cityscapes_lists_of_the_published_code(cities):
     )
     examples = cityscapes.read(cities, "train", cities / "labeled.txt")
     assert list(read(examples).values()) == [18, 13]
+    # Where there are trainIds, lists of the other files are lists of images.
+    for number in range(4):
+        name = f"gtFine/train/bonn/bonn_{number:06}_gtFine_labelTrainIds.png"
+        save(cities / name, grey(number))
+    examples = cityscapes.read(cities, "train", cities / "labeled.txt")
+    assert list(read(examples).values()) == [1, 3]
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Files of every format and mode, written by Pillow and read by the pipelines."""
 
 import os
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from keras_imas.data import ClassTable, evaluation, from_folder, semi_supervised
 
@@ -107,7 +109,81 @@ def labels(tmp_path, **options):
     return np.asarray(examples.read(0)["label_map"])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".gif"])
+@pytest.mark.parametrize("form", ["png_exif", "png_late", "png_xmp", "webp", "tif"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_rotation_wherever_a_format_tells_it(tmp_path, form, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{form.split('_')[0]}"
+    options = {"exif": exif}
+    if form == "png_late":
+        options = {}
+    elif form == "png_xmp":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        xmp = f'<x tiff:Orientation="{orientation}"/>'
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
+    elif form == "webp":
+        options["lossless"] = True
+    write(tmp_path, path.name, RGB, **options)
+    if form == "png_late":
+        content = path.read_bytes()
+        chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+        chunk = struct.pack(">I", len(chunk) - 4) + chunk
+        chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+        path.write_bytes(content[:-12] + chunk + content[-12:])
+    shown = RGB[::-1, ::-1] if orientation == 3 else np.rot90(RGB, -1)
+    examples = from_folder(tmp_path)
+    np.testing.assert_array_equal(image(examples), shown)
+    assert examples.sizes == {shown.shape[:2]}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_damaged_exif_tells_nothing(tmp_path, suffix):
+    options = {"lossless": True} if suffix == ".webp" else {}
+    smooth = np.full((12, 16, 3), (200, 100, 50), "uint8")
+    write(tmp_path, f"a{suffix}", smooth, exif=b"Exif\0\0XX*\0damaged", **options)
+    np.testing.assert_allclose(image(from_folder(tmp_path)), smooth, atol=3)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_masks_of_few_bits_are_refused(tmp_path, bits):
+    """Pillow, TensorFlow and most readers stretch them to 0..255."""
+    write(tmp_path / "images", "a.png", np.zeros((2, 8, 3), "uint8"))
+    (tmp_path / "masks").mkdir()
+    header = struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(bits)) * 2)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + kind + data
+        content += struct.pack(">I", zlib.crc32(kind + data))
+    (tmp_path / "masks" / "a.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.png has 2 or 4 bits of grey"):
+        labels(tmp_path)
+
+
+def test_masks_are_told_by_their_content(tmp_path):
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "masks", "a.png", IDS, format="jpeg")
+    with pytest.raises(ValueError, match=r"a\.png is a JPEG, which changes values"):
+        labels(tmp_path)
+    write(tmp_path / "masks", "a.png", IDS, format="gif")
+    with pytest.raises(ValueError, match=r"a\.png is a GIF, whose palette is numbered"):
+        labels(tmp_path)
+
+
+def test_masks_that_do_not_mean_the_same(tmp_path):
+    for name in "ab":
+        write(tmp_path / "images", f"{name}.png", RGB)
+    write(tmp_path / "masks", "a.png", np.array(list(COLORS), "uint8")[IDS])
+    write(tmp_path / "masks", "b.png", IDS % 3)
+    with pytest.raises(ValueError, match=r"a\.png has colors .*b\.png is grey"):
+        labels(tmp_path, classes=TABLE)
+    write(tmp_path / "masks", "a.png", (IDS > 1) * np.uint8(255), mode="1")
+    with pytest.raises(ValueError, match=r"a\.png has 1 bit .*b\.png more"):
+        labels(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
 def test_masks_of_ids(tmp_path, suffix):
     write(tmp_path / "images", "a.png", RGB)
     write(tmp_path / "masks", f"a{suffix}", IDS)
@@ -193,6 +269,16 @@ def test_sbd(tmp_path):
     np.testing.assert_array_equal(labels(tmp_path, num_classes=4), IDS)
     scipy_io.savemat(tmp_path / "masks" / "a.mat", {"other": 1})
     with pytest.raises(ValueError, match="no label map GTcls.Segmentation"):
+        labels(tmp_path)
+    content["GTcls"]["Segmentation"] = IDS + 0.5
+    scipy_io.savemat(tmp_path / "masks" / "a.mat", content)
+    with pytest.raises(ValueError, match="must hold whole numbers"):
+        labels(tmp_path)
+    content["GTcls"]["Segmentation"] = IDS.astype(float)
+    scipy_io.savemat(tmp_path / "masks" / "a.mat", content)
+    np.testing.assert_array_equal(labels(tmp_path, num_classes=4), IDS)
+    (tmp_path / "masks" / "a.mat").write_bytes(b"PK\3\4 no file of MATLAB" * 20)
+    with pytest.raises(ValueError, match=r"a\.mat cannot be read: no label map"):
         labels(tmp_path)
 
 
@@ -307,6 +393,17 @@ def test_cache_that_is_not_whole(tmp_path):
     write(tmp_path / "images", "a.png", RGB)
     examples = from_folder(tmp_path / "images").cached(str(tmp_path / "cache"))
     image(examples)
-    for path in (tmp_path / "cache").iterdir():
-        path.write_bytes(path.read_bytes()[:200])
-    np.testing.assert_array_equal(image(examples), RGB)
+    for damaged in (lambda content: content[:200], lambda content: b"PK\3\4" + content):
+        for path in (tmp_path / "cache").iterdir():
+            path.write_bytes(damaged(path.read_bytes()))
+        np.testing.assert_array_equal(image(examples), RGB)
+
+
+def test_cache_that_vanishes(tmp_path, capsys):
+    write(tmp_path / "images", "a.png", RGB)
+    write(tmp_path / "images", "b.png", RGB)
+    examples = from_folder(tmp_path / "images").cached(str(tmp_path / "cache"))
+    (tmp_path / "cache").rmdir()
+    np.testing.assert_array_equal(image(examples, 0), RGB)
+    np.testing.assert_array_equal(image(examples, 1), RGB)
+    assert capsys.readouterr().err.count("nothing more is kept in the cache") == 1

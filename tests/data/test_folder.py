@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_imas.data import evaluation, from_folder
+from keras_imas.data import (
+    check,
+    collected,
+    evaluation,
+    from_folder,
+    splits,
+    with_masks,
+)
+
+
+def save(path, pixels):
+    Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture
@@ -184,3 +195,117 @@ def test_many_sizes_of_images_are_rounded_up(count, multiple, tmp_path):
     assert examples.sizes == {(4, 5 + width) for width in range(count)}
     assert examples.size_multiple() == multiple
     assert from_folder(tmp_path, image_size=(8, 8)).size_multiple() == 1
+
+
+def test_masks_among_the_images_are_no_images(folder):
+    """In a folder of them below, or beside the images."""
+    (folder / "masks").rename(folder / "images" / "masks")
+    below = folder / "images", folder / "images" / "masks"
+    assert from_folder(*below).names == NAMES
+    assert from_folder(*below, labeled=False).names == NAMES
+    (folder / "images/masks/bonn/2.png").unlink()
+    assert with_masks(*below) == [name for name in NAMES if name != "bonn/2"]
+    assert "bonn/2" in from_folder(*below, labeled=False).names
+
+
+def test_masks_beside_the_images(tmp_path):
+    for name in "abc":
+        save(tmp_path / f"{name}.png", np.zeros((4, 4, 3), "uint8"))
+        if name != "c":
+            save(tmp_path / f"{name}_mask.png", np.full((4, 4), 3, "uint8"))
+    options = {"mask_name": "{}_mask"}
+    assert with_masks(tmp_path, tmp_path, **options) == ["a", "b"]
+    everything = from_folder(tmp_path, tmp_path, labeled=False, **options)
+    assert everything.names == ("a", "b", "c") and not everything.labeled
+    labeled = from_folder(tmp_path, tmp_path, ["a", "b.png"], **options)
+    assert (labeled.read(1)["label_map"].numpy() == 3).all()
+    with pytest.raises(FileNotFoundError, match="no mask .*c_mask"):
+        from_folder(tmp_path, tmp_path, **options)
+
+
+def test_an_image_and_its_mask_that_differ_by_the_suffix_alone(tmp_path):
+    save(tmp_path / "a.jpg", np.zeros((4, 4, 3), "uint8"))
+    save(tmp_path / "b.jpg", np.zeros((4, 4, 3), "uint8"))
+    save(tmp_path / "a.png", np.full((4, 4), 3, "uint8"))
+    assert with_masks(tmp_path, tmp_path) == ["a"]
+    assert from_folder(tmp_path, tmp_path, labeled=False).names == ("a", "b")
+    assert (from_folder(tmp_path, tmp_path, ["a"]).read(0)["image"].numpy() == 0).all()
+
+
+def test_an_image_as_its_own_mask(folder):
+    for number in (1, 3):
+        town = "aachen" if number == 1 else "bonn"
+        save(folder / f"images/{town}/{number}.png", np.zeros((12, 16), "uint8"))
+    with pytest.raises(FileNotFoundError, match="no mask"):
+        from_folder(folder / "images", folder / "images", ["bonn/3"])
+    (folder / "masks/bonn/3.png").unlink()
+    (folder / "masks/bonn/3.png").symlink_to(folder / "images/bonn/3.png")
+    with pytest.raises(ValueError, match=r"bonn/3\.png is given as its own mask"):
+        from_folder(folder / "images", folder / "masks", ["bonn/3"])
+
+
+def test_two_images_of_one_name(folder):
+    save(folder / "images/bonn/2.png", np.zeros((12, 16, 3), "uint8"))
+    with pytest.raises(FileNotFoundError, match=r"may be bonn/2\.jpg or bonn/2\.png"):
+        from_folder(folder / "images", folder / "masks", ["bonn/2"])
+    assert from_folder(folder / "images", None, ["bonn/2.jpg"]).names == ("bonn/2",)
+    with pytest.raises(ValueError, match="names more than once"):
+        from_folder(folder / "images", folder / "masks")
+
+
+def test_masks_named_by_the_whole_name_of_the_image(folder):
+    (folder / "masks/bonn/2.png").rename(folder / "masks/bonn/2.jpg.png")
+    examples = from_folder(
+        folder / "images", folder / "masks", ["bonn/2"], mask_name="{}.jpg"
+    )
+    assert (examples.read(0)["label_map"].numpy()[1:] == 2).all()
+
+
+@pytest.mark.parametrize("pattern", ["masks", "{0}{1}", "{name}", "{", "{.x}"])
+def test_mask_name_needs_the_name(folder, pattern):
+    with pytest.raises(ValueError, match="`mask_name` must have {} where"):
+        from_folder(folder / "images", folder / "masks", mask_name=pattern)
+
+
+def test_what_is_not_the_users(folder):
+    for hidden in (".ipynb_checkpoints", "__MACOSX", "bonn/@eaDir"):
+        (folder / "images" / hidden).mkdir()
+        save(folder / "images" / hidden / "9.png", np.zeros((4, 4, 3), "uint8"))
+    assert from_folder(folder / "images").names == NAMES
+    assert from_folder(f"{folder}/images/**/*.*").names == NAMES
+
+
+def test_two_ways_to_one_folder_are_both_read(folder):
+    (folder / "images" / "bremen").symlink_to(folder / "images" / "bonn")
+    names = from_folder(folder / "images").names
+    assert names == (*NAMES, "bremen/2", "bremen/3", "bremen/4")
+    with pytest.raises(ValueError, match="3 images are both in"):
+        splits.check_separate(
+            labeled=from_folder(folder / "images" / "bremen"),
+            unlabeled=from_folder(folder / "images" / "bonn"),
+        )
+
+
+def test_folder_whose_name_has_brackets(folder):
+    (folder / "images").rename(folder / "images [2020]")
+    assert from_folder(folder / "images [2020]").names == NAMES
+    names = from_folder(f"{folder}/images [2020]/b*/*.png").names
+    assert names == ("bonn/3",)
+
+
+def test_name_that_is_not_utf_8(folder):
+    try:
+        (folder / "images/bonn/3.png").rename(folder / "images/bonn/\udce9.png")
+    except OSError:
+        pytest.skip("the file system has UTF-8 alone")
+    with pytest.raises(ValueError, match="is no name in UTF-8: rename the file"):
+        from_folder(folder / "images")
+
+
+def test_each_part_is_checked_where_problems_are_collected(folder):
+    with collected() as problems:
+        nothing = from_folder(folder / "images", folder / "nowhere")
+    assert len(nothing) == 0 and nothing.labeled and nothing.names == ()
+    assert [p.message for p in problems][0].startswith("`masks` must be a directory")
+    report = check({"labeled": nothing, "unlabeled": from_folder(folder / "images")})
+    assert report.parts["unlabeled"].read == 5

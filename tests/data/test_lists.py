@@ -70,14 +70,50 @@ def test_names_with_spaces(root):
     [
         ("bonn/a bonn/a bonn/a\n", "has 3 fields"),
         ("bonn/a bonn/c_ids.png\n", r"no mask .*c_ids\.png .*\(line 1\)"),
-        ("bonn/a\n../val/a\n", r"\.\./val/a \(line 2\) is not inside"),
-        ("/etc/passwd\n", "/etc/passwd .line 1. is not inside"),
+        ("bonn/a\n../val/a\n", r"\.\./val/a is not inside .* \(line 2\)"),
+        ("/etc/passwd\n", "/etc/passwd is not inside .* .line 1."),
         ("val/bonn/a.png\n", r"no file .*val/bonn/a\.png"),
     ],
 )
 def test_lines_that_are_wrong(root, text, match):
     with pytest.raises(FileNotFoundError, match=match):
         read(root, text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"bonn/a b.png","bonn/a_ids.png"',
+        '"bonn/a b.png" "bonn/a_ids.png"',
+        "bonn/a b.png,bonn/a_ids.png,",
+    ],
+)
+def test_fields_as_spreadsheets_write_them(root, line):
+    examples = read(root, f"{line}\n")
+    assert examples.names == ("bonn/a b",)
+    assert (examples.read(0)["label_map"].numpy() == ord("a")).all()
+
+
+def test_a_list_in_utf_16(root):
+    (root / "list.txt").write_text("bonn/a\nbonn/b\n", encoding="utf-16")
+    names = from_folder(root / "leftImg8bit/train", None, root / "list.txt").names
+    assert names == ("bonn/a", "bonn/b")
+
+
+def test_a_path_to_a_file_that_is_another_one(root):
+    other = root / "other" / "train" / "bonn" / "a.png"
+    other.parent.mkdir(parents=True)
+    other.write_bytes((root / "leftImg8bit/train/bonn/a.png").read_bytes())
+    with pytest.raises(FileNotFoundError, match="is a file that is not in .*Img8bit"):
+        read(root, f"{other}\n")
+    this = root / "leftImg8bit" / "train" / "bonn" / "a.png"
+    assert read(root, f"{this}\n").names == ("bonn/a",)
+
+
+def test_a_name_with_a_space_is_no_pair(root):
+    """Of images "a" and "a b" the list may mean a third, "a c"."""
+    with pytest.raises(FileNotFoundError, match=r"no file .*bonn/a c\.png"):
+        read(root, "bonn/a c.png\n", masks=False)
 
 
 def test_a_list_that_is_no_text(root):
