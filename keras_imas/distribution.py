@@ -6,6 +6,8 @@ know; neither is there on one device.
 """
 
 import contextlib
+import os
+import tempfile
 
 import keras
 from keras import ops
@@ -14,13 +16,16 @@ STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 
 
 def strategy_scope(strategy="auto"):
-    """Return the context to build and train a model in, on the devices of this machine.
+    """Return the context to build and train a model in, on several devices.
 
     Args:
         strategy: `"mirrored"`: a replica on each GPU (without one, on each logical
             CPU), by `tf.distribute.MirroredStrategy` or, on JAX, by
             `keras.distribution.DataParallel`. `"tpu"`: on each core of a TPU, by
-            `tf.distribute.TPUStrategy`, on JAX as `"mirrored"`. `"none"`: one device.
+            `tf.distribute.TPUStrategy`, on JAX as `"mirrored"`. `"multi_worker"`, on
+            JAX: on all devices of several processes, which
+            `keras.distribution.initialize` makes known to each other by environment
+            variables; nothing may have been computed before. `"none"`: one device.
             `"auto"`: `"mirrored"` where there are several GPUs, or on JAX several
             devices, else `"none"`. Defaults to `"auto"`.
 
@@ -28,7 +33,8 @@ def strategy_scope(strategy="auto"):
         Context manager; its value is the number of replicas.
 
     Raises:
-        ValueError: If the backend can't do it, or there is no TPU.
+        ValueError: If the backend can't do it, there is no TPU, or the other processes
+            are not known.
 
     Example:
         >>> with strategy_scope("none") as replicas:
@@ -41,7 +47,14 @@ def strategy_scope(strategy="auto"):
         )
     backend = keras.backend.backend()
     if strategy == "multi_worker":
-        raise ValueError(f"`strategy` can't be 'multi_worker' here: {_MULTI_WORKER}")
+        if backend != "jax":
+            raise ValueError(
+                f"`strategy` can't be 'multi_worker' here: {_MULTI_WORKER}"
+            )
+        try:
+            keras.distribution.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{_NO_PROCESSES}. JAX says: {error}") from error
     if backend == "torch" and strategy not in ("auto", "none"):
         raise ValueError(
             "Keras trains on one device with PyTorch. For several choose "
@@ -73,11 +86,19 @@ _MULTI_WORKER = (
     "Keras on TensorFlow fails where several workers share a batch of several arrays. "
     "Train on several hosts with JAX: see docs/scale_out.md"
 )
+_NO_PROCESSES = (
+    "`strategy` can't be 'multi_worker' as the processes don't know each other. Set "
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES to the address and port of the first one, "
+    "KERAS_DISTRIBUTION_NUM_PROCESSES, and KERAS_DISTRIBUTION_PROCESS_ID to the number "
+    "of each, from 0; on a TPU pod or under Slurm none is needed"
+)
 
 
 @contextlib.contextmanager
 def _data_parallel(count):
-    with keras.distribution.DataParallel().scope():
+    # Each process reads its part of a batch. Keras' own way knows no batches of several
+    # sizes.
+    with keras.distribution.DataParallel(auto_shard_dataset=False).scope():
         yield count
 
 
@@ -96,6 +117,70 @@ def _tpu_strategy():
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise ValueError(f"There is no TPU that can be used: {error}") from error
+
+
+def device_count():
+    """Return the number of devices that share a batch, outside of a step.
+
+    Returns:
+        An integer.
+
+    Example:
+        >>> device_count()
+        1
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # noqa: TID251
+
+        return tf.distribute.get_strategy().num_replicas_in_sync
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else distribution.device_mesh.devices.size
+
+
+def process_part():
+    """Return which of several processes that train together this one is.
+
+    Returns:
+        `(number, count)`, for the `part` of `keras_imas.data.semi_supervised`.
+
+    Example:
+        >>> process_part()
+        (0, 1)
+    """
+    if keras.backend.backend() != "jax":
+        return 0, 1
+    import jax  # noqa: TID251
+
+    return jax.process_index(), jax.process_count()
+
+
+@contextlib.contextmanager
+def first_process_writes(directory):
+    """Let only the first of several processes that train together write and print.
+
+    All of them must compute the same; what the others write is thrown away.
+
+    Args:
+        directory: The directory to write into.
+
+    Yields:
+        `directory`; in the other processes a temporary one.
+
+    Example:
+        >>> with first_process_writes("runs/1") as directory:
+        ...     directory
+        'runs/1'
+    """
+    process, _ = process_part()
+    if process == 0:
+        yield directory
+        return
+    with (
+        tempfile.TemporaryDirectory() as elsewhere,
+        open(os.devnull, "w") as nothing,
+        contextlib.redirect_stdout(nothing),
+    ):
+        yield os.path.join(elsewhere, "run")
 
 
 def check_strategy(strategy):

@@ -16,7 +16,7 @@ from keras_imas.callbacks import (
     format_duration,
     save_atomically,
 )
-from keras_imas.distribution import check_batch, strategy_scope
+from keras_imas.distribution import check_batch, device_count, process_part
 from keras_imas.inference import Predictor, segmenter
 
 _MAX_WARNINGS = 20
@@ -34,12 +34,13 @@ def run(
     colors=None,
     ignore_class=255,
     student=None,
-    strategy="auto",
     settings=None,
     dry_run=False,
     verbose="auto",
 ):
     """Train, evaluate and report: a whole run of one method.
+
+    To train on several devices, call it in `keras_imas.distribution.strategy_scope`.
 
     Writes into `output_dir`: `run.json` (recipe, versions, revision, checksum of the
     split; at the end the results), `history.jsonl` (a line an epoch),
@@ -60,9 +61,6 @@ def run(
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         student: Built Keras model from images to logits. Defaults to `None`: the
             DeepLabV3+ of the recipe.
-        strategy: Devices to train on, see `keras_imas.distribution.strategy_scope`.
-            With a `student` of your own, make it in the scope and pass `"none"`.
-            Defaults to `"auto"`.
         settings: Dict of anything else that tells how the run was made, for `run.json`;
             the programs pass their flags. Defaults to `None`.
         dry_run: Whether to build everything, print what a run would do and cost, and
@@ -138,6 +136,8 @@ def run(
     else:
         steps_per_epoch = len(unlabeled) // recipe.unlabeled_batch_size
     steps_per_epoch = max(steps_per_epoch, 1)
+    replicas = device_count()
+    _check_batches(recipe, replicas)
     epochs = recipe.epochs or -(-recipe.steps // steps_per_epoch)
     batches = training_batches(
         recipe, labeled, unlabeled, steps_per_epoch, num_classes, ignore_class
@@ -145,68 +145,66 @@ def run(
     if not dry_run:
         claim_directory(output_dir)
 
-    with strategy_scope(strategy) as replicas:
-        _check_batches(recipe, replicas)
-        crops = None
-        if student is None:
-            student = recipe.student(num_classes)
-            if dry_run:
-                size = (recipe.crop_size, recipe.crop_size, 3)
-                crops = recipe.student(num_classes, input_shape=size, weights=False)
-        model = recipe.model(
-            student,
-            steps_per_epoch=steps_per_epoch,
-            epochs=epochs,
-            ignore_class=ignore_class,
-        )
-        print(
-            f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
-            f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "
-            f"{student.count_params():,} parameters, {keras.backend.backend()} backend"
-            + (f", {replicas} replicas." if replicas > 1 else ".")
-        )
+    crops = None
+    if student is None:
+        student = recipe.student(num_classes)
         if dry_run:
-            estimate.describe(
-                recipe,
-                model,
-                batches,
-                steps=epochs * steps_per_epoch,
-                parts=parts,
-                network=crops,
-            )
-            return None
-
-        results = {
-            "recipe": dataclasses.asdict(recipe),
-            "command": sys.argv,
-            "settings": settings,
-            "backend": keras.backend.backend(),
-            "replicas": replicas,
-            "versions": provenance.versions(),
-            "git_revision": provenance.git_revision(),
-            "split": _split_checksum(parts),
-            **{name: len(examples) for name, examples in parts.items()},
-            "steps": epochs * steps_per_epoch,
-        }
-        _write_json(os.path.join(output_dir, "run.json"), results)
-
-        callbacks = [TimeEstimate()]
-        evaluation = None
-        if validation is not None:
-            evaluation = Evaluation(
-                data.evaluation(validation),
-                num_classes,
-                ignore_class=ignore_class,
-                every=recipe.evaluate_every,
-                filepath=os.path.join(output_dir, "teacher_best.keras"),
-                select_on=None if select_on is None else data.evaluation(select_on),
-                **_prediction(recipe, validation),
-            )
-            callbacks.append(evaluation)
-        callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl")))
-        history = model.fit(
-            batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
+            size = (recipe.crop_size, recipe.crop_size, 3)
+            crops = recipe.student(num_classes, input_shape=size, weights=False)
+    model = recipe.model(
+        student,
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
+        ignore_class=ignore_class,
+    )
+    print(
+        f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
+        f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "
+        f"{student.count_params():,} parameters, {keras.backend.backend()} backend"
+        + (f", {replicas} replicas." if replicas > 1 else ".")
+    )
+    if dry_run:
+        estimate.describe(
+            recipe,
+            model,
+            batches,
+            steps=epochs * steps_per_epoch,
+            parts=parts,
+            network=crops,
         )
+        return None
+
+    results = {
+        "recipe": dataclasses.asdict(recipe),
+        "command": sys.argv,
+        "settings": settings,
+        "backend": keras.backend.backend(),
+        "replicas": replicas,
+        "versions": provenance.versions(),
+        "git_revision": provenance.git_revision(),
+        "split": _split_checksum(parts),
+        **{name: len(examples) for name, examples in parts.items()},
+        "steps": epochs * steps_per_epoch,
+    }
+    _write_json(os.path.join(output_dir, "run.json"), results)
+
+    callbacks = [TimeEstimate()]
+    evaluation = None
+    if validation is not None:
+        evaluation = Evaluation(
+            data.evaluation(validation),
+            num_classes,
+            ignore_class=ignore_class,
+            every=recipe.evaluate_every,
+            filepath=os.path.join(output_dir, "teacher_best.keras"),
+            select_on=None if select_on is None else data.evaluation(select_on),
+            **_prediction(recipe, validation),
+        )
+        callbacks.append(evaluation)
+    callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl")))
+    history = model.fit(
+        batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
+    )
 
     for name in ("teacher", "student"):
         network = segmenter(getattr(model, name))
@@ -269,6 +267,7 @@ def training_batches(
         num_classes=num_classes,
         ignore_class=ignore_class,
         seed=recipe.seed,
+        part=process_part(),
     )
     if recipe.method == "supervised":
         return data.supervised(

@@ -1,13 +1,18 @@
 """What the training programs share: their flags, and what they do with them."""
 
 import os
+import pathlib
 import sys
+import traceback
 
 from absl import app, flags
 
 from keras_imas import experiment
-from keras_imas.data.problems import BadExamples
-from keras_imas.distribution import STRATEGIES
+from keras_imas.distribution import (
+    STRATEGIES,
+    first_process_writes,
+    strategy_scope,
+)
 from keras_imas.flagged import define_flags, given_flags
 from keras_imas.recipe import Recipe
 
@@ -39,8 +44,9 @@ class Program:
             "strategy",
             "auto",
             STRATEGIES,
-            "Devices to train on: all of this machine (mirrored, tpu) or one (none). "
-            "Batch sizes are those of all devices together.",
+            "Devices to train on: all of this machine (mirrored, tpu), of several "
+            "(multi_worker), or one (none). Batch sizes are those of all devices "
+            "together.",
             **key,
         )
         flags.DEFINE_boolean(
@@ -70,18 +76,24 @@ class Program:
                     "No --data_dir: training on the built-in street scenes, drawn now.",
                     flush=True,
                 )
+            scope = strategy_scope(values.strategy)
             parts = self.source.from_flags().read(recipe.seed)
+            with scope, first_process_writes(output_dir) as directory:
+                experiment.run(
+                    recipe,
+                    **parts,
+                    output_dir=directory,
+                    settings=given_flags(),
+                    dry_run=values.dry_run,
+                    verbose=values.verbose,
+                )
         except (ValueError, OSError) as error:
+            if isinstance(error, ValueError) and not _worded_here(error):
+                raise
             sys.exit(f"Error: {error}")
-        try:
-            experiment.run(
-                recipe,
-                **parts,
-                output_dir=output_dir,
-                strategy=values.strategy,
-                settings=given_flags(),
-                dry_run=values.dry_run,
-                verbose=values.verbose,
-            )
-        except (BadExamples, OSError) as error:
-            sys.exit(f"Error: {error}")
+
+
+def _worded_here(error):
+    """Tell whether it is this package that raised an error, in words for users."""
+    where = traceback.extract_tb(error.__traceback__)[-1].filename
+    return pathlib.Path(where).is_relative_to(pathlib.Path(__file__).parent)

@@ -1,9 +1,10 @@
 """Three steps of training on some devices, in a process of its own.
 
-    python tests/distributed.py DEVICES RESULT.npz [LOSS] [ADDRESS PROCESSES PROCESS]
+    python tests/distributed.py DEVICES RESULT.npz [LOSS] [several]
 
 Ignored labels and padding are unevenly spread over the batch. Writes the logs and the
-weights of student and teacher.
+weights of student and teacher. "several": one of several processes on JAX, which the
+variables of `keras.distribution.initialize` make known to each other.
 """
 
 import os
@@ -11,38 +12,33 @@ import sys
 
 DEVICES, RESULT = int(sys.argv[1]), sys.argv[2]
 LOSS = (sys.argv[3:] or ["crossentropy"])[0]
-PROCESSES = sys.argv[4:]
+SEVERAL = sys.argv[4:] == ["several"]
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={DEVICES}"
-
-import contextlib  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 import keras_imas  # noqa: E402
+from keras_imas.distribution import (  # noqa: E402
+    first_process_writes,
+    process_part,
+    strategy_scope,
+)
 
 BATCH_SIZE, STEPS, SIZE = 8, 3, 16
 
 
 def scope():
     """Return what to build the model in, for all devices."""
-    if keras.backend.backend() == "jax":
-        if PROCESSES:
-            address, count, process = PROCESSES
-            keras.distribution.initialize(address, int(count), int(process))
-        if DEVICES > 1 or PROCESSES:
-            keras.distribution.set_distribution(keras.distribution.DataParallel())
-        return contextlib.nullcontext()
-    import tensorflow as tf
+    if keras.backend.backend() == "tensorflow" and DEVICES > 1:
+        import tensorflow as tf
 
-    if DEVICES == 1:
-        return contextlib.nullcontext()
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * DEVICES,
-    )
-    names = [f"CPU:{number}" for number in range(DEVICES)]
-    return tf.distribute.MirroredStrategy(names).scope()
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * DEVICES,
+        )
+        return strategy_scope("mirrored")
+    return strategy_scope("multi_worker" if SEVERAL else "auto")
 
 
 class Repeated(keras_imas.IMAS):
@@ -98,19 +94,20 @@ def batches():
     for index in range(len(valid)):
         valid[index, :, SIZE - index % 5 :] = 0
     inputs["unlabeled_valid"] = valid
+    number, parts = process_part()
     dataset = tf.data.Dataset.from_tensor_slices((inputs, labels))
-    return dataset.batch(BATCH_SIZE, drop_remainder=True)
+    dataset = dataset.batch(BATCH_SIZE // parts, drop_remainder=True)
+    return dataset.shard(parts, number)
 
 
 if __name__ == "__main__":
-    with scope():
+    with scope(), first_process_writes(RESULT) as path:
         imas = model()
-    history = imas.fit(batches(), verbose=0, shuffle=False).history
-    if not PROCESSES or PROCESSES[2] == "0":
+        history = imas.fit(batches(), verbose=0, shuffle=False).history
         weights = {
             f"{network}_{number}": value
             for network in ("student", "teacher")
             for number, value in enumerate(getattr(imas, network).get_weights())
         }
         logs = {f"log_{name}": values[0] for name, values in history.items()}
-        np.savez(RESULT, **weights, **logs)
+        np.savez(path, **weights, **logs)

@@ -1,5 +1,7 @@
 """Training on several devices is training on one, in real processes."""
 
+import json
+import os
 import socket
 import subprocess
 import sys
@@ -51,24 +53,37 @@ def test_data_parallel(tmp_path):
     assert_equal(train(8, tmp_path), train(1, tmp_path))
 
 
-@pytest.mark.full
-@pytest.mark.jax_only
-def test_two_processes(tmp_path):
+def run_two_processes(*command, cwd):
+    """Run Python twice, as two hosts of one run; return what the two printed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    path = tmp_path / "both.npz"
     processes = [
         subprocess.Popen(
-            [sys.executable, PROGRAM, "1", path, "crossentropy", address, "2", rank],
+            [sys.executable, *command],
+            cwd=cwd,
+            env={
+                **os.environ,
+                "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
+                "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
+                "KERAS_DISTRIBUTION_PROCESS_ID": str(rank),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for rank in "01"
+        for rank in range(2)
     ]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    outputs = [process.communicate(timeout=500)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
+    return outputs
+
+
+@pytest.mark.full
+@pytest.mark.jax_only
+def test_two_processes(tmp_path):
+    path = tmp_path / "both.npz"
+    run_two_processes(PROGRAM, "1", path, "crossentropy", "several", cwd=tmp_path)
     with np.load(path) as results:
         assert_equal(dict(results), train(1, tmp_path))
 
@@ -91,8 +106,6 @@ def test_several_workers_are_refused():
 
     with pytest.raises(ValueError, match="Train on several hosts with JAX"):
         distribution.check_strategy(MultiWorkerMirroredStrategy())
-    with pytest.raises(ValueError, match="Train on several hosts with JAX"):
-        distribution.strategy_scope("multi_worker")
 
 
 def test_strategies_that_cannot_be():
@@ -100,6 +113,10 @@ def test_strategies_that_cannot_be():
 
     with pytest.raises(ValueError, match="must be one of auto, none.*'cluster'"):
         distribution.strategy_scope("cluster")
+    jax = keras.backend.backend() == "jax"
+    reason = "JOB_ADDRESSES to the address" if jax else "several hosts with JAX"
+    with pytest.raises(ValueError, match=reason):
+        distribution.strategy_scope("multi_worker")
     if keras.backend.backend() == "torch":
         with pytest.raises(ValueError, match="one device with PyTorch"):
             distribution.strategy_scope("mirrored")
@@ -132,11 +149,9 @@ app.run(train_folder.main)
 """
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("group_size", [2, 4])
-def test_program_on_two_devices(group_size, tmp_path):
-    if keras.backend.backend() == "torch":
-        pytest.skip("Keras trains on one device with PyTorch")
+@pytest.fixture
+def photographs(tmp_path):
+    """Twelve photographs, of which four have masks."""
     rng = np.random.default_rng(0)
     for number in range(12):
         (tmp_path / "images").mkdir(exist_ok=True)
@@ -146,20 +161,63 @@ def test_program_on_two_devices(group_size, tmp_path):
         if number < 4:
             mask = rng.integers(0, 3, (40, 56), dtype="uint8")
             Image.fromarray(mask).save(tmp_path / "masks" / f"{number}.png")
+    return tmp_path
+
+
+FLAGS = (
+    "--images=images", "--masks=masks", "--num_classes=3", "--weights=none",
+    "--crop_size=33", "--epochs=2", "--verbose=2",
+)  # fmt: skip
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("group_size", [2, 4])
+def test_program_on_two_devices(group_size, photographs):
+    if keras.backend.backend() == "torch":
+        pytest.skip("Keras trains on one device with PyTorch")
     process = programs.run(
-        "-c", ON_TWO_DEVICES, programs.ROOT / "examples", "--images=images",
-        "--masks=masks", "--num_classes=3", "--weights=none", "--crop_size=33",
-        "--epochs=2", "--verbose=2", "--strategy=mirrored",
+        "-c", ON_TWO_DEVICES, programs.ROOT / "examples", *FLAGS, "--strategy=mirrored",
         f"--pairing_group_size={group_size}",
-        cwd=tmp_path,
+        cwd=photographs,
     )  # fmt: skip
     if group_size == 4 and keras.backend.backend() == "tensorflow":
         assert process.returncode != 0
         assert "must divide among 2 replicas in groups of 4" in process.stdout
+        assert not (photographs / "runs").exists()
         return
     assert process.returncode == 0, process.stdout
     assert "2 replicas." in process.stdout
-    assert (tmp_path / "runs" / "folder-imas-1" / "teacher_last.keras").is_file()
+    assert (photographs / "runs" / "folder-imas-1" / "teacher_last.keras").is_file()
+
+
+@pytest.mark.full
+@pytest.mark.jax_only
+def test_program_on_two_hosts(photographs):
+    """The first writes and prints; both together train as one would."""
+    program = programs.ROOT / "examples" / "train_folder.py"
+    validation = ("--val_images=images", "--val_masks=masks", "--val=val.txt")
+    (photographs / "val.txt").write_text("3\n")
+    (photographs / "labeled.txt").write_text("0\n1\n2\n")
+    (photographs / "unlabeled.txt").write_text("\n".join(map(str, range(4, 12))))
+    flags = (
+        *FLAGS, *validation, "--labeled=labeled.txt", "--unlabeled=unlabeled.txt",
+        "--labeled_batch_size=2", "--unlabeled_batch_size=4",
+    )  # fmt: skip
+    first, second = run_two_processes(
+        program, *flags, "--strategy=multi_worker", "--output_dir=both",
+        cwd=photographs,
+    )  # fmt: skip
+    assert "2 replicas." in first and "| **mean** |" in first
+    assert "replicas" not in second and "both" not in second
+    alone = programs.run(program, *flags, "--output_dir=alone", cwd=photographs)
+    assert alone.returncode == 0, alone.stdout
+    logs = [
+        [json.loads(line) for line in (photographs / run / "history.jsonl").open()]
+        for run in ("both", "alone")
+    ]
+    assert len(logs[0]) == len(logs[1]) == 2
+    for one, other in zip(*logs, strict=True):
+        assert one == pytest.approx(other, abs=2e-3)
 
 
 @pytest.mark.full

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_imas.data.classes import unlisted_color
 from keras_imas.data.examples import as_examples
-from keras_imas.data.problems import BadExamples, Problem, report
+from keras_imas.data.problems import Problem, report
 from keras_imas.data.splits import in_both
 
 # Of the images as many of each part as cost seconds: what training checks at its start.
@@ -67,9 +67,9 @@ class Report:
         """Raises what must be solved; the message names up to ten.
 
         Raises:
-            BadExamples: a ValueError, if there is an error.
+            ValueError: if there is an error.
         """
-        report(BadExamples, "Bad examples", self.errors)
+        report(ValueError, "Bad examples", self.errors)
 
 
 def check(

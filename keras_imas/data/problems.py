@@ -8,10 +8,6 @@ _MAX_SHOWN = 10
 _collected = contextvars.ContextVar("collected", default=None)
 
 
-class BadExamples(ValueError):
-    """Images or label maps that can't be trained on; the message names them."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """Something that is wrong with a data set.

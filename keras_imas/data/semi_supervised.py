@@ -8,7 +8,6 @@ import numpy as np
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
 from keras_imas.data.examples import as_examples
-from keras_imas.data.problems import BadExamples
 from keras_imas.data.splits import check_separate
 from keras_imas.imagenet import MEAN_COLOR
 
@@ -32,6 +31,7 @@ def semi_supervised(
     seed=0,
     shuffle_buffer=1024,
     num_parallel_calls=None,
+    part=(0, 1),
 ):
     """Returns the batches that `IMAS` trains on.
 
@@ -67,6 +67,9 @@ def semi_supervised(
             to 1024.
         num_parallel_calls: images prepared in parallel. Defaults to what tf.data finds
             best.
+        part: `(i, n)` for the i-th of n equal parts of each batch, for the i-th of n
+            processes that train together; only these images are read. Defaults to
+            `(0, 1)`: the whole batch.
 
     Returns:
         `tf.data.Dataset` of `len(unlabeled) // unlabeled_batch_size` elements
@@ -104,7 +107,10 @@ def semi_supervised(
     strong = _strong_view(strong)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
     reading = dict(
-        seed=seed, shuffle_buffer=shuffle_buffer, num_parallel_calls=num_parallel_calls
+        seed=seed,
+        shuffle_buffer=shuffle_buffer,
+        num_parallel_calls=num_parallel_calls,
+        part=part,
     )
 
     def views(seed, index, example):
@@ -144,6 +150,7 @@ def supervised(
     seed=0,
     shuffle_buffer=1024,
     num_parallel_calls=None,
+    part=(0, 1),
 ):
     """Returns the labeled batches of `semi_supervised` alone, for the baseline.
 
@@ -164,6 +171,7 @@ def supervised(
         seed: as in `semi_supervised`.
         shuffle_buffer: as in `semi_supervised`.
         num_parallel_calls: as in `semi_supervised`.
+        part: as in `semi_supervised`.
 
     Returns:
         `tf.data.Dataset` of `({"labeled": ..., "labeled_index": ...}, label_map)`, as
@@ -185,7 +193,10 @@ def supervised(
         steps_per_epoch = _require_batch("labeled", labeled, batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
     reading = dict(
-        seed=seed, shuffle_buffer=shuffle_buffer, num_parallel_calls=num_parallel_calls
+        seed=seed,
+        shuffle_buffer=shuffle_buffer,
+        num_parallel_calls=num_parallel_calls,
+        part=part,
     )
     batches = _labeled_batches(
         labeled, steps_per_epoch, batch_size, num_classes, weak, reading
@@ -228,6 +239,7 @@ def _batches(
     seed,
     shuffle_buffer,
     num_parallel_calls,
+    part,
     num_classes=None,
     ignore_class=255,
 ):
@@ -261,6 +273,14 @@ def _batches(
         lambda: iter([next(epoch_numbers)]),
         output_signature=tf.TensorSpec((), tf.int64),
     ).flat_map(one_epoch)
+    number, parts = part
+    if parts > 1:
+        _require_parts(examples, batch_size, parts)
+        batch_size, count = batch_size // parts, count // parts
+        records = records.enumerate().filter(
+            lambda place, _: place // batch_size % parts == number
+        )
+        records = records.map(lambda _, record: record)
     views = examples.read_each(
         records,
         lambda example, draw: view(*draw, example),
@@ -318,11 +338,25 @@ def _weak_options(crop_size, scale_range, flip, padding_color, ignore_class):
     )
 
 
+def _require_parts(examples, batch_size, parts):
+    if batch_size % parts:
+        raise ValueError(
+            f"A batch must divide among {parts} processes. Received: {batch_size} "
+            "images"
+        )
+    if examples.on_bad_image == "skip":
+        raise ValueError(
+            "Several processes that train together can't skip bad images, which would "
+            "put their batches out of step. Find them by scripts/check_dataset.py, and "
+            'take them out of the lists, or train with `on_bad_image="error"`'
+        )
+
+
 def _require_batch(argument, examples, batch_size):
     if batch_size < 1:
         raise ValueError(f"A batch must have an image. Received: {batch_size}")
     if len(examples) < batch_size:
-        raise BadExamples(
+        raise ValueError(
             f"`{argument}` has {len(examples)} images, fewer than a batch takes "
             f"({batch_size}). Reduce the batch size or add images."
         )

@@ -8,8 +8,6 @@ from collections import Counter
 
 import numpy as np
 
-from keras_imas.data.problems import BadExamples
-
 _MAX_PROBLEMS = 10
 
 
@@ -166,13 +164,13 @@ def check_separate(**parts):
         **parts: `Examples` by the name of the part.
 
     Raises:
-        BadExamples: a ValueError, if two parts share images; it names up to ten.
+        ValueError: if two parts share images; it names up to ten.
     """
     for (one, a), (other, b) in itertools.combinations(parts.items(), 2):
         shared = in_both(a, b)
         if shared:
             shown = ", ".join(sorted(shared)[:10])
-            raise BadExamples(
+            raise ValueError(
                 f"{len(shared)} images are both in `{one}` and in `{other}`: {shown}"
                 f"{', ...' if len(shared) > 10 else ''}. Remove them from one of them."
             )

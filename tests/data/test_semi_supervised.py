@@ -289,3 +289,24 @@ def test_camvid():
     labels = np.concatenate([batch["label_map"] for batch in epoch])
     assert set(np.unique(labels)) == set(range(12))
     assert 60 < np.mean([batch["unlabeled"].mean() for batch in epoch]) < 160
+
+
+def test_processes_read_their_parts_of_each_batch():
+    sizes = dict(labeled_batch_size=6, unlabeled_batch_size=4)
+    whole = arrays(batches(**sizes))
+    parts = [arrays(batches(**sizes, part=(i, 2))) for i in range(2)]
+    assert len(whole) == len(parts[0]) == 2
+    for batch, *halves in zip(whole, *parts, strict=True):
+        for key, value in batch.items():
+            joined = np.concatenate([half[key] for half in halves])
+            np.testing.assert_array_equal(joined, value)
+    with pytest.raises(ValueError, match="among 4 processes. Received: 6 images"):
+        batches(**sizes, part=(0, 4))
+
+
+def test_processes_cannot_skip_images(tmp_path):
+    for number in range(4):
+        Image.fromarray(UNLABELED[number]).save(tmp_path / f"{number}.png")
+    unlabeled = from_folder(tmp_path, on_bad_image="skip")
+    with pytest.raises(ValueError, match="can't skip bad images.*check_dataset.py"):
+        batches(unlabeled=unlabeled, labeled_batch_size=2, part=(0, 2))
