@@ -596,22 +596,27 @@ class IMAS(keras.Model):
         warm = ops.cast(self.step >= self.supervised_only_steps, "float32")
         return warm * ops.cast(weight, "float32")
 
+    def _steps_per_update(self):
+        # Under mixed_float16 Keras wraps the optimizer for loss scaling.
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        return optimizer.gradient_accumulation_steps or 1
+
     def _teacher_decay(self):
+        # It goes by updates of the student, as with the large batch.
+        steps = self._steps_per_update()
+        warm_up = self.supervised_only_steps
         return ema_decay(
-            self.step,
+            self.step // steps,
             max_decay=self.ema_decay,
-            start_step=self.supervised_only_steps,
-            copy_until=self.supervised_only_steps + self.ema_copy_steps,
+            start_step=-(-warm_up // steps),
+            copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
     def _update_teacher(self):
         decay = self._teacher_decay()
-        # Under mixed_float16 Keras wraps the optimizer for loss scaling.
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        steps = optimizer.gradient_accumulation_steps
-        if steps:  # Between two updates of the student the teacher waits too.
-            updated = (self.step + 1) % steps == 0
-            decay = ops.where(updated, decay, 1.0)
+        # Between two updates of the student the teacher waits too.
+        updated = (self.step + 1) % self._steps_per_update() == 0
+        decay = ops.where(updated, decay, 1.0)
         for ours, theirs in zip(
             self.teacher.weights, self.student.weights, strict=True
         ):

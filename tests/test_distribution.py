@@ -166,7 +166,7 @@ def photographs(tmp_path):
 
 FLAGS = (
     "--images=images", "--masks=masks", "--num_classes=3", "--weights=none",
-    "--crop_size=33", "--epochs=2", "--verbose=2",
+    "--crop_size=33", "--epochs=1", "--verbose=2",
 )  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_program_on_two_hosts(photographs):
     (photographs / "unlabeled.txt").write_text("\n".join(map(str, range(4, 12))))
     flags = (
         *FLAGS, *validation, "--labeled=labeled.txt", "--unlabeled=unlabeled.txt",
-        "--labeled_batch_size=2", "--unlabeled_batch_size=4",
+        "--labeled_batch_size=2", "--unlabeled_batch_size=8",
     )  # fmt: skip
     first, second = run_two_processes(
         program, *flags, "--strategy=multi_worker", "--output_dir=both",
@@ -211,13 +211,12 @@ def test_program_on_two_hosts(photographs):
     assert "replicas" not in second and "both" not in second
     alone = programs.run(program, *flags, "--output_dir=alone", cwd=photographs)
     assert alone.returncode == 0, alone.stdout
-    logs = [
-        [json.loads(line) for line in (photographs / run / "history.jsonl").open()]
+    # Of one step: rounding grows fast in a deep network of random weights.
+    both, single = (
+        json.loads((photographs / run / "history.jsonl").read_text())
         for run in ("both", "alone")
-    ]
-    assert len(logs[0]) == len(logs[1]) == 2
-    for one, other in zip(*logs, strict=True):
-        assert one == pytest.approx(other, abs=2e-3)
+    )
+    assert both == pytest.approx(single, abs=2e-3)
 
 
 @pytest.mark.full

@@ -511,6 +511,46 @@ def test_the_teacher_waits_while_gradients_accumulate():
     assert changed == [False, True, False, True]
 
 
+def test_accumulated_gradients_are_those_of_the_large_batch():
+    """Two updates of 4 + 8 images, at once and in two steps each."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, CLASSES, (4, HEIGHT, WIDTH)).astype("int32")
+    inputs = batch(4, 8)
+    boxes = np.tile(np.array([[1, 2, 5, 6]], "int32"), (8, 1))
+    shuffle = rng.uniform(size=8).astype("float32")
+    trained = []
+    for parts in (1, 2):
+        keras.utils.set_random_seed(1)
+        model = InjectedDraws(
+            linear_student(), confidence_threshold=0.0, pairing_group_size=4
+        )
+        coin = np.zeros(2 // parts, "float32")
+        model.compile(
+            keras.optimizers.SGD(
+                0.1, gradient_accumulation_steps=parts if parts > 1 else None
+            ),
+            run_eagerly=True,
+        )
+        for _ in range(2):
+            for part in range(parts):
+                own = {
+                    name: np.split(value, parts)[part] for name, value in inputs.items()
+                }
+                size = 8 // parts
+                model.draws = {
+                    "boxes": boxes[:size],
+                    "coin": coin,
+                    "shuffle": shuffle[:size],
+                }
+                step(model, own, np.split(labels, parts)[part])
+        trained.append(weights(model.student) + weights(model.teacher))
+    assert_all_close(*trained, rtol=1e-4, atol=1e-5)
+    assert any(
+        abs(a - b).max() > 1e-3
+        for a, b in zip(trained[0][:2], trained[0][2:], strict=True)
+    )
+
+
 def test_an_unlabeled_weight_ramps_up_after_the_warm_up():
     """As `keras_imas.recipe.Recipe.rampup_steps` has it."""
     model = eager(
