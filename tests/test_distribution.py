@@ -219,10 +219,17 @@ def test_program_on_two_hosts(photographs):
     assert both == pytest.approx(single, abs=2e-3)
 
 
+@pytest.fixture(params=["float32", "mixed_bfloat16"])
+def precision(request):
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy("float32")
+
+
 @pytest.mark.full
 @pytest.mark.tensorflow_only
-def test_a_step_compiles_to_one_program_without_the_host():
-    """What a TPU needs: static shapes, nothing that runs on the host."""
+def test_a_step_compiles_to_one_program_without_the_host(precision):
+    """What a TPU needs: static shapes, nothing that runs on the host, bfloat16."""
     import tensorflow as tf
 
     layers = keras.layers
@@ -231,7 +238,8 @@ def test_a_step_compiles_to_one_program_without_the_host():
          layers.BatchNormalization(), layers.Conv2D(3, 1)]
     )  # fmt: skip
     model = keras_imas.IMAS(network, pairing_group_size=2, seed=0)
-    model.compile(keras_imas.optimizers.SGD(0.01, momentum=0.9))
+    loss = keras_imas.losses.OHEMCrossentropy(min_kept=100, group_size=2)
+    model.compile(keras_imas.optimizers.SGD(0.01, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(0)
     inputs = {
@@ -246,6 +254,7 @@ def test_a_step_compiles_to_one_program_without_the_host():
     program = step.experimental_get_compiler_ir(inputs, labels)(stage="hlo")
     for operation in ("outfeed", "infeed", " send(", " recv(", "callback", "<="):
         assert operation not in program.lower(), operation
+    assert ("bf16[" in program) == (precision == "mixed_bfloat16")
     assert int(model.step) == 1
     assert step.experimental_get_tracing_count() == 1
 
@@ -266,7 +275,9 @@ class Counting(keras_imas.IMAS):
     [
         {},
         pytest.param({"steps_per_execution": 2}, marks=pytest.mark.full),
-        pytest.param({"jit_compile": True}, marks=pytest.mark.full),
+        pytest.param(
+            {"steps_per_execution": 2, "jit_compile": True}, marks=pytest.mark.full
+        ),
     ],
 )
 def test_a_step_is_traced_once(options):
