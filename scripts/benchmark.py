@@ -1,7 +1,12 @@
 """Measure what the package costs here.
 
+    python scripts/benchmark.py step [--backbone=resnet50] [--precision=mixed_bfloat16]
     python scripts/benchmark.py networks [--crop_size=129] [--num_classes=19]
     python scripts/benchmark.py data [--presets=cityscapes,voc] [--json=data.json]
+
+step: the time and memory of a training step of iMAS, beside its floor: a supervised
+step of the same network over as many images, and the two inference passes that score.
+They take turns.
 
 networks: for each encoder of `keras_imas.models`, the parameters of its DeepLabV3+, the
 multiply-adds of an image of 513 x 513 pixels, and the time of a training step of iMAS
@@ -13,7 +18,7 @@ the pipelines, labeled and unlabeled (weak and strong view), beside a plain load
 the same steps that is written with Pillow, and the share of each stage. The two take
 turns, on the same cores.
 
-All flags: python scripts/benchmark.py networks --help, or data --help.
+All flags: python scripts/benchmark.py step --help, and so on.
 """
 
 import importlib
@@ -21,14 +26,15 @@ import sys
 
 # Imported when named: each has its flags, and the processes that `data` starts import
 # this file.
-COMMANDS = ("networks", "data")
+COMMANDS = ("step", "networks", "data")
 
 
 def main():
     from absl import app
 
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        sys.exit(f"{__doc__}\nSay what to measure: {' or '.join(COMMANDS)}.")
+        *names, last = COMMANDS
+        sys.exit(f"{__doc__}\nSay what to measure: {', '.join(names)} or {last}.")
     command = importlib.import_module(f"benchmarks.{sys.argv[1]}")
     app.run(command.main, argv=[sys.argv[0], *sys.argv[2:]])
 

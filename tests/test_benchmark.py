@@ -1,7 +1,8 @@
-"""The benchmark of the data, run as a user runs it, on a few small images."""
+"""The benchmarks, run as a user runs them, on a few small images."""
 
 import json
 
+import keras
 import numpy as np
 import programs
 import pytest
@@ -60,11 +61,27 @@ def test_data_of_ones_own(tmp_path):
     assert [row[0] for row in rows(process.stdout)].count("voc, unlabeled") == 2
 
 
+@pytest.mark.full
+def test_step(tmp_path):
+    process = run(
+        "step", "--crop_size=33", "--rounds=2", "--json=times.json", cwd=tmp_path
+    )
+    assert process.returncode == 0, process.stdout
+    table = {row[0]: row[1:] for row in rows(process.stdout)}
+    assert float(table["step"][0].split()[0]) > 0
+    assert table["floor"][2] == "1.000 (1.000 to 1.000)"
+    assert "multiply-adds in" in process.stdout
+    times = json.loads((tmp_path / "times.json").read_text())
+    assert times["backend"] == keras.backend.backend()
+    assert [len(seconds) for seconds in times["seconds"].values()] == [2, 2, 2]
+    assert times["memory_bytes"].keys() == times["seconds"].keys()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Say what to measure: networks or data."),
-        (("speed",), "Say what to measure: networks or data."),
+        ((), "Say what to measure: step, networks or data."),
+        (("speed",), "Say what to measure: step, networks or data."),
         (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
         (("data", "--images_dir=a"), "--images_dir and --masks_dir go together."),
     ],

@@ -1,0 +1,249 @@
+"""What a training step costs, beside the network passes that it can't do without."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import json  # noqa: E402
+import platform  # noqa: E402
+import resource  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import app, flags  # noqa: E402
+from keras import ops  # noqa: E402
+
+import keras_imas  # noqa: E402
+from keras_imas.inference import list_outputs, resize_logits  # noqa: E402
+from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
+from keras_imas.recipe import PRECISIONS  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
+flags.DEFINE_integer("output_stride", 16, "Output stride.")
+flags.DEFINE_boolean("auxiliary_head", False, "Give the network an auxiliary head.")
+flags.DEFINE_integer("crop_size", 257, "Side of the crops in pixels.", 1)
+flags.DEFINE_integer("batch_size", 2, "Labeled images, and as many unlabeled ones.", 2)
+flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
+flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
+flags.DEFINE_boolean("jit_compile", None, "Compile by XLA; default: as Keras chooses.")
+flags.DEFINE_integer("rounds", 7, "Rounds, in each of which all take turns.", 1)
+flags.DEFINE_boolean("memory", True, "Measure peak memory, each in its own process.")
+flags.DEFINE_enum(
+    "only", None, ["step", "floor", "training pass"], "Take two steps of one, and stop."
+)
+flags.DEFINE_string("json", None, "File to write all numbers to.")
+
+
+class Floor(keras.Model):
+    """The passes of a step: a supervised one over all views, and two that score.
+
+    Args:
+        student: The network.
+        teacher: Another like it.
+        scoring: Whether to run the two inference passes.
+    """
+
+    def __init__(self, student, teacher, scoring):
+        super().__init__()
+        self.student, self.teacher, self.scoring = student, teacher, scoring
+        self.teacher.trainable = False
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """Run all passes.
+
+        Args:
+            inputs: Dict of `"images"`, all views, and `"unlabeled"`, those to score.
+            training: As in Keras.
+
+        Returns:
+            Dict of the logits to train on and the scores.
+        """
+        images = inputs["images"]
+        outputs = list_outputs(self.student(images, training=training))
+        logits = [resize_logits(output, images) for output in outputs[:1]]
+        labeled = images[: FLAGS.batch_size]
+        for output in outputs[1:]:
+            logits.append(resize_logits(output[: FLAGS.batch_size], labeled))
+        scores = ()
+        if self.scoring:
+            scores = [
+                list_outputs(network(inputs["unlabeled"], training=False))[0]
+                for network in (self.student, self.teacher)
+            ]
+        return {"logits": logits, "scores": [ops.stop_gradient(s) for s in scores]}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **_):
+        """Return the supervised loss.
+
+        Args:
+            x: Not used.
+            y: Label maps of all views.
+            y_pred: What `call` returned.
+            sample_weight: Not used.
+
+        Returns:
+            Scalar tensor.
+        """
+        main, *others = y_pred["logits"]
+        loss = super().compute_loss(x, y, main)
+        for logits in others:
+            loss = loss + 0.4 * self._compile_loss(y[: FLAGS.batch_size], logits)
+        for scores in y_pred["scores"]:  # so that no compiler leaves them out
+            loss = loss + 1e-30 * ops.cast(ops.sum(scores), "float32")
+        return loss
+
+
+def main(argv):
+    if argv[1:]:
+        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    keras.config.set_dtype_policy(FLAGS.precision)
+    if FLAGS.only:
+        take = make(FLAGS.only)
+        before = peak_memory()
+        take()
+        take()
+        print(json.dumps({"before": before, "peak": peak_memory()}))
+        return
+    print(
+        f"{keras.backend.backend()} backend, Keras {keras.__version__}, "
+        f"{os.cpu_count()} cores ({platform.machine()}), {FLAGS.precision}; "
+        f"{FLAGS.backbone}, output stride {FLAGS.output_stride}, "
+        f"{FLAGS.batch_size} + {FLAGS.batch_size} crops of {FLAGS.crop_size}², "
+        f"{FLAGS.num_classes} classes"
+    )
+    takers, first = {}, {}
+    for name in ("step", "floor", "training pass"):
+        start = time.perf_counter()
+        takers[name] = make(name)
+        takers[name]()
+        first[name] = time.perf_counter() - start
+        takers[name]()
+    times = {name: [] for name in takers}
+    progress = keras.utils.Progbar(FLAGS.rounds, unit_name="round")
+    for number in range(FLAGS.rounds):
+        names = list(takers)
+        for name in names[number % 3 :] + names[: number % 3]:
+            start = time.perf_counter()
+            takers[name]()
+            times[name].append(time.perf_counter() - start)
+        progress.add(1)
+    memory = {name: measure_memory(name) for name in takers} if FLAGS.memory else {}
+    print_table(times, first, memory)
+    print_share(np.median(times["floor"]))
+    if FLAGS.json:
+        results = {
+            "flags": {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(
+                sys.modules[__name__]
+            )},
+            "backend": keras.backend.backend(),
+            "seconds": times,
+            "first_step_seconds": first,
+            "memory_bytes": memory,
+        }  # fmt: skip
+        with open(FLAGS.json, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+def make(name):
+    """Return a function that takes a step."""
+    rng = np.random.default_rng(0)
+    size, side = FLAGS.batch_size, FLAGS.crop_size
+    count = 3 * size
+    images = rng.uniform(0, 255, (count, side, side, 3)).astype("float32")
+    labels = rng.integers(0, FLAGS.num_classes, (count, side, side)).astype("int32")
+    networks = [
+        deeplab_v3_plus(
+            FLAGS.num_classes,
+            backbone=FLAGS.backbone,
+            output_stride=FLAGS.output_stride,
+            auxiliary_head=FLAGS.auxiliary_head,
+            weights=None,
+            input_shape=(side, side, 3),
+        )
+        for _ in range(2)
+    ]
+    optimizer = keras_imas.optimizers.SGD(1e-4, momentum=0.9, l2=1e-4)
+    options = {}
+    if FLAGS.jit_compile is not None:
+        options["jit_compile"] = FLAGS.jit_compile
+    if name == "step":
+        model = keras_imas.IMAS(*networks, seed=0)
+        model.compile(optimizer, **options)
+        labeled, weak, strong = np.split(images, 3)
+        batch = {"labeled": labeled, "unlabeled": weak, "unlabeled_strong": strong}
+        labels = labels[:size]
+    else:
+        model = Floor(*networks, scoring=name == "floor")
+        model.compile(optimizer, keras_imas.losses.Crossentropy(), **options)
+        batch = {"images": images, "unlabeled": images[:size]}
+    batch = {key: ops.convert_to_tensor(value) for key, value in batch.items()}
+    labels = ops.convert_to_tensor(labels)
+    return lambda: float(model.train_on_batch(batch, labels, return_dict=True)["loss"])
+
+
+def peak_memory():
+    """Return the most memory that this process has had, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def measure_memory(name):
+    """Return what two steps add to a process's memory, in bytes."""
+    process = subprocess.run(
+        [sys.executable, *sys.argv, f"--only={name}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found = json.loads(process.stdout.splitlines()[-1])
+    return found["peak"] - found["before"]
+
+
+def print_table(times, first, memory):
+    images = 2 * FLAGS.batch_size
+    print(
+        "\n| | seconds, median (quartiles) | images/s | ratio to the floor (95 %) | "
+        "first step, s | memory, GiB |\n|---|---:|---:|---:|---:|---:|"
+    )
+    for name, seconds in times.items():
+        low, middle, high = np.percentile(seconds, (25, 50, 75))
+        ratios = np.array(seconds) / times["floor"]
+        draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
+        bounds = np.percentile(np.median(draws, axis=1), (2.5, 97.5))
+        gib = f"{memory[name] / 2**30:.2f}" if memory else ""
+        print(
+            f"| {name} | {middle:.3f} ({low:.3f} to {high:.3f}) | "
+            f"{images / middle:.2f} | {np.median(ratios):.3f} ({bounds[0]:.3f} to "
+            f"{bounds[1]:.3f}) | {first[name]:.1f} | {gib} |"
+        )
+
+
+def print_share(seconds):
+    """Print the multiply-adds of the floor, and their share of the machine's peak."""
+    network = deeplab_v3_plus(
+        FLAGS.num_classes,
+        backbone=FLAGS.backbone,
+        output_stride=FLAGS.output_stride,
+        auxiliary_head=FLAGS.auxiliary_head,
+        weights=None,
+        input_shape=(FLAGS.crop_size, FLAGS.crop_size, 3),
+    )
+    # A training pass costs three forward passes; there are 3 views, and two scores.
+    operations = cost.multiply_adds(network) * FLAGS.batch_size * (3 * 3 + 2)
+    matrix = np.random.default_rng(0).normal(size=(2048, 2048)).astype("float32")
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        matrix @ matrix
+        times.append(time.perf_counter() - start)
+    peak = 2048**3 / min(times)
+    print(
+        f"\nThe floor's {operations / 1e9:.1f} G multiply-adds in {seconds:.3f} s are "
+        f"{operations / seconds / peak:.0%} of what NumPy's float32 matrix product "
+        f"reaches here, {peak / 1e9:.0f} G a second."
+    )
