@@ -6,7 +6,7 @@
 
 step: the time and memory of a training step of iMAS, beside its floor: a supervised
 step of the same network over as many images, and the two inference passes that score.
-They take turns.
+They take turns. --pytorch adds a step in plain PyTorch, of the paper's network.
 
 networks: for each encoder of `keras_imas.models`, the parameters of its DeepLabV3+, the
 multiply-adds of an image of 513 x 513 pixels, and the time of a training step of iMAS

@@ -20,6 +20,8 @@ import pytest
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 BACKENDS = ("tensorflow", "jax", "torch")
+# What is read and listed by TensorFlow and Pillow on all backends.
+SAME_ON_ALL = ("data", "test_benchmark", "test_check_dataset", "test_make_splits")
 
 hypothesis.settings.register_profile(
     "keras_imas", deadline=None, derandomize=True, database=None, max_examples=25
@@ -37,6 +39,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "full" in item.keywords and not config.getoption("--full"):
             item.add_marker(pytest.mark.skip(reason="slow: runs with --full"))
+        where = item.path.relative_to(pathlib.Path(__file__).parent).parts[0]
+        same = where.removesuffix(".py") in SAME_ON_ALL
+        other = keras.backend.backend() != "tensorflow"
+        if same and other and not config.getoption("--full"):
+            reason = "as on TensorFlow: runs with --full"
+            item.add_marker(pytest.mark.skip(reason=reason))
         needed = [b for b in BACKENDS if f"{b}_only" in item.keywords]
         if needed and keras.backend.backend() not in needed:
             item.add_marker(pytest.mark.skip(reason=f"needs the {needed[0]} backend"))

@@ -83,6 +83,7 @@ def test_step(tmp_path):
         ((), "Say what to measure: step, networks or data."),
         (("speed",), "Say what to measure: step, networks or data."),
         (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
+        (("step", "--pytorch=float32"), "--pytorch needs --backbone=resnet50_deep"),
         (("data", "--images_dir=a"), "--images_dir and --masks_dir go together."),
     ],
 )

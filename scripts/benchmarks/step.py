@@ -35,6 +35,13 @@ flags.DEFINE_boolean("memory", True, "Measure peak memory, each in its own proce
 flags.DEFINE_enum(
     "only", None, ["step", "floor", "training pass"], "Take two steps of one, and stop."
 )
+flags.DEFINE_list(
+    "pytorch",
+    [],
+    "Steps in plain PyTorch to stand beside, on the paper's network "
+    "(--backbone=resnet50_deep_stem --auxiliary_head): float32, channels_last, "
+    "bfloat16, as_published.",
+)
 flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
@@ -101,6 +108,12 @@ class Floor(keras.Model):
 def main(argv):
     if argv[1:]:
         raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    paper = FLAGS.backbone == "resnet50_deep_stem" and FLAGS.auxiliary_head
+    if FLAGS.pytorch and not (paper and FLAGS.output_stride == 16):
+        raise app.UsageError(
+            "--pytorch needs --backbone=resnet50_deep_stem --auxiliary_head "
+            "--output_stride=16: PyTorch's step has that network."
+        )
     keras.config.set_dtype_policy(FLAGS.precision)
     if FLAGS.only:
         take = make(FLAGS.only)
@@ -123,16 +136,25 @@ def main(argv):
         takers[name]()
         first[name] = time.perf_counter() - start
         takers[name]()
+    for variant in FLAGS.pytorch:
+        name = f"PyTorch, {variant}"
+        start = time.perf_counter()
+        takers[name] = pytorch_step(variant)
+        takers[name]()
+        first[name] = time.perf_counter() - start
+        takers[name]()
     times = {name: [] for name in takers}
     progress = keras.utils.Progbar(FLAGS.rounds, unit_name="round")
     for number in range(FLAGS.rounds):
         names = list(takers)
-        for name in names[number % 3 :] + names[: number % 3]:
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
             start = time.perf_counter()
             takers[name]()
             times[name].append(time.perf_counter() - start)
         progress.add(1)
-    memory = {name: measure_memory(name) for name in takers} if FLAGS.memory else {}
+    own = [name for name in takers if "PyTorch" not in name]
+    memory = {name: measure_memory(name) for name in own} if FLAGS.memory else {}
     print_table(times, first, memory)
     print_share(np.median(times["floor"]))
     if FLAGS.json:
@@ -186,6 +208,30 @@ def make(name):
     return lambda: float(model.train_on_batch(batch, labels, return_dict=True)["loss"])
 
 
+def pytorch_step(variant):
+    """Return a function that has another process take a step."""
+    numbers = (FLAGS.crop_size, FLAGS.batch_size, FLAGS.num_classes)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            os.path.join(os.path.dirname(__file__), "pytorch_step.py"),
+            variant,
+            *map(str, numbers),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+
+    def take():
+        process.stdin.write("\n")
+        process.stdin.flush()
+        process.stdout.readline()
+
+    return take
+
+
 def peak_memory():
     """Return the most memory that this process has had, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
@@ -215,7 +261,7 @@ def print_table(times, first, memory):
         ratios = np.array(seconds) / times["floor"]
         draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
         bounds = np.percentile(np.median(draws, axis=1), (2.5, 97.5))
-        gib = f"{memory[name] / 2**30:.2f}" if memory else ""
+        gib = f"{memory[name] / 2**30:.2f}" if name in memory else ""
         print(
             f"| {name} | {middle:.3f} ({low:.3f} to {high:.3f}) | "
             f"{images / middle:.2f} | {np.median(ratios):.3f} ({bounds[0]:.3f} to "
