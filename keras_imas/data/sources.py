@@ -160,7 +160,9 @@ class Folder(Source):
                 f"{self.masks!r}. Name them alike, or pass `mask_name`"
             )
         labeled = self._read(self.images, self.masks, labeled)
-        if os.path.isdir(self.unlabeled) or glob.has_magic(self.unlabeled):
+        # A list's own path may hold brackets.
+        is_list = os.path.isfile(self.unlabeled) or not glob.has_magic(self.unlabeled)
+        if os.path.isdir(self.unlabeled) or not is_list:
             unlabeled = self._read(self.unlabeled, self.masks, labeled=False)
         else:
             names = self.unlabeled or splits.rest(

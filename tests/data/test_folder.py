@@ -10,6 +10,7 @@ from keras_imas.data import (
     splits,
     with_masks,
 )
+from keras_imas.data.sources import SOURCES
 
 
 def save(path, pixels):
@@ -291,6 +292,20 @@ def test_folder_whose_name_has_brackets(folder):
     assert from_folder(folder / "images [2020]").names == NAMES
     names = from_folder(f"{folder}/images [2020]/b*/*.png").names
     assert names == ("bonn/3",)
+
+
+def test_list_in_a_folder_whose_name_has_brackets(folder):
+    (folder / "[2020]").mkdir()
+    (folder / "[2020]" / "unlabeled.txt").write_text("bonn/3\n")
+    (folder / "masks/bonn/3.png").unlink()
+    images, masks = str(folder / "images"), str(folder / "masks")
+    listed = str(folder / "[2020]" / "unlabeled.txt")
+    for unlabeled in (listed, f"{images}/bonn/[3].png"):
+        source = SOURCES["folder"](
+            images=images, masks=masks, num_classes=5, unlabeled=unlabeled
+        )
+        parts = source.parts(seed=0)
+        assert len(parts["labeled"]) == 4 and len(parts["unlabeled"]) == 1
 
 
 def test_name_that_is_not_utf_8(folder):
