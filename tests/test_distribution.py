@@ -166,7 +166,7 @@ def photographs(tmp_path):
 
 FLAGS = (
     "--images=images", "--masks=masks", "--num_classes=3", "--weights=none",
-    "--crop_size=33", "--epochs=1", "--verbose=2",
+    "--crop_size=33", "--epochs=2", "--verbose=2",
 )  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_program_on_two_hosts(photographs):
     (photographs / "unlabeled.txt").write_text("\n".join(map(str, range(4, 12))))
     flags = (
         *FLAGS, *validation, "--labeled=labeled.txt", "--unlabeled=unlabeled.txt",
-        "--labeled_batch_size=2", "--unlabeled_batch_size=8",
+        "--labeled_batch_size=2", "--unlabeled_batch_size=8", "--epochs=1",
     )  # fmt: skip
     first, second = run_two_processes(
         program, *flags, "--strategy=multi_worker", "--output_dir=both",
@@ -226,9 +226,13 @@ def precision(request):
     keras.config.set_dtype_policy("float32")
 
 
+OHEM = keras_imas.losses.OHEMCrossentropy(min_kept=100, group_size=2)
+
+
 @pytest.mark.full
 @pytest.mark.tensorflow_only
-def test_a_step_compiles_to_one_program_without_the_host(precision):
+@pytest.mark.parametrize("loss", [None, OHEM], ids=["crossentropy", "ohem"])
+def test_a_step_compiles_to_one_program_without_the_host(loss, precision):
     """What a TPU needs: static shapes, nothing that runs on the host, bfloat16."""
     import tensorflow as tf
 
@@ -238,7 +242,6 @@ def test_a_step_compiles_to_one_program_without_the_host(precision):
          layers.BatchNormalization(), layers.Conv2D(3, 1)]
     )  # fmt: skip
     model = keras_imas.IMAS(network, pairing_group_size=2, seed=0)
-    loss = keras_imas.losses.OHEMCrossentropy(min_kept=100, group_size=2)
     model.compile(keras_imas.optimizers.SGD(0.01, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(0)
@@ -275,6 +278,7 @@ class Counting(keras_imas.IMAS):
     [
         {},
         pytest.param({"steps_per_execution": 2}, marks=pytest.mark.full),
+        pytest.param({"jit_compile": True}, marks=pytest.mark.full),
         pytest.param(
             {"steps_per_execution": 2, "jit_compile": True}, marks=pytest.mark.full
         ),
