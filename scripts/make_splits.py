@@ -26,7 +26,8 @@ from pathlib import Path  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 from keras_imas import data, experiment, provenance  # noqa: E402
-from keras_imas.data import files, lists, splits  # noqa: E402
+from keras_imas.data import lists, splits  # noqa: E402
+from keras_imas.data.files import stem  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -209,12 +210,6 @@ def read_list(path):
     if twice:
         raise ValueError(f"{path!r} names images more than once: {', '.join(twice)}")
     return names
-
-
-def stem(name):
-    """Return a name without the suffix of an image file."""
-    path, suffix = os.path.splitext(name)
-    return path if suffix.lower() in files.IMAGE_SUFFIXES else name
 
 
 def classes_of(examples):

@@ -84,6 +84,7 @@ def test_step(tmp_path):
         (("speed",), "Say what to measure: step, networks or data."),
         (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
         (("step", "--pytorch=float32"), "--pytorch needs --backbone=resnet50_deep"),
+        (("step", "--pytorch=float16"), "must be of float32, channels_last, bfloat16"),
         (("data", "--images_dir=a"), "--images_dir and --masks_dir go together."),
     ],
 )

@@ -11,10 +11,11 @@ MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat")
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 swap height and width
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _COLORS = ("RGB", "RGBA", "P")
-# Where a PNG has something that may tell how to rotate it, and how far from its ends
-# that is looked for: what comes after the pixels is not known once it is open.
+# What may tell how to rotate a PNG: before its pixels, by Pillow's names, and after
+# them, where it is looked for in as many bytes, as Pillow decodes all to read on.
+_PNG_INFO = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _PNG_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
-_PNG_ENDS = 1 << 16
+_PNG_END = 1 << 16
 _IDS = ("1", "L", "P", "I", *_SIXTEEN_BIT)
 
 
@@ -61,7 +62,9 @@ def read_header(path):
     try:
         with Image.open(path) as image:
             mode, form = image.mode, image.format
-            orientation = _orientation(image)
+            # Pillow would decode all of a PNG to look for EXIF after the pixels.
+            known = form != "PNG" or _may_be_rotated(image)
+            orientation = _orientation(image) if known else 1
             height, width = _stored_size(image)
             lossy = form in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
             stretched = bool(image.tile) and image.tile[0][3] in ("L;2", "L;4")
@@ -73,6 +76,23 @@ def read_header(path):
     )
     size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
     return Header(size, mode, form, lossy, stretched, plain, orientation != 1)
+
+
+def stem(name):
+    """Returns a name without the suffix of an image file.
+
+    Args:
+        name: name or path.
+
+    Returns:
+        String.
+
+    Example:
+        >>> stem("bonn/a.v2.jpg"), stem("bonn/a.v2")
+        ('bonn/a.v2', 'bonn/a.v2')
+    """
+    path, suffix = os.path.splitext(name)
+    return path if suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def image_problem(header):
@@ -238,16 +258,20 @@ def _pillow_image(path):
         return np.asarray(image.convert("RGB"))
 
 
+def _may_be_rotated(image):
+    """Tells whether a PNG, not loaded yet, has something that may have it rotated."""
+    if any(key in image.info for key in _PNG_INFO):
+        return True
+    place = image.fp.tell()
+    end = image.fp.seek(0, os.SEEK_END)
+    image.fp.seek(max(end - _PNG_END, 0))
+    tail = image.fp.read()
+    image.fp.seek(place)
+    return any(mark in tail for mark in _PNG_MARKS)
+
+
 def _orientation(image):
     """Returns how EXIF or XMP has an image shown: 1 to 8."""
-    if image.format == "PNG":
-        # Without EXIF so far, Pillow would decode all of it to look on.
-        with open(image.filename, "rb") as file:
-            ends = file.read(_PNG_ENDS)
-            file.seek(max(os.path.getsize(image.filename) - _PNG_ENDS, 0))
-            ends += file.read()
-        if not any(mark in ends for mark in _PNG_MARKS):
-            return 1
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # of whatever kind; viewers show what is damaged as it is stored

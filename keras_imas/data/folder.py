@@ -154,7 +154,7 @@ def with_masks(images, masks, mask_name=None):
     """
     tree = Tree("images", images, IMAGE_SUFFIXES)
     folders = _Masks(masks, mask_name, tree)
-    return [name for name in map(_stem, tree) if folders.find(name) is not None]
+    return [name for name in map(files.stem, tree) if folders.find(name) is not None]
 
 
 def look_up(label_table, label_map):
@@ -220,7 +220,7 @@ def _part(images, masks, mask_name):
     own = {}  # the mask of an image, as a path below the images
     for image in images:
         try:
-            mask = masks.find(mask_name(_stem(image)))
+            mask = masks.find(mask_name(files.stem(image)))
         except ValueError:  # it is said where the mask is needed
             continue
         if mask is not None and inside[mask] != image:
@@ -249,7 +249,11 @@ def _find(entries, origin, tree, masks, listed_masks):
     for entry in entries:
         try:
             image, listed = _image_and_mask(entry, tree, masks is None)
-            row = {"entry": entry, "name": _stem(image), "image": tree.folder / image}
+            row = {
+                "entry": entry,
+                "name": files.stem(image),
+                "image": tree.folder / image,
+            }
             if masks is not None:
                 if listed is not None and listed_masks:
                     mask = masks.find_listed(listed)
@@ -292,11 +296,6 @@ def _image_and_mask(entry, tree, unlabeled):
             raise ValueError(f"{entry.text} is not inside {tree.folder}")
         raise ValueError(f"no file {tree.expected(fields[0])}")
     return image, fields[1] if len(fields) == 2 else None
-
-
-def _stem(name):
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def _mask_name(pattern):

@@ -16,8 +16,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-VARIANTS = ("float32", "channels_last", "bfloat16", "as_published")
-
 
 def convolution(inside, outside, kernel=1, stride=1, dilation=1, relu=True):
     layers = [
@@ -154,7 +152,7 @@ class Step:
     """A step of iMAS, with its networks and its batch.
 
     Args:
-        variant: One of `VARIANTS`.
+        variant: As above.
         crop_size: Side of the crops in pixels.
         batch_size: Labeled images, and as many unlabeled ones.
         num_classes: Number of classes.

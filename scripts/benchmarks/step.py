@@ -35,12 +35,17 @@ flags.DEFINE_boolean("memory", True, "Measure peak memory, each in its own proce
 flags.DEFINE_enum(
     "only", None, ["step", "floor", "training pass"], "Take two steps of one, and stop."
 )
+PYTORCH = ("float32", "channels_last", "bfloat16", "as_published")
 flags.DEFINE_list(
     "pytorch",
     [],
     "Steps in plain PyTorch to stand beside, on the paper's network "
-    "(--backbone=resnet50_deep_stem --auxiliary_head): float32, channels_last, "
-    "bfloat16, as_published.",
+    f"(--backbone=resnet50_deep_stem --auxiliary_head): {', '.join(PYTORCH)}.",
+)
+flags.register_validator(
+    "pytorch",
+    lambda variants: set(variants) <= set(PYTORCH),
+    f"must be of {', '.join(PYTORCH)}",
 )
 flags.DEFINE_string("json", None, "File to write all numbers to.")
 
@@ -71,10 +76,10 @@ class Floor(keras.Model):
             Dict of the logits to train on and the scores.
         """
         images = inputs["images"]
-        outputs = list_outputs(self.student(images, training=training))
-        logits = [resize_logits(output, images) for output in outputs[:1]]
         labeled = images[: FLAGS.batch_size]
-        for output in outputs[1:]:
+        main, *others = list_outputs(self.student(images, training=training))
+        logits = [resize_logits(main, images)]
+        for output in others:
             logits.append(resize_logits(output[: FLAGS.batch_size], labeled))
         scores = ()
         if self.scoring:
@@ -171,6 +176,18 @@ def main(argv):
             json.dump(results, file, indent=1)
 
 
+def network():
+    """Return a network as the flags ask for it."""
+    return deeplab_v3_plus(
+        FLAGS.num_classes,
+        backbone=FLAGS.backbone,
+        output_stride=FLAGS.output_stride,
+        auxiliary_head=FLAGS.auxiliary_head,
+        weights=None,
+        input_shape=(FLAGS.crop_size, FLAGS.crop_size, 3),
+    )
+
+
 def make(name):
     """Return a function that takes a step."""
     rng = np.random.default_rng(0)
@@ -178,17 +195,7 @@ def make(name):
     count = 3 * size
     images = rng.uniform(0, 255, (count, side, side, 3)).astype("float32")
     labels = rng.integers(0, FLAGS.num_classes, (count, side, side)).astype("int32")
-    networks = [
-        deeplab_v3_plus(
-            FLAGS.num_classes,
-            backbone=FLAGS.backbone,
-            output_stride=FLAGS.output_stride,
-            auxiliary_head=FLAGS.auxiliary_head,
-            weights=None,
-            input_shape=(side, side, 3),
-        )
-        for _ in range(2)
-    ]
+    networks = [network() for _ in range(2)]
     optimizer = keras_imas.optimizers.SGD(1e-4, momentum=0.9, l2=1e-4)
     options = {}
     if FLAGS.jit_compile is not None:
@@ -222,7 +229,12 @@ def pytorch_step(variant):
         stdout=subprocess.PIPE,
         text=True,
     )
-    process.stdout.readline()
+    parameters = process.stdout.readline().strip()
+    if not parameters:
+        sys.exit("Error: PyTorch's step could not start; what it says is above.")
+    ours = sum(np.prod(v.shape) for v in network().trainable_variables)
+    if int(parameters) != ours:
+        sys.exit(f"Error: PyTorch's network has {parameters} parameters, ours {ours}.")
 
     def take():
         process.stdin.write("\n")
@@ -271,16 +283,8 @@ def print_table(times, first, memory):
 
 def print_share(seconds):
     """Print the multiply-adds of the floor, and their share of the machine's peak."""
-    network = deeplab_v3_plus(
-        FLAGS.num_classes,
-        backbone=FLAGS.backbone,
-        output_stride=FLAGS.output_stride,
-        auxiliary_head=FLAGS.auxiliary_head,
-        weights=None,
-        input_shape=(FLAGS.crop_size, FLAGS.crop_size, 3),
-    )
     # A training pass costs three forward passes; there are 3 views, and two scores.
-    operations = cost.multiply_adds(network) * FLAGS.batch_size * (3 * 3 + 2)
+    operations = cost.multiply_adds(network()) * FLAGS.batch_size * (3 * 3 + 2)
     matrix = np.random.default_rng(0).normal(size=(2048, 2048)).astype("float32")
     times = []
     for _ in range(5):
