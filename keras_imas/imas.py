@@ -22,9 +22,9 @@ from keras_imas.augment.cutmix import (
 from keras_imas.augment.intensity import blend
 from keras_imas.distribution import check_strategy, own_part, replica_count
 from keras_imas.inference import (
-    list_outputs,
     resize_logits,
     resized_logits,
+    run_network,
     segmenter,
 )
 from keras_imas.losses import Crossentropy, consistency_losses
@@ -563,7 +563,7 @@ class IMAS(keras.Model):
     def _student_pass(self, views, training):
         """Run the student once over all views; return the logits of each."""
         images = ops.concatenate(list(views.values()), axis=0)
-        outputs = list_outputs(self.student(images, training=training))
+        outputs = run_network(self.student, images, training=training)
         logits = resize_logits(outputs[0], images)
         result = dict(zip(views, _split(logits, views.values()), strict=True))
         if len(outputs) > 1:

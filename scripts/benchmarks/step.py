@@ -14,10 +14,11 @@ import time  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
+from benchmarks.parts import make_parts  # noqa: E402
 from keras import ops  # noqa: E402
 
 import keras_imas  # noqa: E402
-from keras_imas.inference import list_outputs, resize_logits  # noqa: E402
+from keras_imas.inference import resize_logits, run_network  # noqa: E402
 from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
 from keras_imas.recipe import PRECISIONS  # noqa: E402
 
@@ -31,10 +32,10 @@ flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
 flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
 flags.DEFINE_boolean("jit_compile", None, "Compile by XLA; default: as Keras chooses.")
 flags.DEFINE_integer("rounds", 7, "Rounds, in each of which all take turns.", 1)
+flags.DEFINE_boolean("parts", True, "Measure the method's own parts, each alone.")
 flags.DEFINE_boolean("memory", True, "Measure peak memory, each in its own process.")
-flags.DEFINE_enum(
-    "only", None, ["step", "floor", "training pass"], "Take two steps of one, and stop."
-)
+PASSES = ("step", "floor", "training pass")
+flags.DEFINE_enum("only", None, PASSES, "Take two steps of one, and stop.")
 PYTORCH = ("float32", "channels_last", "bfloat16", "as_published")
 flags.DEFINE_list(
     "pytorch",
@@ -77,14 +78,14 @@ class Floor(keras.Model):
         """
         images = inputs["images"]
         labeled = images[: FLAGS.batch_size]
-        main, *others = list_outputs(self.student(images, training=training))
+        main, *others = run_network(self.student, images, training=training)
         logits = [resize_logits(main, images)]
         for output in others:
             logits.append(resize_logits(output[: FLAGS.batch_size], labeled))
         scores = ()
         if self.scoring:
             scores = [
-                list_outputs(network(inputs["unlabeled"], training=False))[0]
+                run_network(network, inputs["unlabeled"])[0]
                 for network in (self.student, self.teacher)
             ]
         return {"logits": logits, "scores": [ops.stop_gradient(s) for s in scores]}
@@ -135,12 +136,21 @@ def main(argv):
         f"{FLAGS.num_classes} classes"
     )
     takers, first = {}, {}
-    for name in ("step", "floor", "training pass"):
+    for name in PASSES:
         start = time.perf_counter()
         takers[name] = make(name)
         takers[name]()
         first[name] = time.perf_counter() - start
         takers[name]()
+    if FLAGS.parts:
+        parts = make_parts(
+            network, FLAGS.batch_size, FLAGS.crop_size, FLAGS.num_classes
+        )
+        for name, take in parts.items():
+            start = time.perf_counter()
+            take()
+            first[name] = time.perf_counter() - start
+        takers.update(parts)
     for variant in FLAGS.pytorch:
         name = f"PyTorch, {variant}"
         start = time.perf_counter()
@@ -158,8 +168,7 @@ def main(argv):
             takers[name]()
             times[name].append(time.perf_counter() - start)
         progress.add(1)
-    own = [name for name in takers if "PyTorch" not in name]
-    memory = {name: measure_memory(name) for name in own} if FLAGS.memory else {}
+    memory = {name: measure_memory(name) for name in PASSES} if FLAGS.memory else {}
     print_table(times, first, memory)
     print_share(np.median(times["floor"]))
     if FLAGS.json:
