@@ -12,7 +12,7 @@ import numpy as np
 from keras_imas import estimate, pictures, provenance, report
 from keras_imas.callbacks import (
     Evaluation,
-    TimeEstimate,
+    InputSpeed,
     format_duration,
     save_atomically,
 )
@@ -139,9 +139,13 @@ def run(
     replicas = device_count()
     _check_batches(recipe, replicas)
     epochs = recipe.epochs or -(-recipe.steps // steps_per_epoch)
-    batches = training_batches(
-        recipe, labeled, unlabeled, steps_per_epoch, num_classes, ignore_class
-    )
+
+    def make_batches():
+        return training_batches(
+            recipe, labeled, unlabeled, steps_per_epoch, num_classes, ignore_class
+        )
+
+    batches = make_batches()
     if not dry_run:
         claim_directory(output_dir)
 
@@ -188,7 +192,15 @@ def run(
     }
     _write_json(os.path.join(output_dir, "run.json"), results)
 
-    callbacks = [TimeEstimate()]
+    supervised = recipe.method == "supervised"
+    callbacks = [
+        InputSpeed(
+            make_batches(),
+            labeled if supervised else unlabeled,
+            crop_size=recipe.crop_size,
+            strong=False if supervised else None,
+        )
+    ]
     evaluation = None
     if validation is not None:
         evaluation = Evaluation(

@@ -281,7 +281,7 @@ class _View:
         self.window = window
         self.size = size  # of the image that it is a view of
         self.starts = [
-            _starts(side, length, stride)
+            window_starts(side, length, stride)
             for side, length in zip(pixels.shape[:2], window, strict=True)
         ]
         self.corners = list(itertools.product(*self.starts))
@@ -325,8 +325,21 @@ class _View:
         return _resize(mean, self.size)
 
 
-def _starts(side, window, stride):
-    """Return where windows start along a side, the last shifted inward."""
+def window_starts(side, window, stride=2 / 3):
+    """Return where the windows of a `Predictor` start along a side of an image.
+
+    Args:
+        side: Length of the side in pixels.
+        window: Side of the windows in pixels.
+        stride: From one window to the next, as a fraction. Defaults to `2 / 3`.
+
+    Returns:
+        List of positions in pixels; the last window is shifted inward.
+
+    Example:
+        >>> window_starts(2048, 769)
+        [0, 513, 1026, 1279]
+    """
     if side <= window:
         return [0]
     step = max(math.ceil(stride * window), 1)

@@ -80,8 +80,8 @@ def test_step(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Say what to measure: step, networks or data."),
-        (("speed",), "Say what to measure: step, networks or data."),
+        ((), "networks or data."),
+        (("speed",), "networks or data."),
         (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
         (("step", "--pytorch=float32"), "--pytorch needs --backbone=resnet50_deep"),
         (("step", "--pytorch=float16"), "must be of float32, channels_last, bfloat16"),

@@ -1,5 +1,6 @@
 import json
 import os
+import time
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import keras_imas
 from keras_imas.callbacks import (
     Evaluation,
+    InputSpeed,
     TimeEstimate,
     format_duration,
     save_atomically,
@@ -202,6 +204,33 @@ def test_time_estimate(capsys):
     fit(imas(), TimeEstimate(warm_up=1, steps=2), epochs=3)
     (line,) = [x for x in capsys.readouterr().out.splitlines() if x]
     assert line.startswith("6 steps at ") and "training takes about" in line
+
+
+def test_input_that_training_waits_for(capsys):
+    def batches():
+        while True:
+            time.sleep(0.5)
+            yield BATCH, LABELS[:4]
+
+    def slow():
+        for _ in range(6):
+            time.sleep(1.0)
+            yield 0
+
+    speed = InputSpeed(slow(), IMAGES, crop_size=5, warm_up=1, steps=2)
+    imas().fit(batches(), steps_per_epoch=3, verbose=0, callbacks=[speed])
+    assert speed.waits
+    message = capsys.readouterr().out
+    assert "Training waits for its input" in message
+    for stage in ("read and decode", "weak view", "strong view"):
+        assert f"{stage} " in message
+
+
+def test_input_that_keeps_up(capsys):
+    speed = InputSpeed([0] * 20, IMAGES, crop_size=5, warm_up=1, steps=2)
+    fit(imas(), speed, epochs=3)
+    assert speed.waits is False
+    assert "waits" not in capsys.readouterr().out
 
 
 def test_no_time_estimate_for_a_short_run(capsys):

@@ -53,11 +53,11 @@ def make_parts(network, batch_size, crop_size, num_classes):
         return Crossentropy()(labels, supervised) + ops.mean(sum(consistency))
 
     return {
-        "hardness": _compiled(keras_imas.hardness, logits(), logits()),
-        "blend and CutMix": _compiled(
+        "hardness": compiled(keras_imas.hardness, logits(), logits()),
+        "blend and CutMix": compiled(
             mix, images(), images(), labels, confidence, hardness
         ),
-        "losses and their gradients": _compiled(
+        "losses and their gradients": compiled(
             _gradients(loss, 3), logits(), logits(), logits()
         ),
         "optimizer": _optimizer(network()),
@@ -65,7 +65,16 @@ def make_parts(network, batch_size, crop_size, num_classes):
     }
 
 
-def _compiled(function, *arrays):
+def compiled(function, *arrays):
+    """Return a function that runs another, compiled, and waits for it.
+
+    Args:
+        function: Function of tensors.
+        *arrays: The tensors to pass.
+
+    Returns:
+        Function without arguments.
+    """
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -76,8 +85,16 @@ def _compiled(function, *arrays):
         import tensorflow as tf
 
         traced = tf.function(function, autograph=False)
-        return lambda: traced(*arrays)
+        return lambda: _wait_for_tensorflow(traced(*arrays))
     return lambda: _wait_for_torch(function(*arrays))
+
+
+def _wait_for_tensorflow(result):
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        tf.test.experimental.sync_devices()
+    return result
 
 
 def _wait_for_torch(result):
@@ -123,7 +140,7 @@ def _optimizer(network):
         for variable in variables
     ]
     if keras.backend.backend() != "jax":
-        return _compiled(lambda gradients: optimizer.apply(gradients), gradients)
+        return compiled(lambda gradients: optimizer.apply(gradients), gradients)
     return _updating(
         lambda state, gradients: optimizer.stateless_apply(
             state[1], gradients, state[0]
@@ -141,7 +158,7 @@ def _ema(teacher, student):
             weight.assign(ema_update(weight, value, 0.99))
 
     if keras.backend.backend() != "jax":
-        return _compiled(lambda theirs: update(teacher.weights, theirs), theirs)
+        return compiled(lambda theirs: update(teacher.weights, theirs), theirs)
     return _updating(
         lambda ours, theirs: [
             ema_update(*pair, 0.99) for pair in zip(ours, theirs, strict=True)
