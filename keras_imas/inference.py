@@ -205,9 +205,7 @@ class Predictor:
                 f"`scales` must be positive numbers. Received: scales={scales!r}"
             )
         self.segmenter = segmenter(network)
-        logits = self.segmenter.output
-        probabilities = keras.layers.Softmax(dtype="float32")(logits)
-        self._network = keras.Model(self.segmenter.input, probabilities)
+        self._network = _Probabilities(network)
         self.window = window
         self.stride = stride
         self.flip = flip
@@ -270,6 +268,18 @@ class Predictor:
         ):
             view.add(corner, values)
         batch.clear()
+
+
+class _Probabilities(keras.Model):
+    """A network that returns class probabilities at the images' resolution."""
+
+    def __init__(self, network):
+        super().__init__(dtype="float32")
+        self.network = network
+        self.built = True
+
+    def call(self, images):
+        return ops.softmax(resized_logits(self.network, images), axis=-1)
 
 
 class _View:

@@ -5,6 +5,7 @@
     python scripts/benchmark.py evaluate [--window=769]
     python scripts/benchmark.py fit [--backbone=mobilenet_v2] [--crop_size=257]
     python scripts/benchmark.py growth [--plot=growth.png]
+    python scripts/benchmark.py scaling [--devices=1,8,64,512]
     python scripts/benchmark.py networks [--crop_size=129] [--num_classes=19]
     python scripts/benchmark.py data [--presets=cityscapes,voc] [--json=data.json]
 
@@ -21,6 +22,8 @@ fit: training by `fit` from files, beside steps on a batch that is there already
 beside the input pipeline alone.
 
 growth: time and memory of a step against crop, classes and batch, beside the floor's.
+
+scaling: what to expect of many devices, on paper: a model, with its assumptions.
 
 networks: for each encoder of `keras_imas.models`, the parameters of its DeepLabV3+, the
 multiply-adds of an image of 513 x 513 pixels, and the time of a training step of iMAS
@@ -40,7 +43,16 @@ import sys
 
 # Imported when named: each has its flags, and the processes that `data` starts import
 # this file.
-COMMANDS = ("step", "hardness", "evaluate", "fit", "growth", "networks", "data")
+COMMANDS = (
+    "step",
+    "hardness",
+    "evaluate",
+    "fit",
+    "growth",
+    "scaling",
+    "networks",
+    "data",
+)
 
 
 def main():
