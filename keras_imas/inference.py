@@ -150,8 +150,9 @@ class Predictor:
 
     Args:
         network: Built Keras model from images to logits, as for `segmenter`.
-        window: Side of the square windows in pixels; smaller images are padded with the
-            mean color of ImageNet. Defaults to `None`: whole images.
+        window: Side of the square windows in pixels, or `(height, width)`; smaller
+            images are padded with the mean color of ImageNet. Defaults to `None`: whole
+            images.
         stride: From one window to the next, as a fraction of the window in (0, 1].
             Defaults to `2 / 3`.
         flip: Whether to average with the mirrored image. Defaults to `False`.
@@ -187,7 +188,7 @@ class Predictor:
         size_multiple=1,
     ):
         for name, value in (
-            ("window", window),
+            ("window", min(window) if isinstance(window, tuple) else window),
             ("batch_size", batch_size),
             ("size_multiple", size_multiple),
         ):
@@ -249,7 +250,7 @@ class Predictor:
                     for side in scaled.shape[:2]
                 ]
             else:
-                window = [self.window, self.window]
+                window = np.broadcast_to(self.window, 2).tolist()
             for mirrored in (False, True) if self.flip else (False,):
                 pixels = scaled[:, ::-1] if mirrored else scaled
                 yield _View(pixels, mirrored, tuple(window), self.stride, size)

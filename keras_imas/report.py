@@ -18,10 +18,11 @@ def colorize(label_map, colors):
         >>> colorize(np.array([[0, 255]]), [(128, 64, 128)])[0].tolist()
         [[128, 64, 128], [0, 0, 0]]
     """
-    palette = np.zeros((256, 3), "uint8")
-    palette[: len(colors)] = colors
+    palette = np.zeros((len(colors) + 1, 3), "uint8")
+    palette[:-1] = colors
     label_map = np.asarray(label_map)
-    return palette[np.where((label_map < 0) | (label_map > 255), 255, label_map)]
+    known = (label_map >= 0) & (label_map < len(colors))
+    return palette[np.where(known, label_map, len(colors))]
 
 
 def default_colors(num_classes):

@@ -3,10 +3,10 @@
     python scripts/evaluate.py --images=val_photos --masks=val_masks --window=129 \
       --model=runs/folder-imas-1/teacher_last.keras,runs/folder-imas-1/student_last.keras
 
-`--model` names files that a training program left, or any Keras models from images
-0..255 to logits; of a whole `IMAS`, saved by `model.save`, teacher and student are both
-evaluated. Prints a table and writes `evaluation.json`, and `confusion_NAME.csv` and
-`confusion_NAME.png` for each network, into a new directory.
+`--model` names files that a training program left, its directory, or any Keras models
+from images 0..255 to logits; of a whole `IMAS`, saved by `model.save`, teacher and
+student are both evaluated. Prints a table and writes `evaluation.json`, and
+`confusion_NAME.csv` and `confusion_NAME.png` for each network, into a new directory.
 """
 
 import os
@@ -17,16 +17,16 @@ import json  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 
-import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-import keras_imas  # noqa: E402
-from keras_imas import data, evaluation, experiment, report  # noqa: E402
+from keras_imas import data, evaluation, experiment, report, saved  # noqa: E402
 from keras_imas.inference import Predictor, segmenter  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("model", None, "Files of saved models (.keras), by commas.")
+flags.DEFINE_list(
+    "model", None, "Files of saved models (.keras) or directories of runs, by commas."
+)
 flags.DEFINE_string("images", None, "Folder of images, searched recursively.")
 flags.DEFINE_string("masks", None, "Folder of masks: NAME.png, a class id a pixel.")
 flags.DEFINE_string("names", None, "List of images, a name a line; default: all.")
@@ -67,13 +67,13 @@ def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     examples, class_names = read()
-    networks = load_networks(FLAGS.model)
-    num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
-    class_names = class_names or list(map(str, range(num_classes)))
-    if len(class_names) != num_classes:
-        raise app.UsageError(
-            f"The model has {num_classes} classes, and {len(class_names)} are named."
-        )
+    try:
+        networks = saved.load_networks(FLAGS.model)
+        num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
+        table = data.ClassTable(tuple(class_names)) if class_names else None
+        class_names = saved.classes_of(FLAGS.model[0], num_classes, table).names
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
     data.check_labels(examples, num_classes, FLAGS.ignore_class)
     output_dir = FLAGS.output_dir or experiment.unused_directory("runs/evaluation")
     experiment.claim_directory(output_dir)
@@ -137,20 +137,6 @@ def read():
         raise app.UsageError("--images needs --masks.")
     examples = data.from_folder(FLAGS.images, FLAGS.masks, FLAGS.names, image_size=size)
     return examples, names
-
-
-def load_networks(paths):
-    """Return networks by name: the file's, or of an `IMAS` teacher and student."""
-    networks = {}
-    for path in paths:
-        if not os.path.isfile(path):
-            raise app.UsageError(f"--model: there is no file {path!r}.")
-        model = keras.saving.load_model(path, compile=False)
-        if isinstance(model, keras_imas.IMAS):
-            networks |= {"teacher": model.teacher, "student": model.student}
-        else:
-            networks[os.path.splitext(os.path.basename(path))[0]] = model
-    return networks
 
 
 if __name__ == "__main__":

@@ -85,3 +85,27 @@ def test_evaluate_says_what_is_wrong(arguments, message, photographs):
     assert process.returncode != 0
     assert message in process.stdout
     assert not (photographs / "runs").exists()
+
+
+PREDICT = ("--model=model.keras", "--input=images", "--output=out")
+
+
+@pytest.mark.full
+def test_predict(photographs):
+    (photographs / "images" / "broken.png").write_bytes(b"no image")
+    process = run("predict.py", *PREDICT, "--confidence", cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    assert "3 images predicted, 0 were there already, 1 skipped" in process.stdout
+    for name in ("masks/0.png", "overlays/0.jpg", "confidence/0.png", "classes.csv"):
+        assert (photographs / "out" / name).is_file()
+    model = keras.saving.load_model(photographs / "model.keras")
+    with Image.open(photographs / "images" / "0.png") as image:
+        logits = model.predict(np.array(image)[None], verbose=0)
+    with Image.open(photographs / "out" / "masks" / "0.png") as mask:
+        np.testing.assert_array_equal(np.array(mask), logits[0].argmax(-1))
+    process = run("predict.py", *PREDICT, "--confidence", cwd=photographs)
+    assert "0 images predicted, 3 were there already" in process.stdout
+    process = run("predict.py", *PREDICT, "--flip", cwd=photographs)
+    assert process.returncode == 1
+    assert "made in another way: flip=False, now True" in process.stdout
+    assert "Traceback" not in process.stdout

@@ -176,7 +176,7 @@ def load(paths, plain, class_table=None, *, small_ids=False):
         return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], ids)
 
     kinds = {
-        "image": (decode_image, _pillow_image, np.zeros((0, 0, 3), "uint8")),
+        "image": (decode_image, read_image, np.zeros((0, 0, 3), "uint8")),
         "label_map": (
             decode_mask,
             lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
@@ -247,7 +247,15 @@ def by_color(mode, class_table):
     return mode in _COLORS or (mode in ("1", "L") and class_table.grey)
 
 
-def _pillow_image(path):
+def read_image(path):
+    """Reads the pixels of an image, as `load` does.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        `(H, W, 3)` uint8 array.
+    """
     from PIL import Image
 
     with Image.open(path) as image:

@@ -1,0 +1,94 @@
+"""Predict photographs by a saved segmentation network, and see what it makes of them.
+
+    python scripts/predict.py --model=runs/folder-imas-1 --input=photos --output=out
+
+`--model` is a file that a training program left, its directory (the best teacher), or
+any Keras model from images 0..255 to logits. `--input` is an image, a folder, or a
+pattern in quotes. Under the images' names and folders, `--output` gets masks/ (class
+ids, with colors as palette), overlays/ and, by --confidence, confidence/, besides
+classes.csv. A stopped program goes on where it was when it is called again.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import sys  # noqa: E402
+
+from absl import app, flags  # noqa: E402
+
+from keras_imas import data, prediction, saved  # noqa: E402
+from keras_imas.inference import segmenter  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
+flags.DEFINE_string("input", None, "An image, a folder of images, or a pattern.")
+flags.DEFINE_string("output", None, "Directory: new, or with the same predictions.")
+flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
+flags.DEFINE_float("opacity", 0.5, "How much of an overlay is color.", 0, 1)
+flags.DEFINE_boolean("confidence", False, "Write the predictions' probability.")
+flags.DEFINE_string(
+    "classes",
+    None,
+    "CSV file of the classes' names and colors (name,id,r,g,b); default: those of the "
+    "run that the model is from.",
+)
+flags.DEFINE_integer(
+    "window",
+    0,
+    "Side of a sliding window; 0: the size the network is built for, or whole images, "
+    "very large ones by windows.",
+)
+flags.DEFINE_float("stride", 2 / 3, "From a window to the next, as a fraction of it.")
+flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
+flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
+flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
+flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
+flags.mark_flags_as_required(["model", "input", "output"])
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(
+            f"Unknown arguments: {' '.join(argv[1:4])} (a pattern needs quotes)"
+        )
+    try:
+        images = prediction.find_images(FLAGS.input, leave_out=FLAGS.output)
+        model_file = saved.model_file(FLAGS.model)
+        # Of a whole IMAS the teacher.
+        network = next(iter(saved.load_networks([model_file]).values()))
+        num_classes = segmenter(network).output_shape[-1]
+        table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
+        results = prediction.predict_files(
+            network,
+            images,
+            FLAGS.output,
+            saved.classes_of(model_file, num_classes, table),
+            made_by=model_file,
+            overlays=FLAGS.overlay,
+            confidence=FLAGS.confidence,
+            opacity=FLAGS.opacity,
+            window=FLAGS.window or None,
+            verbose=FLAGS.verbose,
+            stride=FLAGS.stride,
+            flip=FLAGS.flip,
+            scales=tuple(map(float, FLAGS.scales)),
+            batch_size=FLAGS.batch_size,
+        )
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The same command goes on from here.")
+    skipped = results["skipped"]
+    print(
+        f"{results['predicted']} images predicted, {results['kept']} were there "
+        f"already, {len(skipped)} skipped. Written to {FLAGS.output}"
+    )
+    for path, reason in list(skipped.items())[:20]:
+        print(f"  {path}: {reason}")
+    if len(skipped) > 20:
+        print(f"  ... all of them in {os.path.join(FLAGS.output, 'predictions.json')}")
+
+
+if __name__ == "__main__":
+    app.run(main)
