@@ -30,6 +30,14 @@ flags.DEFINE_list("model", None, "Files of saved models (.keras), by commas.")
 flags.DEFINE_string("images", None, "Folder of images, searched recursively.")
 flags.DEFINE_string("masks", None, "Folder of masks: NAME.png, a class id a pixel.")
 flags.DEFINE_string("names", None, "List of images, a name a line; default: all.")
+flags.DEFINE_integer(
+    "max_pixels",
+    data.files.MAX_PIXELS,
+    "Pixels an image or mask may have; larger ones may be decompression bombs.",
+)
+flags.DEFINE_boolean(
+    "follow_links", False, "Follow symbolic links that lead out of the folders."
+)
 flags.DEFINE_string(
     "cityscapes", None, "Directory of leftImg8bit and gtFine, instead of --images."
 )
@@ -125,17 +133,20 @@ def main(argv):
 def read():
     """Return the examples, and the classes' names where they are known."""
     names = FLAGS.class_names
+    options = {"max_pixels": FLAGS.max_pixels, "follow_links": FLAGS.follow_links}
     if FLAGS.cityscapes:
-        examples = data.cityscapes.read(FLAGS.cityscapes, "val", FLAGS.names)
+        examples = data.cityscapes.read(FLAGS.cityscapes, "val", FLAGS.names, **options)
         return examples, names or data.cityscapes.CLASSES
     if FLAGS.voc:
         default = os.path.join(FLAGS.voc, "ImageSets", "Segmentation", "val.txt")
-        examples = data.voc.read(FLAGS.voc, FLAGS.names or default)
+        examples = data.voc.read(FLAGS.voc, FLAGS.names or default, **options)
         return examples, names or data.voc.CLASSES
     size = FLAGS.image_size and tuple(map(int, FLAGS.image_size))
     if not FLAGS.masks:
         raise app.UsageError("--images needs --masks.")
-    examples = data.from_folder(FLAGS.images, FLAGS.masks, FLAGS.names, image_size=size)
+    examples = data.from_folder(
+        FLAGS.images, FLAGS.masks, FLAGS.names, image_size=size, **options
+    )
     return examples, names
 
 

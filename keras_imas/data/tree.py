@@ -44,6 +44,7 @@ class Tree:
             paths = _walk(self.folder)
         else:
             paths = glob.glob(pattern, root_dir=self.folder, recursive=True)
+        self._real = {}
         self._index = {}
         for path in sorted(path.replace(os.sep, "/") for path in paths):
             stem, suffix = os.path.splitext(path)
@@ -108,6 +109,26 @@ class Tree:
                     raise ValueError(f"{text} is a file that is not in {self.folder}")
                 return found
         return None
+
+    def outside(self, path):
+        """Tells where a file is that is outside of the folder, by a link below it.
+
+        The folder itself may be a link.
+
+        Args:
+            path: path of a file below the folder.
+
+        Returns:
+            Path of the file it leads to, or None.
+        """
+        directory, name = os.path.split(path)
+        if directory not in self._real:
+            self._real[directory] = os.path.realpath(self.folder / directory)
+        real = os.path.join(self._real[directory], name)
+        if os.path.islink(real):
+            real = os.path.realpath(real)
+        root = self._real.setdefault("", os.path.realpath(self.folder))
+        return None if os.path.commonpath([root, real]) == root else real
 
     def expected(self, name):
         """Tells what file was looked for.
