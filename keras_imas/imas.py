@@ -53,6 +53,9 @@ _INPUTS = (
 )
 
 
+_INDEXED = ("labeled", "unlabeled")  # images whose positions batches may tell
+
+
 @keras.saving.register_keras_serializable(package="keras_imas")
 class IMAS(keras.Model):
     """Train a segmentation network on labeled and unlabeled images.
@@ -338,9 +341,14 @@ class IMAS(keras.Model):
             self.health.check(but=1)
             result = step(*args)
             logs = result[0] if keras.backend.backend() == "jax" else result
+            images = {
+                name: logs.pop(f"{name}_index")
+                for name in _INDEXED
+                if f"{name}_index" in logs
+            }
             if "health" in logs:
-                images = functools.partial(self._named, logs.pop("images"))
-                self.health.add(logs.pop("health"), images)
+                named = functools.partial(self._named, images)
+                self.health.add(logs.pop("health"), named)
             return result
 
         self.train_function = step_and_report
@@ -512,7 +520,8 @@ class IMAS(keras.Model):
         data = args[-1]
         images = data[0] if isinstance(data, tuple) else data
         if keras.backend.backend() != "jax":
-            before = [ops.copy(variable) for variable in self._withheld()]
+            kept = [self._gradients_taken(), *self._withheld()]
+            before = [ops.copy(variable) for variable in kept]
             logs = super().train_step(*args)
             self._finish_step(before)
             return self._logs(logs, images)
@@ -524,7 +533,8 @@ class IMAS(keras.Model):
         ]
         before = itertools.chain(*args[0])
         with keras.StatelessScope(zip(variables, before, strict=True)) as scope:
-            before = [variable.value for variable in self._withheld()]
+            kept = [self._gradients_taken(), *self._withheld()]
+            before = [variable.value for variable in kept]
         logs, state = super().train_step(*args)
         values = itertools.chain(*state)
         with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
@@ -698,10 +708,16 @@ class IMAS(keras.Model):
         warm = ops.cast(self.step >= self.supervised_only_steps, "float32")
         return warm * ops.cast(weight, "float32")
 
+    def _inner_optimizer(self):
+        # It is wrapped, by `FiniteUpdates` or for loss scaling.
+        return getattr(self.optimizer, "inner_optimizer", self.optimizer)
+
     def _steps_per_update(self):
-        # Under mixed_float16 Keras wraps the optimizer for loss scaling.
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        return optimizer.gradient_accumulation_steps or 1
+        return self._inner_optimizer().gradient_accumulation_steps or 1
+
+    def _gradients_taken(self):
+        """Return the variable that counts them; `iterations` may count updates."""
+        return self._inner_optimizer().variables[0]
 
     def _teacher_decay(self):
         # It goes by updates of the student, as with the large batch.
@@ -740,16 +756,15 @@ class IMAS(keras.Model):
     def _withheld(self):
         """Return what a step changes before it is known to be finite."""
         if self.max_skipped_steps is None:
-            return [self.optimizer.iterations]
-        return [
-            self.optimizer.iterations,
-            *self.student.non_trainable_variables,
-            *self.metrics_variables,
-        ]
+            return []
+        metrics = [self._loss_tracker, *self.training_metrics]
+        counts = itertools.chain(*(metric.variables for metric in metrics))
+        return [*self.student.non_trainable_variables, *counts]
 
     def _finish_step(self, before):
         """Move the teacher, or take back a step that was not finite."""
-        trained = self.optimizer.iterations != before[0]
+        taken, *before = before
+        trained = self._gradients_taken() != taken
         if self.max_skipped_steps is not None:
             # A loss scale that was too large is no error, as long as it can fall.
             scaled = self.optimizer.dynamic_scale > 1.0
@@ -762,7 +777,7 @@ class IMAS(keras.Model):
     def _update_teacher(self, trained):
         decay = self._teacher_decay()
         # Between two updates of the student the teacher waits too.
-        updated = self.optimizer.iterations % self._steps_per_update() == 0
+        updated = self._gradients_taken() % self._steps_per_update() == 0
         decay = ops.where(ops.logical_and(trained, updated), decay, 1.0)
         for ours, theirs in zip(
             self.teacher.weights, self.student.weights, strict=True
@@ -777,11 +792,10 @@ class IMAS(keras.Model):
             return logs
         logs = {m.name: m.result() for m in self.metrics if m.name in logs}
         logs["health"] = ops.copy(self.health.variable)
-        logs["images"] = {
-            name: replica_concatenation(inputs[f"{name}_index"])
-            for name in ("labeled", "unlabeled")
-            if f"{name}_index" in inputs
-        }
+        for name in _INDEXED:
+            if f"{name}_index" in inputs:
+                index = inputs[f"{name}_index"]
+                logs[f"{name}_index"] = replica_concatenation(index)
         return logs
 
     def _named(self, images):

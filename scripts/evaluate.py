@@ -17,13 +17,13 @@ import json  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 
-import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 import keras_imas  # noqa: E402
 from keras_imas import data, evaluation, experiment, report  # noqa: E402
 from keras_imas.inference import Predictor, segmenter  # noqa: E402
+from keras_imas.saved import load_model  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("model", None, "Files of saved models (.keras), by commas.")
@@ -156,7 +156,10 @@ def load_networks(paths):
     for path in paths:
         if not os.path.isfile(path):
             raise app.UsageError(f"--model: there is no file {path!r}.")
-        model = keras.saving.load_model(path, compile=False)
+        try:
+            model = load_model(path)
+        except ValueError as error:
+            sys.exit(f"Error: {error}")
         if isinstance(model, keras_imas.IMAS):
             networks |= {"teacher": model.teacher, "student": model.student}
         else:

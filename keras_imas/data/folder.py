@@ -106,7 +106,8 @@ def from_folder(
         entries, origin = _entries(tree, names)
         found = _find(entries, origin, tree, folders if labeled else None, listed_masks)
         if not follow_links:
-            found = _inside(found, origin, tree, folders)
+            trees = [tree, *(folders.trees if folders is not None else ())]
+            found = _inside(found, origin, trees)
         found = _usable(found, origin, classes, on_bad_image, max_pixels)
     labeled = labeled and masks is not None
 
@@ -328,22 +329,22 @@ def _at(entry):
     return "" if entry.line is None else f" (line {entry.line})"
 
 
-def _inside(found, origin, tree, masks):
+def _inside(found, origin, trees):
     """Returns the rows whose files are in the folders, and not elsewhere by a link."""
-    trees = {"image": [tree], "label_map": masks.trees if masks is not None else []}
+    roots = [tree.real_path("") for tree in trees]
     inside, outside = [], []
     for row in found:
         leads = []
         for key in ("image", "label_map"):
-            for place in trees[key] if key in row else ():
-                if row[key].is_relative_to(place.folder):
-                    real = place.outside(os.path.relpath(row[key], place.folder))
-                    if real is not None:
-                        leads.append(
-                            f"{row[key]} is a link to {real}, outside of "
-                            f"{place.folder}{_at(row['entry'])}"
-                        )
-                    break
+            tree = next((t for t in trees if _is_below(row.get(key), t.folder)), None)
+            if tree is None:
+                continue
+            real = tree.real_path(os.path.relpath(row[key], tree.folder))
+            if not any(os.path.commonpath([root, real]) == root for root in roots):
+                leads.append(
+                    f"{row[key]} is a link to {real}, which is outside of the "
+                    f"folder{_at(row['entry'])}"
+                )
         outside += leads
         if not leads:
             inside.append(row)
@@ -351,6 +352,10 @@ def _inside(found, origin, tree, masks):
         outside[0] += ". Pass `follow_links` if you trust such links"
     report(ValueError, f"{origin} has examples that can't be used", outside)
     return inside
+
+
+def _is_below(path, folder):
+    return path is not None and path.is_relative_to(folder)
 
 
 def _usable(found, origin, classes, on_bad_image, max_pixels):

@@ -110,25 +110,22 @@ class Tree:
                 return found
         return None
 
-    def outside(self, path):
-        """Tells where a file is that is outside of the folder, by a link below it.
-
-        The folder itself may be a link.
+    def real_path(self, path):
+        """Tells where a file is, whatever links lead to it.
 
         Args:
-            path: path of a file below the folder.
+            path: path of a file below the folder; "" for the folder itself.
 
         Returns:
-            Path of the file it leads to, or None.
+            Absolute path without links.
         """
         directory, name = os.path.split(path)
-        if directory not in self._real:
+        if directory not in self._real:  # one look a folder, not a file
             self._real[directory] = os.path.realpath(self.folder / directory)
-        real = os.path.join(self._real[directory], name)
-        if os.path.islink(real):
-            real = os.path.realpath(real)
-        root = self._real.setdefault("", os.path.realpath(self.folder))
-        return None if os.path.commonpath([root, real]) == root else real
+        real = os.path.join(self._real[directory], name) if name else None
+        if real is None or not os.path.islink(real):
+            return real or self._real[directory]
+        return os.path.realpath(real)
 
     def expected(self, name):
         """Tells what file was looked for.
