@@ -252,6 +252,25 @@ def replica_mean(value):
     return context.all_reduce("MEAN", value)
 
 
+def replica_concatenation(value):
+    """Return what all replicas have, one after the other.
+
+    Args:
+        value: Tensor `(N, ...)`.
+
+    Returns:
+        Tensor `(N · replicas, ...)`; the same on all replicas.
+
+    Example:
+        >>> ops.shape(replica_concatenation(ops.zeros((4,))))
+        (4,)
+    """
+    context = _replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_gather(value, axis=0)
+
+
 def own_part(value):
     """Return this replica's part of what was drawn for all of the batch.
 

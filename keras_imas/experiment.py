@@ -73,6 +73,7 @@ def run(
     Raises:
         ValueError: If the data don't fit, before training starts.
         FileExistsError: If `output_dir` holds something.
+        keras_imas.finite.NonFiniteError: If the loss or the gradient goes bad.
 
     Example:
         >>> import tempfile
@@ -161,6 +162,7 @@ def run(
         epochs=epochs,
         ignore_class=ignore_class,
     )
+    model.image_names = {"labeled": labeled.names, "unlabeled": unlabeled.names}
     print(
         f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
         f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "

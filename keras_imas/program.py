@@ -13,6 +13,7 @@ from keras_imas.distribution import (
     first_process_writes,
     strategy_scope,
 )
+from keras_imas.finite import NonFiniteError
 from keras_imas.flagged import define_flags, given_flags
 from keras_imas.recipe import Recipe
 
@@ -88,7 +89,7 @@ class Program:
                     dry_run=values.dry_run,
                     verbose=values.verbose,
                 )
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, NonFiniteError) as error:
             if isinstance(error, ValueError) and not _worded_here(error):
                 raise
             sys.exit(f"Error: {error}")

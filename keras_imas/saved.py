@@ -1,14 +1,52 @@
-"""Networks that were saved, and what is known of their classes."""
+"""Networks that were saved, maybe by others, and what is known of their classes."""
 
 import json
 import os
-import zipfile
 
 import keras
 
 from keras_imas import report
 from keras_imas.data.classes import ClassTable
 from keras_imas.imas import IMAS
+
+
+def load_model(path):
+    """Load a saved model, without running code that its file may hold.
+
+    That is Keras' safe mode: a file with a `Lambda` layer, or of a class that nobody
+    has registered, is refused.
+
+    Args:
+        path: Path of a `.keras` file.
+
+    Returns:
+        `keras.Model`, not compiled.
+
+    Raises:
+        ValueError: If it can't be loaded; the message names the file.
+
+    Example:
+        >>> import tempfile
+        >>> layers = [keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 1)]
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = f"{directory}/network.keras"
+        ...     keras.Sequential(layers).save(path)
+        ...     load_model(path).output_shape
+        (None, 4, 4, 2)
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # of whatever kind Keras, h5py and zipfile raise
+        hint = ""
+        if isinstance(error, TypeError):  # Keras' own for classes that it doesn't know
+            hint = (
+                "\nA network with classes of its own needs the module that registers "
+                "them, by keras.saving.register_keras_serializable, to be imported "
+                "before"
+            )
+        raise ValueError(
+            f"{str(path)!r} can't be loaded as a Keras model: {error}{hint}"
+        ) from error
 
 
 def load_networks(paths):
@@ -37,18 +75,7 @@ def load_networks(paths):
     """
     networks = {}
     for path in map(model_file, paths):
-        if not zipfile.is_zipfile(path):
-            raise ValueError(
-                f"{path!r} is no model that Keras has saved as .keras, or not all of it"
-            )
-        try:
-            model = keras.saving.load_model(path, compile=False)
-        except TypeError as error:  # Keras' own for classes that it doesn't know
-            raise ValueError(
-                f"Keras can't load {path!r}: {error}\nA network with classes of its "
-                "own needs the module that registers them, by "
-                "keras.saving.register_keras_serializable, to be imported before"
-            ) from error
+        model = load_model(path)
         found = {os.path.splitext(os.path.basename(path))[0]: model}
         if isinstance(model, IMAS):
             found = {"teacher": model.teacher, "student": model.student}
