@@ -23,7 +23,7 @@ from absl import app, flags  # noqa: E402
 import keras_imas  # noqa: E402
 from keras_imas import data, evaluation, experiment, report  # noqa: E402
 from keras_imas.inference import Predictor, segmenter  # noqa: E402
-from keras_imas.saved import load_model  # noqa: E402
+from keras_imas.safe_loading import load_model  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("model", None, "Files of saved models (.keras), by commas.")

@@ -20,7 +20,8 @@ def load_model(path):
 
     Example:
         >>> import tempfile
-        >>> network = keras.Sequential([keras.Input((4, 4, 3))])
+        >>> layers = [keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 1)]
+        >>> network = keras.Sequential(layers)
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     path = f"{directory}/network.keras"
         ...     network.save(path)
