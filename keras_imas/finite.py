@@ -217,11 +217,9 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
         **kwargs: See `keras.optimizers.LossScaleOptimizer`.
 
     Example:
-        >>> variable = keras.Variable([1.0])
-        >>> optimizer = FiniteUpdates(keras.optimizers.Adam(0.1))
-        >>> optimizer.apply([ops.array([float("nan")])], [variable])
-        >>> float(variable.numpy()[0]), int(optimizer.iterations.numpy())
-        (1.0, 0)
+        >>> optimizer = FiniteUpdates(keras.optimizers.Adam(0.125))
+        >>> float(optimizer.learning_rate)
+        0.125
     """
 
     def __init__(self, inner_optimizer, **kwargs):

@@ -94,14 +94,16 @@ def parse_flags(argv):
         argv: The command line.
 
     Returns:
-        What is left of it. Where it can't be parsed the program ends with a message
-        that names the flagfiles.
+        What is left of it. Where it can't be parsed the program ends with a message,
+        which names the flagfiles.
     """
-    try:
+    named = " ".join(argument for argument in argv if "flagfile" in argument)
+    if not named:
         return app.parse_flags_with_usage(argv)
-    except (OSError, ValueError) as error:
-        named = " ".join(argument for argument in argv if "flagfile" in argument)
-        sys.exit(f"Error: can't read {named or 'the flags'}: {error}")
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, OSError, ValueError) as error:
+        sys.exit(f"Error: the flags of {named} can't be read: {error}")
 
 
 def given_flags():

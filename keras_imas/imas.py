@@ -532,7 +532,7 @@ class IMAS(keras.Model):
             *self.metrics_variables,
         ]
         before = itertools.chain(*args[0])
-        with keras.StatelessScope(zip(variables, before, strict=True)) as scope:
+        with keras.StatelessScope(zip(variables, before, strict=True)):
             kept = [self._gradients_taken(), *self._withheld()]
             before = [variable.value for variable in kept]
         logs, state = super().train_step(*args)

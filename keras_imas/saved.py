@@ -3,50 +3,10 @@
 import json
 import os
 
-import keras
-
 from keras_imas import report
 from keras_imas.data.classes import ClassTable
 from keras_imas.imas import IMAS
-
-
-def load_model(path):
-    """Load a saved model, without running code that its file may hold.
-
-    That is Keras' safe mode: a file with a `Lambda` layer, or of a class that nobody
-    has registered, is refused.
-
-    Args:
-        path: Path of a `.keras` file.
-
-    Returns:
-        `keras.Model`, not compiled.
-
-    Raises:
-        ValueError: If it can't be loaded; the message names the file.
-
-    Example:
-        >>> import tempfile
-        >>> layers = [keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 1)]
-        >>> with tempfile.TemporaryDirectory() as directory:
-        ...     path = f"{directory}/network.keras"
-        ...     keras.Sequential(layers).save(path)
-        ...     load_model(path).output_shape
-        (None, 4, 4, 2)
-    """
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # of whatever kind Keras, h5py and zipfile raise
-        hint = ""
-        if isinstance(error, TypeError):  # Keras' own for classes that it doesn't know
-            hint = (
-                "\nA network with classes of its own needs the module that registers "
-                "them, by keras.saving.register_keras_serializable, to be imported "
-                "before"
-            )
-        raise ValueError(
-            f"{str(path)!r} can't be loaded as a Keras model: {error}{hint}"
-        ) from error
+from keras_imas.safe_loading import load_model
 
 
 def load_networks(paths):
@@ -65,7 +25,7 @@ def load_networks(paths):
         ValueError: If a file holds no model, or two have one name.
 
     Example:
-        >>> import tempfile
+        >>> import keras, tempfile
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     path = os.path.join(directory, "small.keras")

@@ -6,8 +6,8 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-ATTACKS = ("lists", "class_tables", "images", "masks", "ways_out", "bombs")
-SLOW = ("flagfiles", "checkpoints")
+ATTACKS = ("lists", "class_tables", "images", "masks", "ways_out")
+SLOW = ("bombs", "flagfiles", "checkpoints")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_imas.saved import load_model
+from keras_imas.safe_loading import load_model
 
 
 @pytest.fixture
