@@ -1,11 +1,13 @@
 """iMAS: instance-specific and model-adaptive supervision (Zhao et al., CVPR 2023)."""
 
+import inspect
 import itertools
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_imas import resuming
 from keras_imas.arguments import (
     check_class,
     check_fraction,
@@ -235,6 +237,9 @@ class IMAS(keras.Model):
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Train, as `keras.Model.fit`; NumPy arrays are checked before the first step.
 
+        With a `keras_imas.callbacks.Checkpoint` among the callbacks the training goes
+        on from its newest checkpoint.
+
         Args:
             x: Dict of images, see above; or batches of such dicts and label maps.
             y: Label maps `(N, H, W)`, where `x` is a dict.
@@ -255,7 +260,9 @@ class IMAS(keras.Model):
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self._check_pairs(len(y) % batch_size or batch_size)
-        return super().fit(x, y, batch_size, *args, **kwargs)
+        fit = super().fit
+        options = inspect.signature(fit).bind(x, y, batch_size, *args, **kwargs)
+        return resuming.fit(self, fit, **options.arguments)
 
     def call(self, inputs, training=None):
         """Segment images by the teacher, or run the forward part of a training step.

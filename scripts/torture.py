@@ -19,7 +19,7 @@ import time
 
 # Modules of `tortures`, each with `run(torture)`, which yields `Row`s. Imported when
 # they are asked for.
-TORTURES = ("kills",)
+TORTURES = ("kills", "damage", "disk", "signals", "locks")
 
 
 def main():
