@@ -13,6 +13,11 @@ from keras import ops
 
 from keras_imas.checkpoint import Checkpoints
 from keras_imas.determinism import global_draws, set_global_draws
+from keras_imas.distribution import (
+    assign_replica_values,
+    replica_values,
+    scope_of,
+)
 from keras_imas.evaluation import ConfusionMatrix, evaluate
 from keras_imas.inference import Predictor
 from keras_imas.stopping import Interrupted, StopSignals
@@ -282,7 +287,7 @@ class Checkpoint(keras.callbacks.Callback):
         )
         self._given_signals = signals
         self._signals = self._restored = self._draws = None
-        self.callbacks = []
+        self.callbacks = None
 
     def restore(self, model):
         """Put a model into the state of the newest checkpoint, if there is one.
@@ -315,7 +320,12 @@ class Checkpoint(keras.callbacks.Callback):
 
         Args:
             logs: Not used.
+
+        Raises:
+            ValueError: If it is not `keras_imas.IMAS` that is trained.
         """
+        if self.callbacks is None:
+            raise ValueError("`Checkpoint` is for the `fit` of `keras_imas.IMAS` alone")
         self._signals = self._given_signals or StopSignals().__enter__()
         self._last_time, self._since = time.monotonic(), 0
         self._pending = self._saved = None
@@ -339,14 +349,17 @@ class Checkpoint(keras.callbacks.Callback):
         """
         self._epoch, self._at, self._pending = epoch, 0, None
         self._signals.defer(True)
+        self._set_draws()
         if self._restored is None:
             return
         (arrays, state), self._restored = self._restored, None
         self._at = state["step"]
         amid = self._at and self._at < state["steps"]
         if amid:
-            metrics = _variables(self.model)["metrics"]
-            _assign(metrics, "metrics", arrays, self.checkpoints.directory)
+            model = self.model
+            metrics = _variables(model)["metrics"]
+            with scope_of(model):
+                _assign(metrics, "metrics", arrays, self.checkpoints.directory)
         self._draws = {
             name.removeprefix("draws/"): value
             for name, value in arrays.items()
@@ -365,6 +378,10 @@ class Checkpoint(keras.callbacks.Callback):
         # Not before, as PyTorch draws where it begins to read data.
         self._set_draws()
 
+    def keep_draws(self):
+        """Let the next epoch draw from here on, whatever is drawn until then."""
+        self._draws = global_draws()
+
     def _set_draws(self):
         draws, self._draws = self._draws, None
         if draws:
@@ -382,7 +399,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._at = step
         last = steps is not None and step >= steps
         if last:
-            self._pending = self._state(self._epoch, step, logs)
+            self._pending = self._state(self._epoch, step, logs), global_draws()
         if self._signals.requested:
             self.save(self._state(self._epoch, step, logs))
             raise Interrupted()
@@ -399,10 +416,10 @@ class Checkpoint(keras.callbacks.Callback):
             logs: The epoch's logs.
         """
         with self._signals.finishing():
-            self._pending = self._state(epoch + 1, 0)
+            self._pending = self._state(epoch + 1, 0), global_draws()
             finished = epoch + 1 == self.params["epochs"] or self.model.stop_training
             if finished or self._due():
-                self.save(self._pending)
+                self.save(*self._pending)
 
     def on_train_end(self, logs=None):
         """Leave signals to others again.
@@ -424,17 +441,18 @@ class Checkpoint(keras.callbacks.Callback):
         try:
             if isinstance(error, Interrupted) and self._pending:
                 with contextlib.suppress(Interrupted), signals.finishing():
-                    self.save(self._pending)
+                    self.save(*self._pending)
         finally:
             signals.defer(False)
             if signals is not self._given_signals:
                 signals.__exit__()
 
-    def save(self, state):
+    def save(self, state, draws=None):
         """Write a checkpoint, or a warning where that is not possible.
 
         Args:
             state: The state besides the variables.
+            draws: That of the global random generators. Defaults to `None`: as it is.
         """
         # From before, so that what was done while it was written is counted.
         self._last_time, self._since = time.monotonic(), 0
@@ -442,12 +460,14 @@ class Checkpoint(keras.callbacks.Callback):
         step = int(ops.convert_to_numpy(model.step))
         if self._saved == step:
             return
-        arrays = {
-            f"{name}/{number:05}/{variable.path}": ops.convert_to_numpy(variable)
-            for name, variables in _variables(model).items()
-            for number, variable in enumerate(variables)
-        }
-        arrays |= {f"draws/{name}": state for name, state in global_draws().items()}
+        with scope_of(model):
+            arrays = {
+                f"{name}/{number:05}/{variable.path}": replica_values(variable)
+                for name, variables in _variables(model).items()
+                for number, variable in enumerate(variables)
+            }
+        draws = global_draws() if draws is None else draws
+        arrays |= {f"draws/{name}": value for name, value in draws.items()}
         try:
             self.checkpoints.save(step, arrays, state)
             self._saved = step
@@ -517,12 +537,13 @@ def _assign(variables, name, arrays, directory):
             f"The checkpoint in {directory!r} is of another {name}: it has "
             f"{len(saved)} variables, this one {len(variables)}"
         )
-    for variable, (key, value) in zip(variables, sorted(saved.items()), strict=True):
-        if value.shape != tuple(variable.shape):
-            raise ValueError(
-                f"The checkpoint in {directory!r} is of another {name}: "
-                f"{key.split('/', 2)[2]!r} has shape {value.shape} there, "
-                f"{tuple(variable.shape)} here"
+    for variable, (_, value) in zip(variables, sorted(saved.items()), strict=True):
+        dtype = np.dtype(keras.backend.standardize_dtype(variable.dtype))
+        try:
+            assign_replica_values(
+                variable, value.view(dtype) if value.dtype != dtype else value
             )
-        dtype = np.asarray(ops.convert_to_numpy(variable)).dtype
-        variable.assign(value.view(dtype) if value.dtype != dtype else value)
+        except ValueError as error:
+            raise ValueError(
+                f"The checkpoint in {directory!r} is of another {name}: {error}"
+            ) from error

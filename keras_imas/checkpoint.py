@@ -162,7 +162,7 @@ class Checkpoints:
 
     def clean(self):
         """Remove what processes have left that died while they were writing."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for name in os.listdir(self.directory):
                 if name.endswith(".part"):
                     shutil.rmtree(os.path.join(self.directory, name))

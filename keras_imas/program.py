@@ -141,7 +141,7 @@ class Program:
         values = flags.FLAGS
         settings = experiment.comparable(settings)
         unfinished = run_directory.latest_unfinished(prefix, settings)
-        if unfinished is None or values.new:
+        if unfinished is None or values.new or values.dry_run:
             return experiment.unused_directory(prefix)
         print(
             f"Going on with the unfinished run of these flags in {unfinished}; --new "

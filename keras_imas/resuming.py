@@ -6,6 +6,7 @@ import keras
 
 from keras_imas.callbacks import Checkpoint
 from keras_imas.determinism import draw_as_reading
+from keras_imas.distribution import scope_of
 
 
 def fit(model, keras_fit, **options):
@@ -40,8 +41,7 @@ def fit(model, keras_fit, **options):
         callbacks.append(keras.callbacks.History())
     checkpoint.callbacks = list(callbacks)
     callbacks.append(checkpoint)
-    strategy = getattr(model, "distribute_strategy", None)
-    with strategy.scope() if strategy else contextlib.nullcontext():
+    with scope_of(model):
         state = checkpoint.restore(model)
     if position:
         position.passed = 0  # its epochs are those that the checkpoint counts
@@ -91,6 +91,8 @@ def _finish_epoch(model, keras_fit, state, position, callbacks, options):
     else:
         _end_epoch(model, events, state, options)
     if epoch + 1 < epochs and not model.stop_training:
+        *_, checkpoint = callbacks
+        checkpoint.keep_draws()  # to build the model draws too, on PyTorch
         rest = {**options, "initial_epoch": epoch + 1}
         with _following(position, rest, events.callbacks):
             keras_fit(callbacks=events, **rest)

@@ -49,6 +49,19 @@ def finish(directory, *options):
     return time.perf_counter() - begun
 
 
+def expected(torture, *options):
+    """A run nothing happens to, and its seconds; one for all that ask for the same."""
+    # How often it saves is no matter to what comes out.
+    options = [option for option in options if not option.startswith("--every")]
+    directory = torture.directory / "-".join(["expected", *options])
+    if directory not in _SECONDS:
+        _SECONDS[directory] = finish(directory, *options)
+    return directory, _SECONDS[directory]
+
+
+_SECONDS = {}
+
+
 def until(path, process):
     """Wait for a path; returns whether it came before the process ended."""
     path = pathlib.Path(path)
