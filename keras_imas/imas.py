@@ -1,12 +1,14 @@
 """iMAS: instance-specific and model-adaptive supervision (Zhao et al., CVPR 2023)."""
 
 import functools
+import inspect
 import itertools
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_imas import resuming
 from keras_imas.arguments import (
     check_class,
     check_fraction,
@@ -278,6 +280,9 @@ class IMAS(keras.Model):
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Train, as `keras.Model.fit`; NumPy arrays are checked before the first step.
 
+        With a `keras_imas.callbacks.Checkpoint` among the callbacks the training goes
+        on from its newest checkpoint.
+
         Args:
             x: Dict of images, see above; or batches of such dicts and label maps.
             y: Label maps `(N, H, W)`, where `x` is a dict.
@@ -300,10 +305,17 @@ class IMAS(keras.Model):
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self._check_pairs(len(y) % batch_size or batch_size)
-        self.health.restart()
-        history = super().fit(x, y, batch_size, *args, **kwargs)
-        self.health.check()
-        return history
+        fit = super().fit
+
+        def watched(*args, **kwargs):
+            # After a checkpoint was read, which may be of a run that was to stop.
+            self.health.restart()
+            history = fit(*args, **kwargs)
+            self.health.check()
+            return history
+
+        options = inspect.signature(fit).bind(x, y, batch_size, *args, **kwargs)
+        return resuming.fit(self, watched, **options.arguments)
 
     def train_on_batch(self, *args, **kwargs):
         """Train for a step, as `keras.Model.train_on_batch`.

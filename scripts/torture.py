@@ -19,7 +19,7 @@ import time
 
 # Modules of `tortures`, each with `run(torture)`, which yields `Row`s. Imported when
 # they are asked for.
-TORTURES = ("kills", "hostile", "long_run")
+TORTURES = ("kills", "damage", "disk", "signals", "locks", "hostile", "long_run")
 
 
 def main():
