@@ -12,6 +12,8 @@ import numpy as np
 from keras_imas import estimate, pictures, provenance, report
 from keras_imas.callbacks import (
     Evaluation,
+    HardnessLog,
+    TensorBoard,
     TimeEstimate,
     format_duration,
     save_atomically,
@@ -35,6 +37,7 @@ def run(
     ignore_class=255,
     student=None,
     settings=None,
+    tensorboard=False,
     dry_run=False,
     verbose="auto",
 ):
@@ -44,8 +47,9 @@ def run(
 
     Writes into `output_dir`: `run.json` (recipe, versions, revision, checksum of the
     split; at the end the results), `history.jsonl` (a line an epoch),
-    `teacher_last.keras`, `student_last.keras`, `hardness.png` (the easiest and the
-    hardest unlabeled images); with validation data also `teacher_best.keras` and
+    `teacher_last.keras`, `student_last.keras`, `hardness.parquet` (see
+    `keras_imas.callbacks.HardnessLog`), `hardness.png` (the easiest and the hardest
+    unlabeled images); with validation data also `teacher_best.keras` and
     `predictions.png`.
 
     Args:
@@ -63,6 +67,7 @@ def run(
             DeepLabV3+ of the recipe.
         settings: Dict of anything else that tells how the run was made, for `run.json`;
             the programs pass their flags. Defaults to `None`.
+        tensorboard: Whether to write `tensorboard/` for it too. Defaults to `False`.
         dry_run: Whether to build everything, print what a run would do and cost, and
             stop. Nothing is written. Defaults to `False`.
         verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
@@ -94,8 +99,8 @@ def run(
         ...     )
         ...     sorted(os.listdir(directory))  # doctest: +ELLIPSIS
         1 epochs ...
-        ['hardness.png', 'history.jsonl', 'run.json', 'student_last.keras',
-         'teacher_last.keras']
+        ['hardness.parquet', 'hardness.png', 'history.jsonl', 'run.json',
+         'student_last.keras', 'teacher_last.keras']
     """
     from keras_imas import data
 
@@ -177,6 +182,7 @@ def run(
     results = {
         "recipe": dataclasses.asdict(recipe),
         "command": sys.argv,
+        "working_directory": os.getcwd(),
         "settings": settings,
         "backend": keras.backend.backend(),
         "replicas": replicas,
@@ -185,10 +191,18 @@ def run(
         "split": _split_checksum(parts),
         **{name: len(examples) for name, examples in parts.items()},
         "steps": epochs * steps_per_epoch,
+        "class_names": list(class_names),
+        "colors": np.asarray(colors).tolist(),
+        "ignore_class": ignore_class,
     }
     _write_json(os.path.join(output_dir, "run.json"), results)
 
     callbacks = [TimeEstimate()]
+    hardness_log = None
+    if recipe.method != "supervised":
+        table = os.path.join(output_dir, "hardness.parquet")
+        hardness_log = HardnessLog(table, unlabeled)
+        callbacks.append(hardness_log)
     evaluation = None
     if validation is not None:
         evaluation = Evaluation(
@@ -201,7 +215,17 @@ def run(
             **_prediction(recipe, validation),
         )
         callbacks.append(evaluation)
-    callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl")))
+    if tensorboard:
+        callbacks.append(
+            TensorBoard(
+                os.path.join(output_dir, "tensorboard"),
+                hardness_log=hardness_log,
+                evaluation=evaluation,
+                draw=evaluation
+                and (lambda found: pictures.predictions(found, validation, colors)),
+            )
+        )
+    callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl"), evaluation))
     history = model.fit(
         batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
     )
@@ -218,9 +242,8 @@ def run(
         for name in ("student", "teacher")
     }
     if evaluation is not None:
-        pictures.save_predictions(
-            predictors, validation, os.path.join(output_dir, "predictions.png"), colors
-        )
+        drawn = pictures.predictions(predictors, validation, colors)
+        drawn.save(os.path.join(output_dir, "predictions.png"))
     pictures.save_hardness(
         model,
         predictors,
@@ -339,10 +362,9 @@ def _accuracy(evaluation, logs, class_names):
         results[f"{network}_best"] = round(max(values), 4)
         results[f"{network}_selected"] = round(values[best], 4)
         results[f"{network}_pixel_accuracy"] = round(confusion.pixel_accuracy, 4)
-        results["per_class"][network] = {
-            name: None if np.isnan(iou) else round(float(iou), 4)
-            for name, iou in zip(class_names, confusion.iou, strict=True)
-        }
+        results["per_class"][network] = dict(
+            zip(class_names, _rounded(confusion.iou), strict=True)
+        )
     columns = {name: matrix.iou for name, matrix in evaluation.confusion.items()}
     print("\nIoU on the validation images after the last epoch")
     print(report.class_table(class_names, columns))
@@ -387,18 +409,27 @@ def _prediction(recipe, examples):
     return {"size_multiple": multiple, "flip": recipe.flip}
 
 
+def _rounded(iou):
+    return [None if np.isnan(value) else round(float(value), 4) for value in iou]
+
+
 def _write_json(filepath, content):
     with open(f"{filepath}.part", "w") as file:
         json.dump(content, file, indent=1)
     os.replace(f"{filepath}.part", filepath)
 
 
-def _log_to(filepath):
+def _log_to(filepath, evaluation):
     """Return a callback that appends each epoch's logs to a file, a JSON a line."""
 
     def append(epoch, logs):
-        numbers = {name: round(float(value), 6) for name, value in logs.items()}
+        line = {name: round(float(value), 6) for name, value in logs.items()}
+        if evaluation is not None and epoch in evaluation.epochs:
+            line["iou"] = {
+                name: _rounded(confusion.iou)
+                for name, confusion in evaluation.confusion.items()
+            }
         with open(filepath, "a") as file:
-            file.write(json.dumps({"epoch": epoch + 1, **numbers}) + "\n")
+            file.write(json.dumps({"epoch": epoch + 1, **line}) + "\n")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=append)

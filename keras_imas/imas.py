@@ -28,11 +28,8 @@ from keras_imas.inference import (
     segmenter,
 )
 from keras_imas.losses import Crossentropy, consistency_losses
-from keras_imas.scoring import (
-    confidence_ratio,
-    hardness_of_predictions,
-    pseudo_labels,
-)
+from keras_imas.metrics import ImageMeans
+from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
 from keras_imas.teacher import ema_decay, ema_update
 
 _INPUTS = (
@@ -207,6 +204,8 @@ class IMAS(keras.Model):
                 "teacher_decay",
             )
         ]
+        # Used by `keras_imas.callbacks.HardnessLog` alone.
+        self.image_scores = ImageMeans(SCORES, name="image_scores")
         self.built = True
 
     def compile(self, optimizer="sgd", loss=None, **kwargs):
@@ -291,7 +290,7 @@ class IMAS(keras.Model):
         teacher = pseudo_labels(resized_logits(self.teacher, weak))
         labels, confidence = teacher = [ops.stop_gradient(x) for x in teacher]
         check_class("background_class", self.background_class, student_logits.shape[-1])
-        hardness = hardness_of_predictions(
+        scores = score_predictions(
             student,
             teacher,
             num_classes=student_logits.shape[-1],
@@ -299,6 +298,7 @@ class IMAS(keras.Model):
             background_class=self.background_class,
             valid_mask=valid,
         )
+        hardness = scores["hardness"]
 
         # 3. Adaptive intensity: the harder the image, the weaker its strong view.
         if self.adaptive_intensity:
@@ -321,16 +321,11 @@ class IMAS(keras.Model):
         }
         return {
             **self._student_pass(views, training),
-            "hardness": hardness,
+            "scores": scores,
             "mixed": mixed,
             "strong_target": (labels, confidence, valid),
             "cutmix_target": tuple(
                 paste(x, boxes, partners) for x in (labels, confidence, valid)
-            ),
-            "pseudo_label_ratio": confidence_ratio(
-                confidence,
-                confidence_threshold=self.confidence_threshold,
-                valid_mask=valid,
             ),
         }
 
@@ -340,7 +335,7 @@ class IMAS(keras.Model):
         """Return the supervised loss plus λ times the consistency loss.
 
         Args:
-            x: The inputs; not used.
+            x: The inputs, of which `"unlabeled_index"` tells whose hardness it is.
             y: Label maps.
             y_pred: What `call` returned.
             sample_weight: See `keras.Model.compute_loss`; of the labeled part.
@@ -363,14 +358,15 @@ class IMAS(keras.Model):
             "supervised_loss": loss * replica_count(),
             "teacher_decay": self._teacher_decay(),
         }
-        if "hardness" in y_pred:
+        if "scores" in y_pred:
             consistency = self._consistency_loss(y_pred)
             loss = loss + self._aggregate_additional_loss(
                 self._current_unlabeled_weight() * consistency
             )
             logs["consistency_loss"] = consistency
-            logs["hardness"] = y_pred["hardness"]
-            logs["pseudo_label_ratio"] = y_pred["pseudo_label_ratio"]
+            logs["hardness"] = y_pred["scores"]["hardness"]
+            logs["pseudo_label_ratio"] = y_pred["scores"]["teacher_confidence"]
+            self._note_scores(x, y_pred["scores"])
         for metric in self.training_metrics:
             if metric.name in logs:
                 metric.update_state(logs[metric.name])
@@ -394,7 +390,7 @@ class IMAS(keras.Model):
             return {name: value for name, value in logs.items() if name not in own}
         if self._compile_metrics is not None and not self._compile_metrics.built:
             self._compile_metrics.build(y, y_pred["labeled"])
-        if "hardness" not in y_pred:
+        if "scores" not in y_pred:
             own = ["supervised_loss", "teacher_decay"]
         return {
             metric.name: metric.result()
@@ -574,6 +570,7 @@ class IMAS(keras.Model):
 
     def _consistency_loss(self, y_pred):
         """Return ½ (L_strong + L_cutmix), or L_strong alone where nothing was mixed."""
+        hardness = y_pred["scores"]["hardness"]
 
         def losses(view):
             labels, confidence, valid = y_pred[f"{view}_target"]
@@ -581,13 +578,24 @@ class IMAS(keras.Model):
                 y_pred[view],
                 labels,
                 confidence,
-                hardness=y_pred["hardness"] if self.hardness_weighting else None,
+                hardness=hardness if self.hardness_weighting else None,
                 confidence_threshold=self.confidence_threshold,
                 valid_mask=valid,
             )
 
         half = 0.5 * y_pred["mixed"]
         return ops.mean((1.0 - half) * losses("strong") + half * losses("cutmix"))
+
+    def _note_scores(self, inputs, scores):
+        if not self.image_scores.tracks:
+            return
+        if "unlabeled_index" not in inputs:
+            raise ValueError(
+                "`HardnessLog` needs to know which images a batch has: "
+                '"unlabeled_index" beside "unlabeled", integers (B_u,), as the batches '
+                f"of `keras_imas.data` have it. Received: {sorted(inputs)}"
+            )
+        self.image_scores.update_state(inputs["unlabeled_index"], scores)
 
     def _current_unlabeled_weight(self):
         weight = self.unlabeled_weight

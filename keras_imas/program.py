@@ -52,6 +52,9 @@ class Program:
         flags.DEFINE_boolean(
             "dry_run", False, "Print what a run would do and cost, and stop.", **key
         )
+        flags.DEFINE_boolean(
+            "tensorboard", False, "Write what TensorBoard shows.", **key
+        )
         flags.DEFINE_integer(
             "verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.", **key
         )
@@ -84,7 +87,8 @@ class Program:
                     recipe,
                     **parts,
                     output_dir=directory,
-                    settings=given_flags(),
+                    settings={"dataset": self.name, **given_flags()},
+                    tensorboard=values.tensorboard,
                     dry_run=values.dry_run,
                     verbose=values.verbose,
                 )

@@ -58,6 +58,7 @@ def test_train_folder(photographs):
         assert text in process.stdout
     output = photographs / "runs" / "folder-imas-1"
     assert {path.name for path in output.iterdir()} == {
+        "hardness.parquet",
         "hardness.png",
         "history.jsonl",
         "predictions.png",
