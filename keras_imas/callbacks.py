@@ -1,6 +1,7 @@
-"""Callbacks: evaluation, the time a run takes, checkpoints to resume it from."""
+"""Callbacks: evaluation, hardness by image, time, input, and checkpoints."""
 
 import contextlib
+import importlib.util
 import math
 import os
 import re
@@ -15,11 +16,13 @@ from keras_imas.checkpoint import Checkpoints
 from keras_imas.determinism import global_draws, set_global_draws
 from keras_imas.distribution import (
     assign_replica_values,
+    process_part,
     replica_values,
     scope_of,
 )
 from keras_imas.evaluation import ConfusionMatrix, evaluate
 from keras_imas.inference import Predictor
+from keras_imas.scoring import SCORES
 from keras_imas.stopping import Interrupted, StopSignals
 
 
@@ -47,6 +50,7 @@ class Evaluation(keras.callbacks.Callback):
         best_epoch: Its epoch, from 0.
         epochs: List of the epochs, from 0, after which there was an evaluation.
         confusion: Dict of the last `ConfusionMatrix` of `"teacher"` and `"student"`.
+        predictors: Dict of a `Predictor` for `"teacher"` and `"student"`, in training.
 
     Example:
         >>> Evaluation([], num_classes=19, window=769).best
@@ -84,7 +88,7 @@ class Evaluation(keras.callbacks.Callback):
         Args:
             logs: Not used.
         """
-        self._predictors = {
+        self.predictors = {
             "teacher": Predictor(self.model.teacher, **self.prediction),
             "student": Predictor(self.model.student, **self.prediction),
         }
@@ -99,7 +103,7 @@ class Evaluation(keras.callbacks.Callback):
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
         for where, data in self.data.items():
-            for network, predictor in self._predictors.items():
+            for network, predictor in self.predictors.items():
                 confusion, loss = evaluate(
                     predictor, data, self.num_classes, ignore_class=self.ignore_class
                 )
@@ -114,7 +118,7 @@ class Evaluation(keras.callbacks.Callback):
         if logs[f"{selecting}mean_iou"] > self.best:
             self.best, self.best_epoch = logs[f"{selecting}mean_iou"], epoch
             if self.filepath is not None:
-                save_atomically(self._predictors["teacher"].segmenter, self.filepath)
+                save_atomically(self.predictors["teacher"].segmenter, self.filepath)
 
     def get_state(self):
         """Return what a resumed run must know, as JSON has it."""
@@ -157,6 +161,153 @@ def save_atomically(model, filepath):
         if os.path.exists(part):  # such as half of one, on a full disk
             os.remove(part)
         raise
+
+
+class HardnessLog(keras.callbacks.Callback):
+    """Write how hard each unlabeled image was in each epoch, and why.
+
+    The table has a row for each image and epoch: `epoch`, from 1; `image`, its name;
+    `hardness`; `student_confidence` and `teacher_confidence`, the share of pixels that
+    are sure (ρ); `student_iou` and `teacher_iou`, the IoU between the two, weighted by
+    the classes of either. It is a Parquet file, for `pandas.read_parquet` and the like,
+    written anew after each epoch, so that it can be read while training goes on. Where
+    it exists, the rows of earlier epochs are kept.
+
+    The values gather on the device and are read once an epoch. Batches must have
+    `"unlabeled_index"`, as those of `keras_imas.data` do.
+
+    Args:
+        filepath: Where to write; ends in `.parquet`.
+        images: What `"unlabeled_index"` counts: the unlabeled
+            `keras_imas.data.Examples`, or the images' names, or their number.
+
+    Attributes:
+        names: The images' names.
+        hardness: float32 array of the hardness of the images that the last epoch saw.
+
+    Example:
+        >>> HardnessLog("hardness.parquet", ["a", "b"]).names
+        ['a', 'b']
+    """
+
+    def __init__(self, filepath, images):
+        super().__init__()
+        self.filepath = os.fspath(filepath)
+        names = getattr(images, "names", images)
+        if names is None or isinstance(names, int):
+            names = [f"#{i}" for i in range(len(images) if names is None else names)]
+        self.names = list(names)
+        self.hardness = None
+        self._table = None
+
+    def set_model(self, model):
+        """Make room on the device, before the step is compiled.
+
+        Args:
+            model: `IMAS`.
+        """
+        super().set_model(model)
+        strategy = getattr(model, "distribute_strategy", None)
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            model.image_scores.track(len(self.names))
+        model.train_function = None  # one that was traced before knows nothing of it
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Read the epoch's values, and write the table with them.
+
+        Args:
+            epoch: The epoch, from 0.
+            logs: Not used.
+        """
+        scores = self.model.image_scores
+        seen = np.flatnonzero(scores.counts())
+        means = scores.means()
+        self.hardness = means["hardness"][seen]
+        scores.clear()
+        if len(seen) and process_part()[0] == 0:
+            self._append(epoch + 1, seen, means)
+
+    def on_train_end(self, logs=None):
+        """Leave the model as it was.
+
+        Args:
+            logs: Not used.
+        """
+        self.model.image_scores.tracks = False
+        self.model.train_function = None
+
+    def _append(self, epoch, seen, means):
+        import pyarrow
+        import pyarrow.compute
+        import pyarrow.parquet
+
+        if self._table is None and os.path.exists(self.filepath):
+            self._table = pyarrow.parquet.read_table(self.filepath)
+        columns = {
+            "epoch": pyarrow.array(np.full(len(seen), epoch, "int32")),
+            "image": pyarrow.DictionaryArray.from_arrays(
+                seen.astype("int32"), pyarrow.array(self.names)
+            ),
+            # Four decimals are enough, and take a third of the room.
+            **{name: means[name][seen].round(4) for name in SCORES},
+        }
+        rows = pyarrow.table(columns)
+        if self._table is not None:
+            earlier = pyarrow.compute.less(self._table["epoch"], epoch)
+            rows = pyarrow.concat_tables([self._table.filter(earlier), rows])
+        self._table = rows
+        part = f"{self.filepath}.part"
+        pyarrow.parquet.write_table(rows, part, compression="zstd")
+        os.replace(part, self.filepath)
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Show a run in TensorBoard: its numbers, hardness, and predictions in colors.
+
+    Keras' callback, and beside its scalars a histogram of the hardness of each epoch
+    and, after each evaluation, images beside what the networks make of them. It comes
+    after the callbacks whose results it shows. Needs the package `tensorboard`.
+
+    Args:
+        log_dir: Directory to write into.
+        hardness_log: `HardnessLog` of the run. Defaults to `None`: no histogram.
+        evaluation: `Evaluation` of the run. Defaults to `None`: no images.
+        draw: Function from `evaluation.predictors` to a picture, such as a
+            `PIL.Image.Image`. Defaults to `None`: no images.
+        **options: See `keras.callbacks.TensorBoard`.
+
+    Raises:
+        ImportError: If TensorBoard is not installed.
+    """
+
+    def __init__(
+        self, log_dir, *, hardness_log=None, evaluation=None, draw=None, **options
+    ):
+        if not importlib.util.find_spec("tensorboard"):
+            raise ImportError(
+                'It needs TensorBoard: pip install "keras-imas[tensorboard]"'
+            )
+        super().__init__(log_dir, **{"write_graph": False, **options})
+        self.hardness_log = hardness_log
+        self.evaluation = evaluation
+        self.draw = draw
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write the epoch.
+
+        Args:
+            epoch: The epoch, from 0.
+            logs: The epoch's logs.
+        """
+        super().on_epoch_end(epoch, logs)
+        with self._train_writer.as_default():
+            log = self.hardness_log
+            if log is not None and log.hardness is not None:
+                self.summary.histogram("hardness", log.hardness, step=epoch)
+            evaluation = self.evaluation
+            if self.draw is not None and epoch in evaluation.epochs:
+                picture = np.asarray(self.draw(evaluation.predictors))
+                self.summary.image("predictions", picture[None], step=epoch)
 
 
 class TimeEstimate(keras.callbacks.Callback):

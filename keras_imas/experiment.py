@@ -14,7 +14,9 @@ from keras_imas import estimate, pictures, provenance, report, run_directory
 from keras_imas.callbacks import (
     Checkpoint,
     Evaluation,
+    HardnessLog,
     InputSpeed,
+    TensorBoard,
     format_duration,
     save_atomically,
 )
@@ -33,6 +35,7 @@ _OF_NO_MATTER = (
     "max_pixels",
     "max_skipped_steps",
     "new",
+    "tensorboard",
     "output_dir",
     "strategy",
     "verbose",
@@ -54,6 +57,7 @@ def run(
     settings=None,
     checkpoint_every="10min",
     keep=2,
+    tensorboard=False,
     dry_run=False,
     verbose="auto",
 ):
@@ -68,8 +72,9 @@ def run(
 
     Writes into `output_dir`: `run.json` (recipe, versions, revision, checksum of the
     split; at the end the results), `history.jsonl` (a line an epoch),
-    `teacher_last.keras`, `student_last.keras`, `hardness.png` (the easiest and the
-    hardest unlabeled images); with validation data also `teacher_best.keras` and
+    `teacher_last.keras`, `student_last.keras`, `hardness.parquet` (see
+    `keras_imas.callbacks.HardnessLog`), `hardness.png` (the easiest and the hardest
+    unlabeled images); with validation data also `teacher_best.keras` and
     `predictions.png`.
 
     Args:
@@ -91,6 +96,7 @@ def run(
         checkpoint_every: From one checkpoint to the next, see
             `keras_imas.callbacks.Checkpoint`. Defaults to `"10min"`.
         keep: Number of checkpoints to keep while it runs. Defaults to `2`.
+        tensorboard: Whether to write `tensorboard/` for it too. Defaults to `False`.
         dry_run: Whether to build everything, print what a run would do and cost, and
             stop. Nothing is written. Defaults to `False`.
         verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
@@ -125,8 +131,8 @@ def run(
         ...     )
         ...     sorted(os.listdir(directory))  # doctest: +ELLIPSIS
         1 epochs ...
-        ['hardness.png', 'history.jsonl', 'run.json', 'student_last.keras',
-         'teacher_last.keras']
+        ['hardness.parquet', 'hardness.png', 'history.jsonl', 'run.json',
+         'student_last.keras', 'teacher_last.keras']
     """
     from keras_imas import data
 
@@ -231,6 +237,7 @@ def run(
         results = {
             "recipe": dataclasses.asdict(recipe),
             "command": sys.argv,
+            "working_directory": os.getcwd(),
             "settings": settings,
             "backend": keras.backend.backend(),
             "replicas": replicas,
@@ -239,10 +246,12 @@ def run(
             "split": configuration["split"],
             **{name: len(examples) for name, examples in parts.items()},
             "steps": epochs * steps_per_epoch,
+            "class_names": list(class_names),
+            "colors": np.asarray(colors).tolist(),
+            "ignore_class": ignore_class,
             "configuration": configuration,
             "finished": False,
         }
-        log = _Log(os.path.join(output_dir, "history.jsonl"), start)
         supervised = recipe.method == "supervised"
         speed = InputSpeed(
             make_batches(),
@@ -250,7 +259,36 @@ def run(
             crop_size=recipe.crop_size,
             strong=False if supervised else None,
         )
-        callbacks = [speed, log]
+        callbacks = [speed]
+        hardness_log = None
+        if not supervised:
+            table = os.path.join(output_dir, "hardness.parquet")
+            hardness_log = HardnessLog(table, unlabeled)
+            callbacks.append(hardness_log)
+        evaluation = None
+        if validation is not None:
+            evaluation = Evaluation(
+                data.evaluation(validation),
+                num_classes,
+                ignore_class=ignore_class,
+                every=recipe.evaluate_every,
+                filepath=os.path.join(output_dir, "teacher_best.keras"),
+                select_on=None if select_on is None else data.evaluation(select_on),
+                **_prediction(recipe, validation),
+            )
+            callbacks.append(evaluation)
+        if tensorboard:
+            callbacks.append(
+                TensorBoard(
+                    os.path.join(output_dir, "tensorboard"),
+                    hardness_log=hardness_log,
+                    evaluation=evaluation,
+                    draw=evaluation
+                    and (lambda found: pictures.predictions(found, validation, colors)),
+                )
+            )
+        log = _Log(os.path.join(output_dir, "history.jsonl"), start, evaluation)
+        callbacks.append(log)
         checkpoint = None
         if process_part()[1] == 1:
             checkpoint = Checkpoint(
@@ -277,18 +315,6 @@ def run(
                 log.clear()
         run_directory.write(output_dir, results)
 
-        evaluation = None
-        if validation is not None:
-            evaluation = Evaluation(
-                data.evaluation(validation),
-                num_classes,
-                ignore_class=ignore_class,
-                every=recipe.evaluate_every,
-                filepath=os.path.join(output_dir, "teacher_best.keras"),
-                select_on=None if select_on is None else data.evaluation(select_on),
-                **_prediction(recipe, validation),
-            )
-            callbacks.insert(1, evaluation)
         model = build()
         history = model.fit(
             batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
@@ -426,10 +452,9 @@ def _accuracy(evaluation, logs, class_names):
         results[f"{network}_best"] = round(max(values), 4)
         results[f"{network}_selected"] = round(values[best], 4)
         results[f"{network}_pixel_accuracy"] = round(confusion.pixel_accuracy, 4)
-        results["per_class"][network] = {
-            name: None if np.isnan(iou) else round(float(iou), 4)
-            for name, iou in zip(class_names, confusion.iou, strict=True)
-        }
+        results["per_class"][network] = dict(
+            zip(class_names, _rounded(confusion.iou), strict=True)
+        )
     columns = {name: matrix.iou for name, matrix in evaluation.confusion.items()}
     print("\nIoU on the validation images after the last epoch")
     print(report.class_table(class_names, columns))
@@ -480,12 +505,8 @@ def _save_pictures(recipe, model, parts, output_dir, colors, verbose):
         for name in ("student", "teacher")
     }
     if "validation" in parts:
-        pictures.save_predictions(
-            predictors,
-            parts["validation"],
-            os.path.join(output_dir, "predictions.png"),
-            colors,
-        )
+        drawn = pictures.predictions(predictors, parts["validation"], colors)
+        drawn.save(os.path.join(output_dir, "predictions.png"))
     pictures.save_hardness(
         model,
         predictors,
@@ -508,24 +529,36 @@ def _skipped(parts):
     return {"skipped": skipped}
 
 
+def _rounded(iou):
+    return [None if np.isnan(value) else round(float(value), 4) for value in iou]
+
+
 class _Log(keras.callbacks.Callback):
     """Append each epoch's logs to a file, a JSON a line; know when the run began.
 
     Args:
         filepath: The file.
         start: When the run began, of `time.perf_counter`.
+        evaluation: The run's `Evaluation`, whose IoU by class go along, or `None`.
     """
 
-    def __init__(self, filepath, start):
+    def __init__(self, filepath, start, evaluation):
         super().__init__()
         self.filepath = filepath
         self.start = start
+        self._evaluation = evaluation
         self._epochs = 0
 
     def on_epoch_end(self, epoch, logs=None):
-        numbers = {name: round(float(value), 6) for name, value in logs.items()}
+        line = {name: round(float(value), 6) for name, value in logs.items()}
+        evaluation = self._evaluation
+        if evaluation is not None and epoch in evaluation.epochs:
+            line["iou"] = {
+                name: _rounded(confusion.iou)
+                for name, confusion in evaluation.confusion.items()
+            }
         with open(self.filepath, "a") as file:
-            file.write(json.dumps({"epoch": epoch + 1, **numbers}) + "\n")
+            file.write(json.dumps({"epoch": epoch + 1, **line}) + "\n")
         self._epochs = epoch + 1
 
     def get_state(self):

@@ -42,11 +42,8 @@ from keras_imas.inference import (
     segmenter,
 )
 from keras_imas.losses import Crossentropy, consistency_losses
-from keras_imas.scoring import (
-    confidence_ratio,
-    hardness_of_predictions,
-    pseudo_labels,
-)
+from keras_imas.metrics import ImageMeans
+from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
 from keras_imas.teacher import ema_decay, ema_update
 
 _INPUTS = (
@@ -249,6 +246,8 @@ class IMAS(keras.Model):
                 "teacher_decay",
             )
         ]
+        # Used by `keras_imas.callbacks.HardnessLog` alone.
+        self.image_scores = ImageMeans(SCORES, name="image_scores")
         self.built = True
 
     def compile(self, optimizer="sgd", loss=None, **kwargs):
@@ -400,7 +399,7 @@ class IMAS(keras.Model):
         teacher = pseudo_labels(resized_logits(self.teacher, weak))
         labels, confidence = teacher = [ops.stop_gradient(x) for x in teacher]
         check_class("background_class", self.background_class, student_logits.shape[-1])
-        hardness = hardness_of_predictions(
+        scores = score_predictions(
             student,
             teacher,
             num_classes=student_logits.shape[-1],
@@ -408,6 +407,7 @@ class IMAS(keras.Model):
             background_class=self.background_class,
             valid_mask=valid,
         )
+        hardness = scores["hardness"]
 
         # 3. Adaptive intensity: the harder the image, the weaker its strong view.
         if self.adaptive_intensity:
@@ -430,16 +430,11 @@ class IMAS(keras.Model):
         }
         return {
             **self._student_pass(views, training),
-            "hardness": hardness,
+            "scores": scores,
             "mixed": mixed,
             "strong_target": (labels, confidence, valid),
             "cutmix_target": tuple(
                 paste(x, boxes, partners) for x in (labels, confidence, valid)
-            ),
-            "pseudo_label_ratio": confidence_ratio(
-                confidence,
-                confidence_threshold=self.confidence_threshold,
-                valid_mask=valid,
             ),
         }
 
@@ -449,7 +444,7 @@ class IMAS(keras.Model):
         """Return the supervised loss plus λ times the consistency loss.
 
         Args:
-            x: The inputs, to tell whether they are finite.
+            x: The inputs, to tell whether they are finite, and whose hardness it is.
             y: Label maps.
             y_pred: What `call` returned.
             sample_weight: See `keras.Model.compute_loss`; of the labeled part.
@@ -473,7 +468,7 @@ class IMAS(keras.Model):
             "teacher_decay": self._teacher_decay(),
         }
         parts = [loss]
-        if "hardness" in y_pred:
+        if "scores" in y_pred:
             # Half of each, or the strong one alone where nothing was mixed.
             strong, cutmix = (
                 self._consistency_losses(y_pred, view) for view in ("strong", "cutmix")
@@ -485,8 +480,9 @@ class IMAS(keras.Model):
                 self._current_unlabeled_weight() * consistency
             )
             logs["consistency_loss"] = consistency
-            logs["hardness"] = y_pred["hardness"]
-            logs["pseudo_label_ratio"] = y_pred["pseudo_label_ratio"]
+            logs["hardness"] = y_pred["scores"]["hardness"]
+            logs["pseudo_label_ratio"] = y_pred["scores"]["teacher_confidence"]
+            self._note_scores(x, y_pred["scores"])
         for metric in self.training_metrics:
             if metric.name in logs:
                 metric.update_state(logs[metric.name])
@@ -512,7 +508,7 @@ class IMAS(keras.Model):
             return {name: value for name, value in logs.items() if name not in own}
         if self._compile_metrics is not None and not self._compile_metrics.built:
             self._compile_metrics.build(y, y_pred["labeled"])
-        if "hardness" not in y_pred:
+        if "scores" not in y_pred:
             own = ["supervised_loss", "teacher_decay"]
         return {
             metric.name: metric.result()
@@ -703,15 +699,27 @@ class IMAS(keras.Model):
 
     def _consistency_losses(self, y_pred, view):
         """Return the consistency loss of each image of a view."""
+        hardness = y_pred["scores"]["hardness"]
         labels, confidence, valid = y_pred[f"{view}_target"]
         return consistency_losses(
             y_pred[view],
             labels,
             confidence,
-            hardness=y_pred["hardness"] if self.hardness_weighting else None,
+            hardness=hardness if self.hardness_weighting else None,
             confidence_threshold=self.confidence_threshold,
             valid_mask=valid,
         )
+
+    def _note_scores(self, inputs, scores):
+        if not self.image_scores.tracks:
+            return
+        if "unlabeled_index" not in inputs:
+            raise ValueError(
+                "`HardnessLog` needs to know which images a batch has: "
+                '"unlabeled_index" beside "unlabeled", integers (B_u,), as the batches '
+                f"of `keras_imas.data` have it. Received: {sorted(inputs)}"
+            )
+        self.image_scores.update_state(inputs["unlabeled_index"], scores)
 
     def _current_unlabeled_weight(self):
         weight = self.unlabeled_weight
@@ -769,7 +777,7 @@ class IMAS(keras.Model):
         """Return what a step changes before it is known to be finite."""
         if self.max_skipped_steps is None:
             return []
-        metrics = [self._loss_tracker, *self.training_metrics]
+        metrics = [self._loss_tracker, *self.training_metrics, self.image_scores]
         counts = itertools.chain(*(metric.variables for metric in metrics))
         return [*self.student.non_trainable_variables, *counts]
 

@@ -6,16 +6,18 @@ from keras_imas import report
 from keras_imas.inference import score_hardness
 
 
-def save_predictions(predictors, validation, filepath, colors, *, count=4):
+def predictions(predictors, validation, colors, *, count=4):
     """Draw images beside their truth and what student and teacher make of them.
 
     Args:
         predictors: Dict of a `keras_imas.inference.Predictor` for `"student"` and
             `"teacher"`.
         validation: Labeled `keras_imas.data.Examples`.
-        filepath: Where to write the picture.
         colors: RGB color of each class.
         count: Number of images. Defaults to `4`.
+
+    Returns:
+        `PIL.Image.Image`.
     """
     names = ["student", "teacher"]
     rows = []
@@ -26,7 +28,7 @@ def save_predictions(predictors, validation, filepath, colors, *, count=4):
         rows.append(
             [image.astype("uint8"), *(report.colorize(x, colors) for x in label_maps)]
         )
-    report.grid(rows, ["image", "truth", *names]).save(filepath)
+    return report.grid(rows, ["image", "truth", *names])
 
 
 def save_hardness(
@@ -44,7 +46,7 @@ def save_hardness(
 
     Args:
         model: `IMAS`.
-        predictors: As in `save_predictions`.
+        predictors: As in `predictions`.
         unlabeled: `keras_imas.data.Examples`.
         filepath: Where to write the picture.
         colors: RGB color of each class.

@@ -84,6 +84,9 @@ class Program:
         flags.DEFINE_boolean(
             "dry_run", False, "Print what a run would do and cost, and stop.", **key
         )
+        flags.DEFINE_boolean(
+            "tensorboard", False, "Write what TensorBoard shows.", **key
+        )
         flags.DEFINE_integer(
             "verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.", **key
         )
@@ -103,7 +106,7 @@ class Program:
             recipe = Recipe.from_flags(self.demo if demo else None)
             if values.deterministic:
                 make_deterministic()
-            settings = given_flags()
+            settings = {"dataset": self.name, **given_flags()}
             prefix = os.path.join("runs", f"{self.name}-{recipe.method}")
             output_dir = values.output_dir or self._directory(prefix, settings)
             if demo:
@@ -122,6 +125,7 @@ class Program:
                     settings=settings,
                     checkpoint_every=values.checkpoint_every,
                     keep=values.keep,
+                    tensorboard=values.tensorboard,
                     dry_run=values.dry_run,
                     verbose=values.verbose,
                 )

@@ -9,6 +9,15 @@ from keras_imas.arguments import (
     valid_weights,
 )
 
+# Of an image, as `score_predictions` returns them.
+SCORES = (
+    "hardness",
+    "student_confidence",
+    "teacher_confidence",
+    "student_iou",
+    "teacher_iou",
+)
+
 
 def pseudo_labels(logits, *, from_logits=True):
     """Predict the class of each pixel and the confidence in it.
@@ -28,12 +37,9 @@ def pseudo_labels(logits, *, from_logits=True):
         (0, 0.5)
     """
     logits = ops.cast(as_tensor(logits), "float32")
-    largest = ops.max(logits, axis=-1, keepdims=True)
     labels = ops.cast(ops.argmax(logits, axis=-1), "int32")
-    if not from_logits:
-        return labels, ops.squeeze(largest, axis=-1)
-    # exp(largest) / sum(exp(logits)), without a softmax over all classes.
-    return labels, 1.0 / ops.sum(ops.exp(logits - largest), axis=-1)
+    probabilities = ops.softmax(logits, axis=-1) if from_logits else logits
+    return labels, ops.max(probabilities, axis=-1)
 
 
 def confidence_ratio(confidence, *, confidence_threshold=0.7, valid_mask=None):
@@ -63,7 +69,7 @@ def confidence_ratio(confidence, *, confidence_threshold=0.7, valid_mask=None):
     )
 
 
-def hardness_of_predictions(
+def score_predictions(
     student,
     teacher,
     *,
@@ -75,7 +81,7 @@ def hardness_of_predictions(
 ):
     """Score images by predictions that are already at hand.
 
-    What `hardness` does after its softmax; see there.
+    What `hardness` does after its softmax, and what its score is made of; see there.
 
     Args:
         student: `(labels, confidence)`, each `(B, H, W)`, as `pseudo_labels` returns.
@@ -87,12 +93,15 @@ def hardness_of_predictions(
         valid_mask: See `hardness`.
 
     Returns:
-        float32 tensor `(B,)` in [0, 1].
+        Dict of float32 tensors `(B,)` in [0, 1]: `"hardness"`; of each network the
+        confidence ratio ρ, `"student_confidence"` and `"teacher_confidence"`, and the
+        IoU weighted by its classes, `"student_iou"` and `"teacher_iou"`.
 
     Example:
         >>> sure = ([[[0, 1]]], [[[0.9, 0.9]]])
-        >>> float(hardness_of_predictions(sure, sure, num_classes=2)[0])
-        0.0
+        >>> scores = score_predictions(sure, sure, num_classes=2)
+        >>> float(scores["hardness"][0]), float(scores["teacher_iou"][0])
+        (0.0, 1.0)
     """
     student_labels, student_confidence = map(as_tensor, student)
     teacher_labels, teacher_confidence = map(as_tensor, teacher)
@@ -113,17 +122,22 @@ def hardness_of_predictions(
             count = count * (1.0 - background)
         return ops.sum(count * iou, axis=-1) / ops.maximum(ops.sum(count, axis=-1), 1.0)
 
-    def agreement(confidence, count):
-        ratio = confidence_ratio(
+    def ratio(confidence):
+        return confidence_ratio(
             confidence, confidence_threshold=confidence_threshold, valid_mask=mask
         )
-        return ratio * weighted_iou(count)
 
+    scores = {
+        "student_confidence": ratio(student_confidence),
+        "teacher_confidence": ratio(teacher_confidence),
+        "student_iou": weighted_iou(student_count),
+        "teacher_iou": weighted_iou(teacher_count),
+    }
     hardness = 1.0 - 0.5 * (
-        agreement(teacher_confidence, teacher_count)
-        + agreement(student_confidence, student_count)
+        scores["teacher_confidence"] * scores["teacher_iou"]
+        + scores["student_confidence"] * scores["student_iou"]
     )
-    return ops.clip(hardness, 0.0, 1.0)
+    return {"hardness": ops.clip(hardness, 0.0, 1.0), **scores}
 
 
 def hardness(
@@ -189,7 +203,7 @@ def hardness(
         )
     check_fraction("confidence_threshold", confidence_threshold)
     check_class("background_class", background_class, shape[-1])
-    return hardness_of_predictions(
+    scores = score_predictions(
         pseudo_labels(student_logits, from_logits=from_logits),
         pseudo_labels(teacher_logits, from_logits=from_logits),
         num_classes=shape[-1],
@@ -198,6 +212,7 @@ def hardness(
         class_weighted=class_weighted,
         valid_mask=valid_mask,
     )
+    return scores["hardness"]
 
 
 def _class_counts(labels, weights, num_classes):

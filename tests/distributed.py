@@ -2,9 +2,10 @@
 
     python tests/distributed.py DEVICES RESULT.npz [LOSS] [several]
 
-Ignored labels and padding are unevenly spread over the batch. Writes the logs and the
-weights of student and teacher. "several": one of several processes on JAX, which the
-variables of `keras.distribution.initialize` make known to each other.
+Ignored labels and padding are unevenly spread over the batch. Writes the logs, the
+weights of student and teacher, and the hardness of each image. "several": one of
+several processes on JAX, which the variables of `keras.distribution.initialize` make
+known to each other.
 """
 
 import os
@@ -17,6 +18,7 @@ os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={DEVICES}"
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import pyarrow.parquet  # noqa: E402
 
 import keras_imas  # noqa: E402
 from keras_imas.distribution import (  # noqa: E402
@@ -94,6 +96,7 @@ def batches():
     for index in range(len(valid)):
         valid[index, :, SIZE - index % 5 :] = 0
     inputs["unlabeled_valid"] = valid
+    inputs["unlabeled_index"] = rng.permutation(len(valid)).astype("int32")
     number, parts = process_part()
     dataset = tf.data.Dataset.from_tensor_slices((inputs, labels))
     dataset = dataset.batch(BATCH_SIZE // parts, drop_remainder=True)
@@ -103,11 +106,15 @@ def batches():
 if __name__ == "__main__":
     with scope(), first_process_writes(RESULT) as path:
         imas = model()
-        history = imas.fit(batches(), verbose=0, shuffle=False).history
+        table = f"{path}.parquet"
+        log = keras_imas.callbacks.HardnessLog(table, BATCH_SIZE * STEPS)
+        history = imas.fit(batches(), verbose=0, shuffle=False, callbacks=[log]).history
         weights = {
             f"{network}_{number}": value
             for network in ("student", "teacher")
             for number, value in enumerate(getattr(imas, network).get_weights())
         }
         logs = {f"log_{name}": values[0] for name, values in history.items()}
+        if process_part()[0] == 0:
+            logs["hardness"] = pyarrow.parquet.read_table(table)["hardness"].to_numpy()
         np.savez(path, **weights, **logs)

@@ -27,8 +27,11 @@ def train(devices, tmp_path, loss="crossentropy"):
 
 def assert_equal(results, expected):
     assert results.keys() == expected.keys()
+    assert len(expected["hardness"]) == 24  # each image once
     for name, value in expected.items():
-        np.testing.assert_allclose(results[name], value, atol=1e-5, err_msg=name)
+        # Hardness is written with four decimals.
+        atol = 1.1e-4 if name == "hardness" else 1e-5
+        np.testing.assert_allclose(results[name], value, atol=atol, err_msg=name)
 
 
 @pytest.mark.tensorflow_only

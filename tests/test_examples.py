@@ -1,5 +1,6 @@
 """The example programs, run as a user runs them."""
 
+import csv
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ import numpy as np
 import programs
 import pytest
 from PIL import Image
+
+import keras_imas
 
 EXAMPLES = programs.ROOT / "examples"
 TINY = (
@@ -62,6 +65,7 @@ def test_train_folder(photographs):
         assert text in process.stdout
     output = photographs / "runs" / "folder-imas-1"
     assert {path.name for path in output.iterdir()} == {
+        "hardness.parquet",
         "hardness.png",
         "history.jsonl",
         "predictions.png",
@@ -73,6 +77,48 @@ def test_train_folder(photographs):
     results = json.loads((output / "run.json").read_text())
     assert results["backend"] == keras.backend.backend()
     assert 0 <= results["teacher_last"] <= results["teacher_best"] <= 1
+
+    pytest.importorskip("plotly")
+    process = programs.run(
+        programs.ROOT / "scripts" / "report.py", output, "--gallery=1",
+        cwd=photographs.parent,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    page = (output / "report.html").read_text()
+    for text in ("disagreement of ", "pseudo label (", "Label these next"):
+        assert text in page
+    with open(output / "label_next_folder-imas-1.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["image"] for row in rows} == {"2", "3", "4", "5"}
+    assert all((photographs / row["file"]).is_file() for row in rows)
+
+
+@pytest.mark.full
+def test_hardness_of_your_model(photographs):
+    rng = np.random.default_rng(0)
+    layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255)]
+    network = keras.Sequential([*layers, keras.layers.Conv2D(3, 3, padding="same")])
+    for name in ("early", "late"):
+        weights = [rng.normal(size=w.shape) for w in network.weights]
+        network.set_weights(weights)
+        network.save(photographs / f"{name}.keras")
+    (photographs / "train" / "broken.png").write_bytes(b"no image")
+    arguments = ("--images=train", "--models=early.keras,late.keras")
+    process = run("hardness_of_your_model.py", *arguments, cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    assert "broken.png cannot be read" in process.stdout
+    with open(photographs / "hardness.csv", newline="") as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    assert set(rows) == set("012345")
+    files = (photographs / "early.keras", photographs / "late.keras")
+    models = [keras.models.load_model(file) for file in files]
+    for name, row in rows.items():
+        with Image.open(photographs / "train" / f"{name}.png") as image:
+            logits = [m.predict(np.array(image)[None], verbose=0) for m in models]
+        expected = float(keras_imas.hardness(*logits)[0])
+        assert float(row["hardness"]) == pytest.approx(expected, abs=1e-3)
+    process = run("hardness_of_your_model.py", *arguments, cwd=photographs)
+    assert process.returncode == 1 and "Choose another --output" in process.stdout
 
 
 def test_train_folder_names_what_is_wrong_before_training(photographs):

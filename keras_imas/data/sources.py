@@ -80,6 +80,21 @@ class Source(Flagged, abc.ABC):
             Dict of `Examples`, or `None`, by name of the part.
         """
 
+    def truth(self, unlabeled, seed):
+        """List the unlabeled images that have a label map after all.
+
+        Args:
+            unlabeled: `Examples` of `parts`.
+            seed: As in `parts`.
+
+        Returns:
+            `Examples` with label maps, or `None` where there are none.
+        """
+        try:
+            return self._read(names=unlabeled.names)
+        except (ValueError, OSError):
+            return None
+
     @abc.abstractmethod
     def legend(self):
         """Tell what the ids mean: see `read`.
@@ -202,6 +217,13 @@ class Folder(Source):
             "select_on": select_on or None,
         }
 
+    def truth(self, unlabeled, seed):
+        if os.path.exists(self.unlabeled) and not os.path.isfile(self.unlabeled):
+            return None  # they are images of another folder
+        masks = with_masks(self.images, self.masks, self.mask_name or None)
+        names = sorted(set(masks) & set(unlabeled.names))
+        return self._read(self.images, self.masks, names) if names else None
+
     def legend(self):
         table = self._table
         names = self.class_names or tuple(map(str, range(self.num_classes)))
@@ -268,7 +290,7 @@ class Cityscapes(Official):
 
     def parts(self, seed):
         if not self.data_dir:
-            images, label_maps = scenes.load(264, seed=2 * seed)
+            images, label_maps = self._scenes(seed)
             return {
                 "labeled": (images[:24], label_maps[:24]),
                 "unlabeled": images[24:],
@@ -282,6 +304,15 @@ class Cityscapes(Official):
             names += [f"train_extra/{name}" for name in extra.names]
             parts["unlabeled"] = self._read("", names, labeled=False)
         return parts
+
+    def truth(self, unlabeled, seed):
+        if not self.data_dir:
+            images, label_maps = self._scenes(seed)
+            return as_examples((images[24:], label_maps[24:]))
+        return super().truth(unlabeled, seed)
+
+    def _scenes(self, seed):
+        return scenes.load(264, seed=2 * seed)
 
     def legend(self):
         return {
@@ -440,6 +471,9 @@ class TFDS(Source):
             "validation": self._read(self.val) if self.val else None,
             "select_on": self._read(self.select_on) if self.select_on else None,
         }
+
+    def truth(self, unlabeled, seed):
+        return self._read(self.unlabeled)
 
     def legend(self):
         return {

@@ -1,0 +1,85 @@
+"""Which images to label next: hard ones, and different ones."""
+
+import numpy as np
+from PIL import Image
+
+
+def thumbnail_features(image, side=8):
+    """Return what an image looks like from far away.
+
+    Args:
+        image: `(H, W, 3)`, 0..255.
+        side: Pixels of the square that it is scaled to. Defaults to `8`.
+
+    Returns:
+        float32 array `(side * side * 3,)` in [0, 1].
+
+    Example:
+        >>> thumbnail_features(np.full((20, 30, 3), 255), side=1).tolist()
+        [1.0, 1.0, 1.0]
+    """
+    picture = Image.fromarray(np.asarray(image).astype("uint8"))
+    small = picture.resize((side, side), Image.Resampling.BOX)
+    return np.asarray(small, "float32").ravel() / 255
+
+
+def label_next(hardness, features, labeled_features=None, count=50):
+    """Rank images to label: the hardest, without near-duplicates.
+
+    One after the other, it takes the image whose hardness, times its novelty, is
+    largest. Novelty is the distance to the nearest image that was taken before or is
+    labeled, over the median distance of two images, at most 1.
+
+    Args:
+        hardness: `(N,)` in [0, 1].
+        features: `(N, D)`, such as of `thumbnail_features`.
+        labeled_features: `(M, D)` of the images that are labeled already. Defaults to
+            `None`.
+        count: Number of images wanted. Defaults to `50`.
+
+    Returns:
+        `(order, novelty)`: indices of at most `count` images, best first, and the
+        novelty of each when it was taken.
+
+    Raises:
+        ValueError: If there are not as many features as hardness.
+
+    Example:
+        >>> features = np.array([[0.0], [0.0], [1.0]])
+        >>> order, novelty = label_next([0.9, 0.8, 0.5], features)
+        >>> order.tolist(), novelty.tolist()
+        ([0, 2, 1], [1.0, 1.0, 0.0])
+    """
+    hardness = np.asarray(hardness, "float64")
+    features = np.asarray(features, "float64")
+    if len(hardness) != len(features):
+        raise ValueError(
+            "`features` must be as many as `hardness`. Received: "
+            f"{len(features)} and {len(hardness)}"
+        )
+    typical = _median_distance(features)
+    novelty = np.ones(len(hardness))
+
+    def see(seen):
+        distance = np.linalg.norm(features - seen, axis=1)
+        np.minimum(novelty, distance / typical, out=novelty)
+
+    for seen in () if labeled_features is None else labeled_features:
+        see(seen)
+    order, novelties = [], []
+    left = np.ones(len(hardness), bool)
+    for _ in range(min(count, len(hardness))):
+        best = int(np.argmax(np.where(left, hardness * novelty, -1)))
+        order.append(best)
+        novelties.append(novelty[best])
+        left[best] = False
+        see(features[best])
+    return np.array(order, int), np.array(novelties)
+
+
+def _median_distance(features):
+    """Return the median distance of two images, of some that are drawn."""
+    some = features[np.linspace(0, len(features) - 1, 200).astype(int)]
+    distances = np.linalg.norm(some[:, None] - some[None], axis=-1)
+    distances = distances[distances > 0]
+    return np.median(distances) if len(distances) else 1.0

@@ -1,0 +1,115 @@
+"""Export a saved network to other formats, and try each in its own runtime.
+
+    python scripts/export.py --model=runs/folder-imas-1 --image=a.jpg --output=served
+
+`--output` gets saved_model/ (TensorFlow), model.onnx, model.tflite (LiteRT) and
+openvino/, and export.json: what goes in and comes out, names and colors of the classes,
+and how far each export's logits are from the network's on the photograph. ONNX and
+OpenVINO hold the same inside. What can't be exported is named, with the reason. Needs
+pip install "keras-imas[export]".
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import json  # noqa: E402
+import sys  # noqa: E402
+
+import numpy as np  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from keras_imas import data, experiment, exporting, provenance, saved  # noqa: E402
+from keras_imas.data.files import read_image  # noqa: E402
+from keras_imas.inference import segmenter  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
+flags.DEFINE_string("output", None, "New directory.")
+flags.DEFINE_string("image", None, "Photograph to compare logits on.")
+flags.DEFINE_list("formats", list(exporting.FORMATS), "Formats, by commas.")
+flags.DEFINE_list(
+    "size",
+    None,
+    "height,width of the images to serve; default: the size the network is built for, "
+    "or that of --image.",
+)
+flags.DEFINE_string("classes", None, "CSV file of the classes, as for predict.py.")
+flags.mark_flags_as_required(["model", "output", "image"])
+flags.register_validator(
+    "formats",
+    lambda names: set(names) <= set(exporting.FORMATS),
+    f"must be of {', '.join(exporting.FORMATS)}",
+)
+flags.register_validator(
+    "size",
+    lambda size: size is None or len(size) == 2 and all(x.isdigit() for x in size),
+    "must be height,width, such as 360,480",
+)
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    logging.set_verbosity(logging.ERROR)  # converters tell much that nobody needs
+    try:
+        model_file = saved.model_file(FLAGS.model)
+        network = segmenter(next(iter(saved.load_networks([model_file]).values())))
+        image = read_image(FLAGS.image)
+        size = _size(network, image)
+        table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
+        classes = saved.classes_of(model_file, network.output_shape[-1], table)
+        experiment.claim_directory(FLAGS.output)
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    metadata = exporting.describe(size, classes)
+    print(f"Images of {size[0]} x {size[1]} (height x width)")
+    results, failed = {}, {}
+    for name in FLAGS.formats:
+        print(f"{name} ...", flush=True)
+        try:
+            result = exporting.export(
+                network,
+                FLAGS.output,
+                name,
+                size=size,
+                metadata=metadata,
+                photograph=np.asarray(resized),
+            )
+        except Exception as error:  # of whatever kind the converter raises
+            failed[name] = " ".join(str(error).split())[:500] or repr(error)
+            print(f"{name}: failed: {failed[name]}")
+            continue
+        results[name] = result
+        print(
+            f"{name}: {result['path']}, {result['megabytes']} MB, logits within "
+            f"{result['largest_difference']:.2g} (they span "
+            f"{result['logits_range']:.3g}), {result['same_class']:.3%} same classes"
+        )
+    content = {
+        **metadata,
+        "model": model_file,
+        "versions": provenance.versions(),
+        "exports": results,
+        "failed": failed,
+    }
+    with open(os.path.join(FLAGS.output, "export.json"), "w") as file:
+        json.dump(content, file, indent=1)
+    print(f"Written to {FLAGS.output}: {', '.join(results) or 'nothing'}")
+    return 1 if failed else 0
+
+
+def _size(network, image):
+    built = network.input_shape[1:3]
+    size = tuple(map(int, FLAGS.size)) if FLAGS.size else None
+    if None not in built:
+        if size not in (None, built):
+            raise ValueError(f"The network is built for {built}. Received: size={size}")
+        return built
+    return size or image.shape[:2]
+
+
+if __name__ == "__main__":
+    app.run(main)

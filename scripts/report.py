@@ -1,0 +1,87 @@
+"""Make one HTML page of a run, or of several beside each other.
+
+    python scripts/report.py runs/folder-imas-1 runs/folder-uniform-1
+
+Runs may be finished or still training. The page has losses and accuracy over the
+epochs, which images are hard and how that changed, the easiest and the hardest with
+what the networks make of them, and which to label next. It holds all that it shows and
+opens in any browser. Beside it, label_next_RUN.csv has the ranking. Needs Plotly:
+pip install "keras-imas[report]".
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import csv  # noqa: E402
+import sys  # noqa: E402
+
+from absl import app, flags  # noqa: E402
+
+from keras_imas.inspection import inspect  # noqa: E402
+from keras_imas.page import make_page  # noqa: E402
+from keras_imas.runs import read_run  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "output", None, "File of the page; default: report.html in the first run."
+)
+flags.DEFINE_boolean(
+    "images", True, "Look at images, which takes the networks to predict them."
+)
+flags.DEFINE_integer("gallery", 6, "Easiest and hardest images to show.")
+flags.DEFINE_integer("count", 50, "Images to label next.")
+flags.DEFINE_integer("candidates", 500, "Hardest images that these are chosen from.")
+flags.DEFINE_integer(
+    "truths", 200, "Images to compare with their masks, where unlabeled ones have any."
+)
+flags.DEFINE_integer("verbose", 1, "1: progress bars, 0: none.")
+
+
+def main(argv):
+    directories = argv[1:]
+    if not directories:
+        raise app.UsageError("Pass the directories of one or several runs.")
+    try:
+        runs = [read_run(directory) for directory in directories]
+        twice = {run.name for run in runs if [r.name for r in runs].count(run.name) > 1}
+        if twice:
+            raise ValueError(f"Two runs are named {twice.pop()!r}; rename a directory")
+        output = FLAGS.output or os.path.join(directories[0], "report.html")
+        inspections = {}
+        for run in runs:
+            if FLAGS.images and run.hardness is not None:
+                inspections[run.name] = inspect(
+                    run,
+                    gallery=FLAGS.gallery,
+                    count=FLAGS.count,
+                    candidates=FLAGS.candidates,
+                    truths=FLAGS.truths,
+                    verbose=FLAGS.verbose,
+                )
+        page = make_page(runs, inspections)
+        with open(output, "w", encoding="utf-8") as file:
+            file.write(page)
+        for name, found in inspections.items():
+            for sentence in found.missing:
+                print(f"{name}: {sentence}")
+            if found.next:
+                path = os.path.join(os.path.dirname(output), f"label_next_{name}.csv")
+                write_ranking(path, found.next)
+                print(f"Written: {path}")
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"Error: {error}")
+    print(f"Written: {output}")
+
+
+def write_ranking(path, rows):
+    """Write which images to label next as CSV."""
+    columns = ["rank", "image", "file", "hardness", "novelty"]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    app.run(main)
