@@ -13,10 +13,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from absl import app  # noqa: E402
 
 from keras_imas.data.sources import TFDS  # noqa: E402
+from keras_imas.flagged import parse_flags  # noqa: E402
 from keras_imas.program import Program  # noqa: E402
 from keras_imas.recipe import SMALL_DATA  # noqa: E402
 
 main = Program("tfds", TFDS, SMALL_DATA).main
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from absl import app  # noqa: E402
 
 from keras_imas.data.sources import VOC  # noqa: E402
+from keras_imas.flagged import parse_flags  # noqa: E402
 from keras_imas.program import Program  # noqa: E402
 from keras_imas.recipe import Recipe  # noqa: E402
 
@@ -34,4 +35,4 @@ PAPER = Recipe(
 main = Program("voc", VOC, PAPER).main
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -10,6 +10,7 @@ import os
 import tempfile
 
 import keras
+import numpy as np
 from keras import ops
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
@@ -117,6 +118,23 @@ def _tpu_strategy():
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise ValueError(f"There is no TPU that can be used: {error}") from error
+
+
+def scope_of(model):
+    """Return the context that a model was made in, for what handles its variables.
+
+    Args:
+        model: `keras.Model`.
+
+    Returns:
+        Context manager.
+
+    Example:
+        >>> with scope_of(keras.Sequential()):
+        ...     pass
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 def device_count():
@@ -252,6 +270,25 @@ def replica_mean(value):
     return context.all_reduce("MEAN", value)
 
 
+def replica_concatenation(value):
+    """Return what all replicas have, one after the other.
+
+    Args:
+        value: Tensor `(N, ...)`.
+
+    Returns:
+        Tensor `(N · replicas, ...)`; the same on all replicas.
+
+    Example:
+        >>> ops.shape(replica_concatenation(ops.zeros((4,))))
+        (4,)
+    """
+    context = _replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_gather(value, axis=0)
+
+
 def own_part(value):
     """Return this replica's part of what was drawn for all of the batch.
 
@@ -272,6 +309,68 @@ def own_part(value):
     start = _replica_context().replica_id_in_sync_group * size
     start = [start, *[0] * (len(value.shape) - 1)]
     return ops.slice(value, start, (size, *value.shape[1:]))
+
+
+def replica_values(variable):
+    """Return what a variable holds on each replica, outside of a step.
+
+    Batch statistics that are not synchronized are each replica's own, and so are the
+    states of its draws and the sums of metrics.
+
+    Args:
+        variable: `keras.Variable`.
+
+    Returns:
+        NumPy array of the variable's shape; `(replicas, ...)` where they differ.
+
+    Example:
+        >>> replica_values(keras.Variable([1.0, 2.0])).tolist()
+        [1.0, 2.0]
+    """
+    copies = [ops.convert_to_numpy(copy) for copy in _copies(variable)]
+    if all(copy.tobytes() == copies[0].tobytes() for copy in copies):
+        return copies[0]
+    return np.stack(copies)
+
+
+def assign_replica_values(variable, values):
+    """Give a variable back what `replica_values` returned.
+
+    Args:
+        variable: `keras.Variable`.
+        values: The array.
+
+    Raises:
+        ValueError: If it is not of this variable, or of another number of replicas.
+
+    Example:
+        >>> variable = keras.Variable([1.0, 2.0])
+        >>> assign_replica_values(variable, np.array([3.0, 4.0], "float32"))
+        >>> float(variable[1])
+        4.0
+    """
+    shape = tuple(variable.shape)
+    copies = _copies(variable)
+    # Each by itself: what is given to a sum over replicas as a whole is divided.
+    if values.shape == shape:
+        values = [values] * len(copies)
+    elif values.shape != (len(copies), *shape):
+        raise ValueError(
+            f"{variable.path!r} has shape {shape} here, and {values.shape} there"
+        )
+    for copy, value in zip(copies, values, strict=True):
+        copy.assign(value)
+
+
+def _copies(variable):
+    if keras.backend.backend() != "tensorflow":
+        return [variable]
+    import tensorflow as tf  # noqa: TID251
+
+    strategy = tf.distribute.get_strategy()
+    if strategy.num_replicas_in_sync == 1:
+        return [variable]
+    return strategy.experimental_local_results(variable.value)
 
 
 def _replica_context():

@@ -3,25 +3,40 @@
 import dataclasses
 import json
 import os
+import shutil
 import sys
 import time
 
 import keras
 import numpy as np
 
-from keras_imas import estimate, pictures, provenance, report
+from keras_imas import estimate, pictures, provenance, report, run_directory
 from keras_imas.callbacks import (
+    Checkpoint,
     Evaluation,
     HardnessLog,
+    InputSpeed,
     TensorBoard,
-    TimeEstimate,
     format_duration,
     save_atomically,
 )
 from keras_imas.distribution import check_batch, device_count, process_part
 from keras_imas.inference import Predictor, segmenter
+from keras_imas.stopping import StopSignals
 
 _MAX_WARNINGS = 20
+# What a run that goes on may have otherwise than before.
+_OF_NO_MATTER = (
+    "cache",
+    "checkpoint_every",
+    "dry_run",
+    "keep",
+    "new",
+    "output_dir",
+    "strategy",
+    "tensorboard",
+    "verbose",
+)
 
 
 def run(
@@ -38,12 +53,19 @@ def run(
     student=None,
     settings=None,
     tensorboard=False,
+    checkpoint_every="10min",
+    keep=2,
     dry_run=False,
     verbose="auto",
 ):
     """Train, evaluate and report: a whole run of one method.
 
     To train on several devices, call it in `keras_imas.distribution.strategy_scope`.
+
+    Called again in the same way after it was killed, it goes on from its last
+    checkpoint; SIGTERM or SIGINT make it save one and raise
+    `keras_imas.stopping.Interrupted`. Where several processes train together there are
+    no checkpoints.
 
     Writes into `output_dir`: `run.json` (recipe, versions, revision, checksum of the
     split; at the end the results), `history.jsonl` (a line an epoch),
@@ -58,7 +80,8 @@ def run(
         unlabeled: Unlabeled images, see `keras_imas.data.as_examples`.
         validation: Labeled images to evaluate on. Defaults to `None`: no evaluation.
         class_names: Names of the classes, in the order of their ids.
-        output_dir: Directory to write into; made here, it must be empty or absent.
+        output_dir: Directory to write into; made here, it must be empty or absent, or
+            hold an unfinished run of the same arguments.
         select_on: Labeled images that tell which epoch is best. Defaults to `None`: the
             validation images, so that the best epoch's numbers flatter.
         colors: RGB color of each class, 0..255. Defaults to `None`: made up.
@@ -68,6 +91,9 @@ def run(
         settings: Dict of anything else that tells how the run was made, for `run.json`;
             the programs pass their flags. Defaults to `None`.
         tensorboard: Whether to write `tensorboard/` for it too. Defaults to `False`.
+        checkpoint_every: From one checkpoint to the next, see
+            `keras_imas.callbacks.Checkpoint`. Defaults to `"10min"`.
+        keep: Number of checkpoints to keep while it runs. Defaults to `2`.
         dry_run: Whether to build everything, print what a run would do and cost, and
             stop. Nothing is written. Defaults to `False`.
         verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
@@ -76,8 +102,11 @@ def run(
         Dict of results, as in `run.json`; `None` after a dry run.
 
     Raises:
-        ValueError: If the data don't fit, before training starts.
-        FileExistsError: If `output_dir` holds something.
+        ValueError: If the data don't fit, before training starts, or `output_dir`
+            holds checkpoints of which none can be used.
+        FileExistsError: If `output_dir` holds something else, or another process is
+            writing there.
+        keras_imas.finite.NonFiniteError: If the loss or the gradient goes bad.
 
     Example:
         >>> import tempfile
@@ -105,6 +134,8 @@ def run(
     from keras_imas import data
 
     start = time.perf_counter()
+    # What can't be is refused before data are read.
+    Checkpoint(output_dir, every=checkpoint_every, keep=keep)
     keras.utils.set_random_seed(recipe.seed)
     num_classes = len(class_names)
     colors = report.default_colors(num_classes) if colors is None else colors
@@ -144,34 +175,51 @@ def run(
     replicas = device_count()
     _check_batches(recipe, replicas)
     epochs = recipe.epochs or -(-recipe.steps // steps_per_epoch)
-    batches = training_batches(
-        recipe, labeled, unlabeled, steps_per_epoch, num_classes, ignore_class
-    )
-    if not dry_run:
-        claim_directory(output_dir)
 
-    crops = None
-    if student is None:
-        student = recipe.student(num_classes)
-        if dry_run:
+    def make_batches():
+        return training_batches(
+            recipe, labeled, unlabeled, steps_per_epoch, num_classes, ignore_class
+        )
+
+    batches = make_batches()
+    configuration = {
+        "recipe": dataclasses.asdict(recipe),
+        "settings": comparable(settings),
+        "backend": keras.backend.backend(),
+        "replicas": replicas,
+        "class_names": list(class_names),
+        "ignore_class": ignore_class,
+        "split": _split_checksum(parts),
+        **{name: len(examples) for name, examples in parts.items()},
+        "epochs": epochs,
+        "steps_per_epoch": steps_per_epoch,
+    }
+
+    def build():
+        network = recipe.student(num_classes) if student is None else student
+        model = recipe.model(
+            network,
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            ignore_class=ignore_class,
+        )
+        model.image_names = {"labeled": labeled.names, "unlabeled": unlabeled.names}
+        print(
+            f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
+            f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "
+            f"{network.count_params():,} parameters, {keras.backend.backend()} backend"
+            + (f", {replicas} replicas." if replicas > 1 else ".")
+        )
+        return model
+
+    if dry_run:
+        crops = None
+        if student is None:
             size = (recipe.crop_size, recipe.crop_size, 3)
             crops = recipe.student(num_classes, input_shape=size, weights=False)
-    model = recipe.model(
-        student,
-        steps_per_epoch=steps_per_epoch,
-        epochs=epochs,
-        ignore_class=ignore_class,
-    )
-    print(
-        f"{epochs} epochs of {steps_per_epoch} steps: {recipe.method} on "
-        f"{len(labeled)} labeled and {len(unlabeled)} unlabeled images, "
-        f"{student.count_params():,} parameters, {keras.backend.backend()} backend"
-        + (f", {replicas} replicas." if replicas > 1 else ".")
-    )
-    if dry_run:
         estimate.describe(
             recipe,
-            model,
+            build(),
             batches,
             steps=epochs * steps_per_epoch,
             parts=parts,
@@ -179,91 +227,131 @@ def run(
         )
         return None
 
-    results = {
-        "recipe": dataclasses.asdict(recipe),
-        "command": sys.argv,
-        "working_directory": os.getcwd(),
-        "settings": settings,
-        "backend": keras.backend.backend(),
-        "replicas": replicas,
-        "versions": provenance.versions(),
-        "git_revision": provenance.git_revision(),
-        "split": _split_checksum(parts),
-        **{name: len(examples) for name, examples in parts.items()},
-        "steps": epochs * steps_per_epoch,
-        "class_names": list(class_names),
-        "colors": np.asarray(colors).tolist(),
-        "ignore_class": ignore_class,
-    }
-    _write_json(os.path.join(output_dir, "run.json"), results)
-
-    callbacks = [TimeEstimate()]
-    hardness_log = None
-    if recipe.method != "supervised":
-        table = os.path.join(output_dir, "hardness.parquet")
-        hardness_log = HardnessLog(table, unlabeled)
-        callbacks.append(hardness_log)
-    evaluation = None
-    if validation is not None:
-        evaluation = Evaluation(
-            data.evaluation(validation),
-            num_classes,
-            ignore_class=ignore_class,
-            every=recipe.evaluate_every,
-            filepath=os.path.join(output_dir, "teacher_best.keras"),
-            select_on=None if select_on is None else data.evaluation(select_on),
-            **_prediction(recipe, validation),
+    with (
+        run_directory.claimed(output_dir, configuration) as unfinished,
+        StopSignals() as signals,
+    ):
+        results = {
+            "recipe": dataclasses.asdict(recipe),
+            "command": sys.argv,
+            "working_directory": os.getcwd(),
+            "settings": settings,
+            "backend": keras.backend.backend(),
+            "replicas": replicas,
+            "versions": provenance.versions(),
+            "git_revision": provenance.git_revision(),
+            "split": configuration["split"],
+            **{name: len(examples) for name, examples in parts.items()},
+            "steps": epochs * steps_per_epoch,
+            "class_names": list(class_names),
+            "colors": np.asarray(colors).tolist(),
+            "ignore_class": ignore_class,
+            "configuration": configuration,
+            "finished": False,
+        }
+        log = _Log(os.path.join(output_dir, "history.jsonl"), start)
+        supervised = recipe.method == "supervised"
+        speed = InputSpeed(
+            make_batches(),
+            labeled if supervised else unlabeled,
+            crop_size=recipe.crop_size,
+            strong=False if supervised else None,
         )
-        callbacks.append(evaluation)
-    if tensorboard:
-        callbacks.append(
-            TensorBoard(
-                os.path.join(output_dir, "tensorboard"),
-                hardness_log=hardness_log,
-                evaluation=evaluation,
-                draw=evaluation
-                and (lambda found: pictures.predictions(found, validation, colors)),
+        callbacks = [speed, log]
+        checkpoint = None
+        if process_part()[1] == 1:
+            checkpoint = Checkpoint(
+                os.path.join(output_dir, "checkpoints"),
+                every=checkpoint_every,
+                keep=keep,
+                configuration=configuration,
+                signals=signals,
             )
-        )
-    callbacks.append(_log_to(os.path.join(output_dir, "history.jsonl"), evaluation))
-    history = model.fit(
-        batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
-    )
+            callbacks.append(checkpoint)
+        if unfinished is not None:
+            steps = checkpoint.checkpoints.steps() if checkpoint else []
+            print(
+                f"{output_dir} holds an unfinished run of this configuration, which "
+                + (
+                    "goes on."
+                    if steps
+                    else "has no checkpoint and starts from its first step."
+                ),
+                flush=True,
+            )
+            results["resumed"] = [*unfinished.get("resumed", ()), *(steps or [0])[-1:]]
+            if not steps:
+                log.clear()
+        run_directory.write(output_dir, results)
 
-    for name in ("teacher", "student"):
-        network = segmenter(getattr(model, name))
-        save_atomically(network, os.path.join(output_dir, f"{name}_last.keras"))
-    if evaluation is not None:
-        results |= _accuracy(evaluation, history.history, class_names)
-    # Now, so that pictures that fail lose nothing.
-    _write_json(os.path.join(output_dir, "run.json"), results)
-    predictors = {
-        name: Predictor(getattr(model, name), **_prediction(recipe, unlabeled))
-        for name in ("student", "teacher")
-    }
-    if evaluation is not None:
-        drawn = pictures.predictions(predictors, validation, colors)
-        drawn.save(os.path.join(output_dir, "predictions.png"))
-    pictures.save_hardness(
-        model,
-        predictors,
-        unlabeled,
-        os.path.join(output_dir, "hardness.png"),
-        colors,
-        verbose=verbose,
-    )
-    skipped = {name: part.bad for name, part in parts.items() if part.bad}
-    if skipped:
-        results["skipped"] = skipped
-        count = sum(map(len, skipped.values()))
-        print(f"{count} images could not be read and were skipped:")
-        for name, bad in skipped.items():
-            print("\n".join(f"  {name}: {reason}" for reason in bad.values()))
-    seconds = time.perf_counter() - start
-    results["minutes"] = round(seconds / 60, 1)
-    _write_json(os.path.join(output_dir, "run.json"), results)
+        evaluation = None
+        if validation is not None:
+            evaluation = Evaluation(
+                data.evaluation(validation),
+                num_classes,
+                ignore_class=ignore_class,
+                every=recipe.evaluate_every,
+                filepath=os.path.join(output_dir, "teacher_best.keras"),
+                select_on=None if select_on is None else data.evaluation(select_on),
+                **_prediction(recipe, validation),
+            )
+            log.evaluation = evaluation
+            callbacks.insert(1, evaluation)
+        hardness_log = None
+        if not supervised:
+            table = os.path.join(output_dir, "hardness.parquet")
+            hardness_log = HardnessLog(table, unlabeled)
+            callbacks.insert(0, hardness_log)
+        if tensorboard:
+            callbacks.insert(
+                callbacks.index(log),
+                TensorBoard(
+                    os.path.join(output_dir, "tensorboard"),
+                    hardness_log=hardness_log,
+                    evaluation=evaluation,
+                    draw=evaluation
+                    and (lambda found: pictures.predictions(found, validation, colors)),
+                ),
+            )
+        model = build()
+        history = model.fit(
+            batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
+        )
+        for name in ("teacher", "student"):
+            network = segmenter(getattr(model, name))
+            save_atomically(network, os.path.join(output_dir, f"{name}_last.keras"))
+        if evaluation is not None:
+            results |= _accuracy(evaluation, history.history, class_names)
+        # Now, so that pictures that fail lose nothing.
+        run_directory.write(output_dir, results)
+        _save_pictures(recipe, model, parts, output_dir, colors, verbose)
+        results |= _skipped(parts)
+        seconds = time.perf_counter() - log.start
+        results["minutes"] = round(seconds / 60, 1)
+        results["finished"] = True
+        run_directory.write(output_dir, results)
+        if checkpoint is not None:
+            shutil.rmtree(checkpoint.checkpoints.directory, ignore_errors=True)
     print(f"Took {format_duration(seconds)}; models and pictures are in {output_dir}")
     return results
+
+
+def comparable(settings):
+    """Leave out of settings what a run that goes on may have otherwise.
+
+    Args:
+        settings: Dict from name to value, or `None`.
+
+    Returns:
+        Dict, or `None`.
+
+    Example:
+        >>> comparable({"steps": 5, "verbose": 2})
+        {'steps': 5}
+    """
+    if settings is None:
+        return None
+    return {name: v for name, v in settings.items() if name not in _OF_NO_MATTER}
 
 
 def training_batches(
@@ -413,23 +501,80 @@ def _rounded(iou):
     return [None if np.isnan(value) else round(float(value), 4) for value in iou]
 
 
-def _write_json(filepath, content):
-    with open(f"{filepath}.part", "w") as file:
-        json.dump(content, file, indent=1)
-    os.replace(f"{filepath}.part", filepath)
+def _save_pictures(recipe, model, parts, output_dir, colors, verbose):
+    predictors = {
+        name: Predictor(getattr(model, name), **_prediction(recipe, parts["unlabeled"]))
+        for name in ("student", "teacher")
+    }
+    if "validation" in parts:
+        drawn = pictures.predictions(predictors, parts["validation"], colors)
+        drawn.save(os.path.join(output_dir, "predictions.png"))
+    pictures.save_hardness(
+        model,
+        predictors,
+        parts["unlabeled"],
+        os.path.join(output_dir, "hardness.png"),
+        colors,
+        verbose=verbose,
+    )
 
 
-def _log_to(filepath, evaluation):
-    """Return a callback that appends each epoch's logs to a file, a JSON a line."""
+def _skipped(parts):
+    """Print which images could not be read, and return them for `run.json`."""
+    skipped = {name: part.bad for name, part in parts.items() if part.bad}
+    if not skipped:
+        return {}
+    count = sum(map(len, skipped.values()))
+    print(f"{count} images could not be read and were skipped:")
+    for name, bad in skipped.items():
+        print("\n".join(f"  {name}: {reason}" for reason in bad.values()))
+    return {"skipped": skipped}
 
-    def append(epoch, logs):
+
+class _Log(keras.callbacks.Callback):
+    """Append each epoch's logs to a file, a JSON a line; know when the run began.
+
+    Args:
+        filepath: The file.
+        start: When the run began, of `time.perf_counter`.
+
+    Attributes:
+        evaluation: `Evaluation`, whose IoU of each class is written too, or `None`.
+    """
+
+    def __init__(self, filepath, start):
+        super().__init__()
+        self.filepath = filepath
+        self.start = start
+        self.evaluation = None
+        self._epochs = 0
+
+    def on_epoch_end(self, epoch, logs=None):
         line = {name: round(float(value), 6) for name, value in logs.items()}
-        if evaluation is not None and epoch in evaluation.epochs:
+        if self.evaluation is not None and epoch in self.evaluation.epochs:
             line["iou"] = {
                 name: _rounded(confusion.iou)
-                for name, confusion in evaluation.confusion.items()
+                for name, confusion in self.evaluation.confusion.items()
             }
-        with open(filepath, "a") as file:
+        with open(self.filepath, "a") as file:
             file.write(json.dumps({"epoch": epoch + 1, **line}) + "\n")
+        self._epochs = epoch + 1
 
-    return keras.callbacks.LambdaCallback(on_epoch_end=append)
+    def get_state(self):
+        seconds = time.perf_counter() - self.start
+        return {"epochs": self._epochs, "seconds": seconds}
+
+    def set_state(self, state):
+        self._epochs = state["epochs"]
+        self.start -= state["seconds"]
+        # Epochs that ended after the checkpoint will end again.
+        with open(self.filepath, "a+") as file:
+            file.seek(0)
+            lines = file.readlines()[: self._epochs]
+        with open(f"{self.filepath}.part", "w") as file:
+            file.writelines(lines)
+        os.replace(f"{self.filepath}.part", self.filepath)
+
+    def clear(self):
+        with open(self.filepath, "w"):
+            pass

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 
-from absl import flags
+from absl import app, flags
 
 
 def field(default, help, *, of=int):
@@ -85,6 +85,25 @@ def _element(name, kind, text):
         raise ValueError(
             f"`{name}` must be whole numbers, such as 1,2,4. Received: {text!r}"
         ) from None
+
+
+def parse_flags(argv):
+    """Parse a command line, as `absl.app.run` does, and flagfiles that may be damaged.
+
+    Args:
+        argv: The command line.
+
+    Returns:
+        What is left of it. Where it can't be parsed the program ends with a message,
+        which names the flagfiles.
+    """
+    named = " ".join(argument for argument in argv if "flagfile" in argument)
+    if not named:
+        return app.parse_flags_with_usage(argv)
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, OSError, ValueError) as error:
+        sys.exit(f"Error: the flags of {named} can't be read: {error}")
 
 
 def given_flags():

@@ -1,11 +1,14 @@
 """iMAS: instance-specific and model-adaptive supervision (Zhao et al., CVPR 2023)."""
 
+import functools
+import inspect
 import itertools
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_imas import resuming
 from keras_imas.arguments import (
     check_class,
     check_fraction,
@@ -20,11 +23,22 @@ from keras_imas.augment.cutmix import (
     sample_boxes,
 )
 from keras_imas.augment.intensity import blend
-from keras_imas.distribution import check_strategy, own_part, replica_count
+from keras_imas.distribution import (
+    check_strategy,
+    own_part,
+    replica_concatenation,
+    replica_count,
+    replica_mean,
+)
+from keras_imas.finite import (
+    FiniteUpdates,
+    Health,
+    all_finite,
+)
 from keras_imas.inference import (
-    list_outputs,
     resize_logits,
     resized_logits,
+    run_network,
     segmenter,
 )
 from keras_imas.losses import Crossentropy, consistency_losses
@@ -36,6 +50,9 @@ _INPUTS = (
     'The inputs of `fit` must be a dict with "labeled" images and, for semi-supervised '
     'steps, "unlabeled" and "unlabeled_strong" ones.'
 )
+
+
+_INDEXED = ("labeled", "unlabeled")  # images whose positions batches may tell
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
@@ -55,7 +72,9 @@ class IMAS(keras.Model):
     - `"unlabeled_strong"`: the strong views of the same crops, same shape,
     - `"unlabeled_valid"` (optional): `(B_u, H, W)`, 0 where a crop is padding.
 
-    Batches with `"labeled"` alone are supervised steps. `keras_imas.data` makes such
+    Batches may hold `"labeled_index"` and `"unlabeled_index"`, positions among the
+    images, by which errors name them. Those with `"labeled"` alone are supervised
+    steps. `keras_imas.data` makes such
     batches; NumPy arrays, `tf.data`, `keras.utils.PyDataset` and torch DataLoaders do.
     `evaluate` takes `(images, label_maps)` and `predict` images: both use the teacher.
 
@@ -93,7 +112,17 @@ class IMAS(keras.Model):
             random permutation). Defaults to `True`.
         hardness_weighting: Whether hardness weighs the consistency loss (else all
             images weigh 1). Defaults to `True`.
+        max_skipped_steps: Steps in a row whose loss or gradient is NaN or infinite that
+            are skipped; one more, and `fit` raises
+            `keras_imas.finite.NonFiniteError`. Such a step changes neither student,
+            optimizer, batch statistics nor teacher, and does not count in the logs.
+            `None`: numbers are not looked at. Defaults to `0`: the first one stops.
         seed: Integer seed of the random draws. Defaults to `None`: random.
+
+    Attributes:
+        image_names: Dict of the names of the `"labeled"` and `"unlabeled"` images, in
+            the order of the positions in batches, for errors. Empty: errors tell
+            positions.
 
     Raises:
         ValueError: If an argument is out of range, or the student is not built or
@@ -138,6 +167,7 @@ class IMAS(keras.Model):
         adaptive_intensity=True,
         adaptive_cutmix=True,
         hardness_weighting=True,
+        max_skipped_steps=0,
         seed=None,
         **kwargs,
     ):
@@ -151,6 +181,7 @@ class IMAS(keras.Model):
             ("ema_copy_steps", ema_copy_steps),
             ("supervised_only_steps", supervised_only_steps),
             ("auxiliary_weight", auxiliary_weight),
+            ("max_skipped_steps", max_skipped_steps or 0),
             ("unlabeled_weight", 0 if callable(unlabeled_weight) else unlabeled_weight),
         ):
             if value < 0:
@@ -183,6 +214,7 @@ class IMAS(keras.Model):
         self.adaptive_intensity = adaptive_intensity
         self.adaptive_cutmix = adaptive_cutmix
         self.hardness_weighting = hardness_weighting
+        self.max_skipped_steps = max_skipped_steps
         self.seed = seed
 
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -194,6 +226,16 @@ class IMAS(keras.Model):
             trainable=False,
             aggregation="only_first_replica",
         )
+        health = self.add_weight(
+            name="health",
+            shape=(4,),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.health = Health(health, max_skipped_steps)
+        self.image_names = {}
         self.training_metrics = [
             keras.metrics.Mean(name=name)
             for name in (
@@ -221,6 +263,9 @@ class IMAS(keras.Model):
         if loss is None:
             loss = Crossentropy(ignore_class=self.ignore_class)
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        scales = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.max_skipped_steps is not None and not scales:
+            self.optimizer = FiniteUpdates(self.optimizer)
 
     def compile_from_config(self, config):
         """Configure training as it was when the model was saved.
@@ -233,6 +278,9 @@ class IMAS(keras.Model):
 
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Train, as `keras.Model.fit`; NumPy arrays are checked before the first step.
+
+        With a `keras_imas.callbacks.Checkpoint` among the callbacks the training goes
+        on from its newest checkpoint.
 
         Args:
             x: Dict of images, see above; or batches of such dicts and label maps.
@@ -247,6 +295,8 @@ class IMAS(keras.Model):
         Raises:
             ValueError: If `y` holds an id that is neither a class nor `ignore_class`, a
                 batch can't be paired, or the strategy has several workers.
+            keras_imas.finite.NonFiniteError: If a loss or gradient is NaN or infinite,
+                in more than `max_skipped_steps` steps in a row.
         """
         check_strategy(getattr(self, "distribute_strategy", None))
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
@@ -254,7 +304,65 @@ class IMAS(keras.Model):
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self._check_pairs(len(y) % batch_size or batch_size)
-        return super().fit(x, y, batch_size, *args, **kwargs)
+
+        def fit_from_here(**options):
+            self.health.restart()  # now, as a checkpoint may have been restored
+            history = super(IMAS, self).fit(**options)
+            self.health.check()
+            return history
+
+        fit = super().fit
+        options = inspect.signature(fit).bind(x, y, batch_size, *args, **kwargs)
+        return resuming.fit(self, fit_from_here, **options.arguments)
+
+    def train_on_batch(self, *args, **kwargs):
+        """Train for a step, as `keras.Model.train_on_batch`.
+
+        Args:
+            *args: See there.
+            **kwargs: See there.
+
+        Returns:
+            The logs.
+
+        Raises:
+            keras_imas.finite.NonFiniteError: See `fit`.
+        """
+        logs = super().train_on_batch(*args, **kwargs)
+        self.health.check()
+        return logs
+
+    def make_train_function(self, force=False):
+        """Make the function that trains for a step, as `keras.Model` does.
+
+        Args:
+            force: Whether to make it anew. Defaults to `False`.
+
+        Returns:
+            The function.
+        """
+        if self.train_function is not None and not force:
+            return self.train_function
+        super().make_train_function(force=True)
+        step = self.train_function
+
+        def step_and_report(*args):
+            # Not what the last step has found, which may still run.
+            self.health.check(but=1)
+            result = step(*args)
+            logs = result[0] if keras.backend.backend() == "jax" else result
+            images = {
+                name: logs.pop(f"{name}_index")
+                for name in _INDEXED
+                if f"{name}_index" in logs
+            }
+            if "health" in logs:
+                named = functools.partial(self._named, images)
+                self.health.add(logs.pop("health"), named)
+            return result
+
+        self.train_function = step_and_report
+        return self.train_function
 
     def call(self, inputs, training=None):
         """Segment images by the teacher, or run the forward part of a training step.
@@ -335,7 +443,8 @@ class IMAS(keras.Model):
         """Return the supervised loss plus λ times the consistency loss.
 
         Args:
-            x: The inputs, of which `"unlabeled_index"` tells whose hardness it is.
+            x: The inputs, to tell whether they are finite, and of which images the
+                hardness is.
             y: Label maps.
             y_pred: What `call` returned.
             sample_weight: See `keras.Model.compute_loss`; of the labeled part.
@@ -358,8 +467,15 @@ class IMAS(keras.Model):
             "supervised_loss": loss * replica_count(),
             "teacher_decay": self._teacher_decay(),
         }
+        parts = [loss]
         if "scores" in y_pred:
-            consistency = self._consistency_loss(y_pred)
+            # Half of each, or the strong one alone where nothing was mixed.
+            strong, cutmix = (
+                self._consistency_losses(y_pred, view) for view in ("strong", "cutmix")
+            )
+            parts += [strong, cutmix]
+            half = 0.5 * y_pred["mixed"]
+            consistency = ops.mean((1.0 - half) * strong + half * cutmix)
             loss = loss + self._aggregate_additional_loss(
                 self._current_unlabeled_weight() * consistency
             )
@@ -370,7 +486,9 @@ class IMAS(keras.Model):
         for metric in self.training_metrics:
             if metric.name in logs:
                 metric.update_state(logs[metric.name])
-        return loss
+        if self.max_skipped_steps is None:
+            return loss
+        return loss * self._one_where_finite(x or {}, parts)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Return the logs: the method's in training, those of `compile` in evaluation.
@@ -407,21 +525,31 @@ class IMAS(keras.Model):
         Returns:
             The logs; on JAX the logs and the new state.
         """
+        data = args[-1]
+        images = data[0] if isinstance(data, tuple) else data
         if keras.backend.backend() != "jax":
+            kept = [self._gradients_taken(), *self._withheld()]
+            before = [ops.copy(variable) for variable in kept]
             logs = super().train_step(*args)
-            self._update_teacher()
-            return logs
-        logs, state = super().train_step(*args)
-        trainable, non_trainable, optimizer, metrics = state
-        variables = self.trainable_variables + self.non_trainable_variables
-        values = list(trainable) + list(non_trainable)
-        with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
-            self._update_teacher()
-        non_trainable = [
-            scope.get_current_value(variable)
-            for variable in self.non_trainable_variables
+            self._finish_step(before)
+            return self._logs(logs, images)
+        variables = [
+            *self.trainable_variables,
+            *self.non_trainable_variables,
+            *self.optimizer.variables,
+            *self.metrics_variables,
         ]
-        return logs, (trainable, non_trainable, optimizer, metrics)
+        before = itertools.chain(*args[0])
+        with keras.StatelessScope(zip(variables, before, strict=True)):
+            kept = [self._gradients_taken(), *self._withheld()]
+            before = [variable.value for variable in kept]
+        logs, state = super().train_step(*args)
+        values = itertools.chain(*state)
+        with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
+            self._finish_step(before)
+            logs = self._logs(logs, images)
+        values = iter([scope.get_current_value(variable) for variable in variables])
+        return logs, tuple(list(itertools.islice(values, len(p))) for p in state)
 
     def sample_draws(self, batch_size, height, width):
         """Make every random draw of a training step.
@@ -483,6 +611,7 @@ class IMAS(keras.Model):
             "adaptive_intensity",
             "adaptive_cutmix",
             "hardness_weighting",
+            "max_skipped_steps",
             "seed",
         ):
             config[name] = getattr(self, name)
@@ -559,7 +688,7 @@ class IMAS(keras.Model):
     def _student_pass(self, views, training):
         """Run the student once over all views; return the logits of each."""
         images = ops.concatenate(list(views.values()), axis=0)
-        outputs = list_outputs(self.student(images, training=training))
+        outputs = run_network(self.student, images, training=training)
         logits = resize_logits(outputs[0], images)
         result = dict(zip(views, _split(logits, views.values()), strict=True))
         if len(outputs) > 1:
@@ -568,23 +697,18 @@ class IMAS(keras.Model):
             result["auxiliary"] = resize_logits(auxiliary, labeled)
         return result
 
-    def _consistency_loss(self, y_pred):
-        """Return ½ (L_strong + L_cutmix), or L_strong alone where nothing was mixed."""
+    def _consistency_losses(self, y_pred, view):
+        """Return the consistency loss of each image of a view."""
         hardness = y_pred["scores"]["hardness"]
-
-        def losses(view):
-            labels, confidence, valid = y_pred[f"{view}_target"]
-            return consistency_losses(
-                y_pred[view],
-                labels,
-                confidence,
-                hardness=hardness if self.hardness_weighting else None,
-                confidence_threshold=self.confidence_threshold,
-                valid_mask=valid,
-            )
-
-        half = 0.5 * y_pred["mixed"]
-        return ops.mean((1.0 - half) * losses("strong") + half * losses("cutmix"))
+        labels, confidence, valid = y_pred[f"{view}_target"]
+        return consistency_losses(
+            y_pred[view],
+            labels,
+            confidence,
+            hardness=hardness if self.hardness_weighting else None,
+            confidence_threshold=self.confidence_threshold,
+            valid_mask=valid,
+        )
 
     def _note_scores(self, inputs, scores):
         if not self.image_scores.tracks:
@@ -604,10 +728,16 @@ class IMAS(keras.Model):
         warm = ops.cast(self.step >= self.supervised_only_steps, "float32")
         return warm * ops.cast(weight, "float32")
 
+    def _inner_optimizer(self):
+        # It is wrapped, by `FiniteUpdates` or for loss scaling.
+        return getattr(self.optimizer, "inner_optimizer", self.optimizer)
+
     def _steps_per_update(self):
-        # Under mixed_float16 Keras wraps the optimizer for loss scaling.
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        return optimizer.gradient_accumulation_steps or 1
+        return self._inner_optimizer().gradient_accumulation_steps or 1
+
+    def _gradients_taken(self):
+        """Return the variable that counts them; `iterations` may count updates."""
+        return self._inner_optimizer().variables[0]
 
     def _teacher_decay(self):
         # It goes by updates of the student, as with the large batch.
@@ -620,17 +750,86 @@ class IMAS(keras.Model):
             copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
-    def _update_teacher(self):
+    def _one_where_finite(self, inputs, losses):
+        """Return a factor of the loss: 1, or NaN where something is not finite.
+
+        So the gradient is NaN too, on all replicas, and the optimizer leaves all as it
+        is. What it was is noted.
+        """
+        statistics = [
+            ops.sum(ops.cast(variable, "float32"))
+            for variable in self.student.non_trainable_variables
+            if "float" in variable.dtype
+        ]
+        names = ("unlabeled", "unlabeled_strong")
+        unlabeled = [self._images(inputs, name) for name in names if name in inputs]
+        found = [
+            [self._images(inputs, name) for name in inputs if name == "labeled"],
+            unlabeled,
+            *[[loss] for loss in losses],
+            *[[]] * (3 - len(losses)),
+            statistics,
+        ]
+        finite = replica_mean(ops.stack([all_finite(part) for part in found]))
+        return ops.where(self.health.note(finite), 1.0, float("nan"))
+
+    def _withheld(self):
+        """Return what a step changes before it is known to be finite."""
+        if self.max_skipped_steps is None:
+            return []
+        metrics = [self._loss_tracker, *self.training_metrics]
+        counts = itertools.chain(*(metric.variables for metric in metrics))
+        return [*self.student.non_trainable_variables, *counts]
+
+    def _finish_step(self, before):
+        """Move the teacher, or take back a step that was not finite."""
+        taken, *before = before
+        trained = self._gradients_taken() != taken
+        if self.max_skipped_steps is not None:
+            # A loss scale that was too large is no error, as long as it can fall.
+            scaled = self.optimizer.dynamic_scale > 1.0
+            failed = ops.logical_not(ops.logical_or(trained, scaled))
+            bad = self.health.settle(failed, ops.convert_to_tensor(self.step))
+            for variable, value in zip(self._withheld(), before, strict=True):
+                variable.assign(ops.where(bad, value, ops.convert_to_tensor(variable)))
+        self._update_teacher(trained)
+
+    def _update_teacher(self, trained):
         decay = self._teacher_decay()
         # Between two updates of the student the teacher waits too.
-        updated = (self.step + 1) % self._steps_per_update() == 0
-        decay = ops.where(updated, decay, 1.0)
+        updated = self._gradients_taken() % self._steps_per_update() == 0
+        decay = ops.where(ops.logical_and(trained, updated), decay, 1.0)
         for ours, theirs in zip(
             self.teacher.weights, self.student.weights, strict=True
         ):
             value = ema_update(ours, ops.stop_gradient(theirs), decay)
             ours.assign(value)
         self.step.assign_add(1)
+
+    def _logs(self, logs, inputs):
+        """Return the logs without a step that was withheld, and how it went."""
+        if self.max_skipped_steps is None:
+            return logs
+        logs = {m.name: m.result() for m in self.metrics if m.name in logs}
+        logs["health"] = ops.copy(self.health.variable)
+        for name in _INDEXED:
+            if f"{name}_index" in inputs:
+                index = inputs[f"{name}_index"]
+                logs[f"{name}_index"] = replica_concatenation(index)
+        return logs
+
+    def _named(self, images):
+        """Return the names of images, or their positions where no names are known."""
+        found = {}
+        for name, positions in images.items():
+            # Of several steps at once only the last one's are known; of several
+            # processes only one's own.
+            whole = getattr(positions, "is_fully_addressable", True)
+            if whole and self.steps_per_execution == 1:
+                positions = ops.convert_to_numpy(positions).tolist()
+                names = self.image_names.get(name) or {}
+                found[name] = [names[i] if names else i for i in positions]
+        return found
 
 
 def _split(images, parts):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.formulations import accelerated
 from keras_imas.imagenet import MEAN_COLOR
 from keras_imas.resize import ResizeLike, resize_bilinear
 from keras_imas.scoring import hardness
@@ -40,6 +41,27 @@ def list_outputs(outputs):
             )
         return [outputs[name] for name in names]
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def run_network(network, images, *, training=False):
+    """Run a network, by its backend's faster formulations, and list its outputs.
+
+    Args:
+        network: Keras model from images to logits.
+        images: Tensor `(B, H, W, 3)`.
+        training: As in Keras. Defaults to `False`.
+
+    Returns:
+        List of tensors, as `list_outputs` returns.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, strides=2)
+        >>> [logits] = run_network(network, ops.zeros((1, 8, 8, 3)))
+        >>> tuple(logits.shape)
+        (1, 4, 4, 5)
+    """
+    with accelerated(network):
+        return list_outputs(network(images, training=training))
 
 
 def resize_logits(logits, images):
@@ -85,7 +107,7 @@ def resized_logits(network, images):
         >>> tuple(resized_logits(network, ops.zeros((1, 8, 8, 3))).shape)
         (1, 8, 8, 5)
     """
-    return resize_logits(list_outputs(network(images, training=False))[0], images)
+    return resize_logits(run_network(network, images)[0], images)
 
 
 def segmenter(network):
@@ -184,9 +206,7 @@ class Predictor:
                 f"`scales` must be positive numbers. Received: scales={scales!r}"
             )
         self.segmenter = segmenter(network)
-        logits = self.segmenter.output
-        probabilities = keras.layers.Softmax(dtype="float32")(logits)
-        self._network = keras.Model(self.segmenter.input, probabilities)
+        self._network = _Probabilities(network)
         self.window = window
         self.stride = stride
         self.flip = flip
@@ -251,6 +271,18 @@ class Predictor:
         batch.clear()
 
 
+class _Probabilities(keras.Model):
+    """A network that returns class probabilities at the images' resolution."""
+
+    def __init__(self, network):
+        super().__init__(dtype="float32")
+        self.network = network
+        self.built = True
+
+    def call(self, images):
+        return ops.softmax(resized_logits(self.network, images), axis=-1)
+
+
 class _View:
     """An image at one scale, mirrored or not, and its probabilities so far."""
 
@@ -260,7 +292,7 @@ class _View:
         self.window = window
         self.size = size  # of the image that it is a view of
         self.starts = [
-            _starts(side, length, stride)
+            window_starts(side, length, stride)
             for side, length in zip(pixels.shape[:2], window, strict=True)
         ]
         self.corners = list(itertools.product(*self.starts))
@@ -304,8 +336,21 @@ class _View:
         return _resize(mean, self.size)
 
 
-def _starts(side, window, stride):
-    """Return where windows start along a side, the last shifted inward."""
+def window_starts(side, window, stride=2 / 3):
+    """Return where the windows of a `Predictor` start along a side of an image.
+
+    Args:
+        side: Length of the side in pixels.
+        window: Side of the windows in pixels.
+        stride: From one window to the next, as a fraction. Defaults to `2 / 3`.
+
+    Returns:
+        List of positions in pixels; the last window is shifted inward.
+
+    Example:
+        >>> window_starts(2048, 769)
+        [0, 513, 1026, 1279]
+    """
     if side <= window:
         return [0]
     step = max(math.ceil(stride * window), 1)

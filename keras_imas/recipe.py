@@ -83,6 +83,11 @@ class Recipe(Flagged):
     accumulation_steps: int = field(
         1, "Steps whose gradients are averaged into one update of student and teacher."
     )
+    max_skipped_steps: int = field(
+        0,
+        "Steps in a row that are skipped where a loss or gradient is NaN or infinite; "
+        "one more stops the run, before anything is changed by it.",
+    )
     confidence_threshold: float = field(0.7, "Confidence of a pseudo label, tau.")
     unlabeled_weight: float = field(3.0, "Weight of the consistency loss, lambda.")
     ema_decay: float = field(0.996, "Largest decay of the teacher.")
@@ -156,6 +161,7 @@ class Recipe(Flagged):
             "weight_decay",
             "decoder_multiplier",
             "clip_norm",
+            "max_skipped_steps",
             "unlabeled_weight",
             "pairing_group_size",
             "ohem_min_kept",
@@ -227,6 +233,7 @@ class Recipe(Flagged):
                 adaptive_intensity=adaptive,
                 adaptive_cutmix=adaptive,
                 hardness_weighting=adaptive,
+                max_skipped_steps=self.max_skipped_steps,
                 seed=self.seed,
             )
         loss = None

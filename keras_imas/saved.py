@@ -1,14 +1,12 @@
-"""Networks that were saved, and what is known of their classes."""
+"""Networks that were saved, maybe by others, and what is known of their classes."""
 
 import json
 import os
-import zipfile
-
-import keras
 
 from keras_imas import report
 from keras_imas.data.classes import ClassTable
 from keras_imas.imas import IMAS
+from keras_imas.safe_loading import load_model
 
 
 def load_networks(paths):
@@ -27,7 +25,7 @@ def load_networks(paths):
         ValueError: If a file holds no model, or two have one name.
 
     Example:
-        >>> import tempfile
+        >>> import keras, tempfile
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
         >>> with tempfile.TemporaryDirectory() as directory:
         ...     path = os.path.join(directory, "small.keras")
@@ -37,18 +35,7 @@ def load_networks(paths):
     """
     networks = {}
     for path in map(model_file, paths):
-        if not zipfile.is_zipfile(path):
-            raise ValueError(
-                f"{path!r} is no model that Keras has saved as .keras, or not all of it"
-            )
-        try:
-            model = keras.saving.load_model(path, compile=False)
-        except TypeError as error:  # Keras' own for classes that it doesn't know
-            raise ValueError(
-                f"Keras can't load {path!r}: {error}\nA network with classes of its "
-                "own needs the module that registers them, by "
-                "keras.saving.register_keras_serializable, to be imported before"
-            ) from error
+        model = load_model(path)
         found = {os.path.splitext(os.path.basename(path))[0]: model}
         if isinstance(model, IMAS):
             found = {"teacher": model.teacher, "student": model.student}

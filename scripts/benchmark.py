@@ -1,12 +1,29 @@
 """Measure what the package costs here.
 
     python scripts/benchmark.py step [--backbone=resnet50] [--precision=mixed_bfloat16]
+    python scripts/benchmark.py hardness [--size=769] [--batch_size=16]
+    python scripts/benchmark.py evaluate [--window=769]
+    python scripts/benchmark.py fit [--backbone=mobilenet_v2] [--crop_size=257]
+    python scripts/benchmark.py growth [--plot=growth.png]
+    python scripts/benchmark.py scaling [--devices=1,8,64,512]
     python scripts/benchmark.py networks [--crop_size=129] [--num_classes=19]
     python scripts/benchmark.py data [--presets=cityscapes,voc] [--json=data.json]
 
 step: the time and memory of a training step of iMAS, beside its floor: a supervised
 step of the same network over as many images, and the two inference passes that score.
-They take turns. --pytorch adds a step in plain PyTorch, of the paper's network.
+They take turns. The method's own parts, each alone, come along. --pytorch adds a step
+in plain PyTorch, of the paper's network; --preset=gpu is the paper's size, for a GPU.
+
+hardness: the score of a batch of logits, beside one softmax and argmax over them.
+
+evaluate: evaluation by a sliding window, beside the bare passes over as many windows.
+
+fit: training by `fit` from files, beside steps on a batch that is there already, and
+beside the input pipeline alone.
+
+growth: time and memory of a step against crop, classes and batch, beside the floor's.
+
+scaling: what to expect of many devices, on paper: a model, with its assumptions.
 
 networks: for each encoder of `keras_imas.models`, the parameters of its DeepLabV3+, the
 multiply-adds of an image of 513 x 513 pixels, and the time of a training step of iMAS
@@ -26,7 +43,16 @@ import sys
 
 # Imported when named: each has its flags, and the processes that `data` starts import
 # this file.
-COMMANDS = ("step", "networks", "data")
+COMMANDS = (
+    "step",
+    "hardness",
+    "evaluate",
+    "fit",
+    "growth",
+    "scaling",
+    "networks",
+    "data",
+)
 
 
 def main():

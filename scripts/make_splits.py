@@ -60,6 +60,14 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer("num_classes", None, "Number of classes.", lower_bound=1)
 flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
+flags.DEFINE_integer(
+    "max_pixels",
+    data.files.MAX_PIXELS,
+    "Pixels an image or mask may have; larger ones may be decompression bombs.",
+)
+flags.DEFINE_boolean(
+    "follow_links", False, "Follow symbolic links that lead out of the folders."
+)
 flags.DEFINE_string(
     "output_dir", None, "New directory, of a directory for each size and seed."
 )
@@ -174,6 +182,8 @@ def read():
             FLAGS.names,
             num_classes=FLAGS.num_classes,
             ignore_class=FLAGS.ignore_class,
+            max_pixels=FLAGS.max_pixels,
+            follow_links=FLAGS.follow_links,
         )
         names = list(examples.names)
         if FLAGS.masks:

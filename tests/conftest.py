@@ -21,7 +21,13 @@ import pytest
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 BACKENDS = ("tensorflow", "jax", "torch")
 # What is read and listed by TensorFlow and Pillow on all backends.
-SAME_ON_ALL = ("data", "test_benchmark", "test_check_dataset", "test_make_splits")
+SAME_ON_ALL = (
+    "data",
+    "test_hostile",
+    "test_benchmark",
+    "test_check_dataset",
+    "test_make_splits",
+)
 
 hypothesis.settings.register_profile(
     "keras_imas", deadline=None, derandomize=True, database=None, max_examples=25

@@ -73,15 +73,52 @@ def test_step(tmp_path):
     assert "multiply-adds in" in process.stdout
     times = json.loads((tmp_path / "times.json").read_text())
     assert times["backend"] == keras.backend.backend()
-    assert [len(seconds) for seconds in times["seconds"].values()] == [2, 2, 2]
-    assert times["memory_bytes"].keys() == times["seconds"].keys()
+    assert {len(seconds) for seconds in times["seconds"].values()} == {2}
+    parts = {"hardness", "blend and CutMix", "losses and their gradients", "EMA"}
+    assert parts < times["seconds"].keys()
+    memory = times["memory_bytes"]
+    assert memory.keys() == {"step", "floor", "training pass"}
+    assert min(memory.values()) > 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ("hardness", "--size=33", "--batch_size=2", "--rounds=2"),
+            ["hardness", "softmax and argmax"],
+        ),
+        (
+            ("evaluate", "--height=40", "--width=70", "--window=33", "--rounds=2"),
+            ["evaluation", "bare passes"],
+        ),
+        (
+            ("fit", "--crop_size=33", "--batch_size=2", "--steps=2", "--rounds=2"),
+            ["fit", "step alone", "pipeline alone"],
+        ),
+        (
+            ("growth", "--crop_size=33", "--num_classes=2,5", "--batch_size=2"),
+            ["33", "2", "5", "2"],
+        ),
+        (("scaling", "--devices=1,8"), ["1", "8"]),
+    ],
+    ids=lambda value: value[0],
+)
+def test_tables(arguments, expected, tmp_path):
+    process = run(*arguments, cwd=tmp_path)
+    assert process.returncode == 0, process.stdout
+    table = [row for row in rows(process.stdout) if row[1][0].isdigit()]
+    assert [row[0] for row in table] == expected
+    for row in table:
+        assert float(row[1].split()[0]) > 0
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Say what to measure: step, networks or data."),
-        (("speed",), "Say what to measure: step, networks or data."),
+        ((), "networks or data."),
+        (("speed",), "networks or data."),
         (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
         (("step", "--pytorch=float32"), "--pytorch needs --backbone=resnet50_deep"),
         (("step", "--pytorch=float16"), "must be of float32, channels_last, bfloat16"),

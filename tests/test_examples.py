@@ -3,6 +3,10 @@
 import csv
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
@@ -135,6 +139,38 @@ def test_train_folder_overwrites_nothing(photographs):
     assert process.returncode != 0
     assert "is not empty" in process.stdout
     assert os.listdir(photographs / "mine") == ["thesis.txt"]
+
+
+@pytest.mark.full
+def test_train_folder_goes_on_where_it_was_stopped(photographs):
+    command = [sys.executable, EXAMPLES / "train_folder.py", *FOLDER, *VALIDATION]
+    process = subprocess.Popen(
+        [*command, *TINY, "--epochs=20"],
+        cwd=photographs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    output = photographs / "runs" / "folder-imas-1"
+    while not (output / "history.jsonl").exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 75, printed
+    # The same command finds it; the printed one names it.
+    again = printed.split("To go on:\n")[1].strip()
+    assert again.endswith("--output_dir=runs/folder-imas-1")
+    process = run("train_folder.py", *FOLDER, *VALIDATION, *TINY, cwd=photographs)
+    assert "unfinished" not in process.stdout  # as it has other epochs
+    assert (photographs / "runs" / "folder-imas-2" / "predictions.png").exists()
+    process = subprocess.run(
+        again, shell=True, cwd=photographs, capture_output=True, text=True, timeout=300
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "runs/folder-imas-1 holds an unfinished run" in process.stdout
+    lines = (output / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 21))
+    assert json.loads((output / "run.json").read_text())["finished"]
 
 
 @pytest.fixture

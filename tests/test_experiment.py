@@ -1,12 +1,17 @@
 import dataclasses
 import json
+import os
+import signal
+import threading
+import time
 
 import keras
 import numpy as np
 import pytest
 
-from keras_imas import experiment
+from keras_imas import experiment, lock, run_directory
 from keras_imas.recipe import METHODS, Recipe
+from keras_imas.stopping import Interrupted
 
 RECIPE = Recipe(steps=2, crop_size=9, learning_rate=1e-6, ohem_min_kept=50)
 RNG = np.random.default_rng(0)
@@ -89,6 +94,81 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(FileExistsError, match="is not empty"):
         run(RECIPE, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+@pytest.fixture
+def stop():
+    """A function that has this process stopped once there is a file."""
+    threads = []
+
+    def at(path):
+        def wait():
+            while not path.exists():
+                time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threads.append(threading.Thread(target=wait, daemon=True))
+        threads[-1].start()
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # should it come too late
+    yield at
+    for thread in threads:
+        thread.join()
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
+    recipe = dataclasses.replace(RECIPE, steps=4, learning_rate=1e-4)
+    keras.utils.set_random_seed(0)
+    expected = run(recipe, tmp_path / "expected")
+    keras.utils.set_random_seed(0)
+    stop(tmp_path / "run" / "history.jsonl")
+    with pytest.raises(Interrupted):
+        run(recipe, tmp_path / "run")
+    (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
+    before = (tmp_path / "run" / "history.jsonl").read_bytes()
+
+    # Another one is refused, and nothing is touched.
+    other = dataclasses.replace(recipe, steps=7)
+    reason = "unfinished run of another configuration: .*recipe.steps was 4, is 7"
+    with pytest.raises(FileExistsError, match=reason):
+        run(other, tmp_path / "run")
+    assert (tmp_path / "run" / "history.jsonl").read_bytes() == before
+
+    results = run(recipe, tmp_path / "run")
+    assert "holds an unfinished run" in capsys.readouterr().out
+    assert results.pop("resumed") == [int(checkpoint.name.removeprefix("step-"))]
+    different = {"minutes"}
+    for name in expected.keys() - different:
+        assert results[name] == expected[name], name
+    logs = [
+        (tmp_path / name / "history.jsonl").read_text().splitlines()
+        for name in ("run", "expected")
+    ]
+    for ours, theirs in zip(*logs, strict=True):
+        assert json.loads(ours) == pytest.approx(json.loads(theirs), abs=1e-5)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    with pytest.raises(FileExistsError, match="it holds a finished run"):
+        run(recipe, tmp_path / "run")
+
+
+def test_an_unfinished_run_is_found_by_its_settings(tmp_path):
+    prefix = str(tmp_path / "run")
+    settings = {"steps": 5, "sizes": (1, 2)}
+    for number, finished in ((2, False), (9, True), (10, False)):
+        (tmp_path / f"run-{number}").mkdir()
+        run_directory.write(
+            f"{prefix}-{number}",
+            {"finished": finished, "configuration": {"settings": settings}},
+        )
+    (tmp_path / "run-x").mkdir()
+    found = run_directory.latest_unfinished
+    assert found(prefix, settings) == f"{prefix}-10"
+    assert found(prefix, {**settings, "steps": 6}) is None
+    with lock.locked(f"{prefix}-10"):
+        assert found(prefix, settings) is None
+    (tmp_path / "run-10" / "run.json").unlink()
+    assert found(prefix, settings) is None
 
 
 def test_selects_on_held_out_images(tmp_path, capsys):

@@ -141,5 +141,5 @@ def test_names_what_is_no_model(tmp_path):
     with pytest.raises(FileNotFoundError, match="neither teacher_best.keras"):
         load_networks([tmp_path])
     (tmp_path / "cut.keras").write_bytes(b"PK")
-    with pytest.raises(ValueError, match="is no model"):
+    with pytest.raises(ValueError, match="cut.keras' can't be loaded"):
         load_networks([tmp_path / "cut.keras"])

@@ -49,7 +49,8 @@ def read(data_dir, split="train", names=None, *, labeled=True, **options):
             each. Defaults to None: the split's own list, or all of its images if there
             is none.
         labeled: whether to read label maps. Defaults to True.
-        **options: `image_size` and `on_bad_image`, see `from_folder`.
+        **options: `image_size`, `on_bad_image`, `max_pixels` and `follow_links`, as in
+            `from_folder`.
 
     Returns:
         `Examples`, whose pixels without label are `IGNORE_CLASS`.

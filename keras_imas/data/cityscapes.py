@@ -62,7 +62,7 @@ TRAIN_IDS = tuple(
 )
 
 
-def read(data_dir, split="train", names=None, *, labeled=True, on_bad_image="error"):
+def read(data_dir, split="train", names=None, *, labeled=True, **options):
     """Lists the examples of a split in the official directories.
 
     Args:
@@ -74,7 +74,7 @@ def read(data_dir, split="train", names=None, *, labeled=True, on_bad_image="err
             are not heeded. Defaults to None: all.
         labeled: whether to read label maps: `*_gtFine_labelTrainIds.png` where they
             exist, else `*_gtFine_labelIds.png`, mapped. Defaults to True.
-        on_bad_image: as in `from_folder`.
+        **options: `on_bad_image`, `max_pixels` and `follow_links`, as in `from_folder`.
 
     Returns:
         `Examples`.
@@ -91,7 +91,7 @@ def read(data_dir, split="train", names=None, *, labeled=True, on_bad_image="err
     data_dir = Path(data_dir)
     images = data_dir / "leftImg8bit" / split
     if not labeled:
-        return from_folder(images, None, names, on_bad_image=on_bad_image)
+        return from_folder(images, None, names, **options)
     masks = data_dir / "gtFine" / split
     kind, table = "labelTrainIds", None
     if next(masks.rglob("*_gtFine_labelTrainIds.png"), None) is None:
@@ -108,5 +108,5 @@ def read(data_dir, split="train", names=None, *, labeled=True, on_bad_image="err
         mask_name=mask_name,
         listed_masks=False,
         label_table=table,
-        on_bad_image=on_bad_image,
+        **options,
     )

@@ -121,10 +121,11 @@ def read_class_table(path, ignore_class=255):
 
         def number(column, highest, row=row, where=where):
             value = (row[columns[column]] or "").strip()
-            if not value.isdecimal() or int(value) > highest:
+            # Of more digits Python would not make a number.
+            if not value.isdecimal() or len(value) > 99 or int(value) > highest:
                 raise ValueError(
                     f"{where}: {column} must be a whole number from 0 to {highest}. "
-                    f"Received: {value!r}"
+                    f"Received: {value[:99]!r}"
                 )
             return int(value)
 

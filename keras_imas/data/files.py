@@ -1,12 +1,19 @@
 """One image file or mask file: what its header says, and its pixels."""
 
 import dataclasses
+import math
 import os
+import re
+import struct
+import zlib
 
 import numpy as np
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat")
+
+# What a file may decode to; that of a decompression bomb is millions of pixels a byte.
+MAX_PIXELS = 89_478_485  # beyond them Pillow warns of one
 
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 swap height and width
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -42,25 +49,34 @@ class Header:
     rotated: bool = False
 
 
-def read_header(path):
+def read_header(path, max_pixels=MAX_PIXELS):
     """Reads the header of an image or a mask.
 
     Args:
         path: path of the file.
+        max_pixels: pixels that it may have. Defaults to `MAX_PIXELS`.
 
     Returns:
         `Header`.
 
     Raises:
-        OSError: if the file cannot be read.
-        ValueError: if there are too many pixels, or a MATLAB file without label map.
+        ValueError: if it cannot be read, has more pixels, or is a MATLAB file without
+            label map.
     """
     if os.path.splitext(path)[1].lower() == ".mat":
-        return Header(_read_mat(path).shape, "mat")
+        return Header(_read_mat(path, max_pixels).shape, "mat")
+    try:
+        return _read_header(path, max_pixels)
+    except Exception as error:  # of whatever kind a format's reader raises
+        raise ValueError(str(error) or repr(error)) from None
+
+
+def _read_header(path, max_pixels):
     from PIL import Image
 
     try:
         with Image.open(path) as image:
+            _check_pixels(image.width * image.height, max_pixels)
             mode, form = image.mode, image.format
             # Pillow would decode all of a PNG to look for EXIF after the pixels.
             known = form != "PNG" or _may_be_rotated(image)
@@ -69,13 +85,42 @@ def read_header(path):
             lossy = form in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
             stretched = bool(image.tile) and image.tile[0][3] in ("L;2", "L;4")
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{error} (raise PIL.Image.MAX_IMAGE_PIXELS)") from None
+        size = re.search(r"\d+", str(error))
+        _check_pixels(int(size[0]) if size else math.inf, max_pixels)
+        raise
     plain = orientation == 1 and (
         (form == "PNG" and mode in ("L", "RGB", "RGBA"))
         or (form == "JPEG" and mode in ("L", "RGB"))
     )
     size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
     return Header(size, mode, form, lossy, stretched, plain, orientation != 1)
+
+
+def allow_pixels(max_pixels):
+    """Lets Pillow decode images of so many pixels, where that is more than it does.
+
+    Args:
+        max_pixels: the number.
+
+    Raises:
+        ValueError: if it is not positive.
+    """
+    from PIL import Image
+
+    if max_pixels < 1:
+        raise ValueError(
+            f"`max_pixels` must be positive. Received: max_pixels={max_pixels}"
+        )
+    if Image.MAX_IMAGE_PIXELS is not None:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, max_pixels)
+
+
+def _check_pixels(pixels, max_pixels):
+    if pixels > max_pixels:
+        raise ValueError(
+            f"it has {pixels:,} pixels, more than max_pixels={max_pixels:,}. If it is "
+            "meant to, and no decompression bomb, raise `max_pixels`"
+        )
 
 
 def stem(name):
@@ -316,7 +361,7 @@ def _slowly(path, read, nothing):
     return tuple(tf.numpy_function(attempt, [path], (nothing.dtype, tf.string)))
 
 
-def _read_mat(path):
+def _read_mat(path, max_pixels=MAX_PIXELS):
     """Reads a label map as SBD has it: `GTcls.Segmentation`."""
     try:
         from scipy.io import loadmat
@@ -324,6 +369,7 @@ def _read_mat(path):
         raise ValueError(
             "reading MATLAB files needs SciPy: pip install scipy"
         ) from None
+    _check_pixels(_mat_size(path), 8 * max_pixels)
     try:
         label_map = np.asarray(loadmat(path)["GTcls"]["Segmentation"][0, 0])
         whole = label_map.astype("int32")
@@ -335,3 +381,24 @@ def _read_mat(path):
             f"shape={label_map.shape}, dtype={label_map.dtype}"
         )
     return whole
+
+
+def _mat_size(path):
+    """Returns the bytes that a MATLAB file decompresses to, without keeping them."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        file.seek(128)  # a text and the version
+        while len(tag := file.read(8)) == 8:
+            kind, length = struct.unpack("<II", tag)
+            compressed, end = kind == 15, file.tell() + length
+            inflate = zlib.decompressobj()
+            while compressed and (piece := file.read(min(length, 1 << 16))):
+                length -= len(piece)
+                try:
+                    while piece:
+                        size += len(inflate.decompress(piece, 1 << 20))
+                        piece = inflate.unconsumed_tail
+                except zlib.error:  # SciPy says what is wrong with it
+                    break
+            file.seek(end)
+    return size

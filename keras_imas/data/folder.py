@@ -31,6 +31,8 @@ def from_folder(
     label_table=None,
     classes=None,
     on_bad_image="error",
+    max_pixels=files.MAX_PIXELS,
+    follow_links=False,
 ):
     """Lists the examples in a folder of images and a folder of masks.
 
@@ -69,6 +71,10 @@ def from_folder(
         on_bad_image: what happens where a file can't be decoded when it is read:
             "error" stops and names it; "skip" takes the next one, and `Examples.bad`
             tells which were skipped and why. Defaults to "error".
+        max_pixels: pixels an image or mask may have; larger ones, such as decompression
+            bombs, are refused undecoded. Defaults to 89,478,485.
+        follow_links: whether symbolic links below the folders may lead out of them. The
+            folders themselves may always be links. Defaults to False.
 
     Returns:
         `Examples`, whose names are without suffix.
@@ -89,6 +95,7 @@ def from_folder(
     """
     import tensorflow as tf
 
+    files.allow_pixels(max_pixels)
     found = []
     with go_on():
         if isinstance(classes, str | os.PathLike):
@@ -98,7 +105,10 @@ def from_folder(
         labeled = labeled and folders is not None
         entries, origin = _entries(tree, names)
         found = _find(entries, origin, tree, folders if labeled else None, listed_masks)
-        found = _usable(found, origin, classes, on_bad_image)
+        if not follow_links:
+            trees = [tree, *(folders.trees if folders is not None else ())]
+            found = _inside(found, origin, trees)
+        found = _usable(found, origin, classes, on_bad_image, max_pixels)
     labeled = labeled and masks is not None
 
     columns = {
@@ -319,11 +329,42 @@ def _at(entry):
     return "" if entry.line is None else f" (line {entry.line})"
 
 
-def _usable(found, origin, classes, on_bad_image):
+def _inside(found, origin, trees):
+    """Returns the rows whose files are in the folders, and not elsewhere by a link."""
+    roots = [tree.real_path("") for tree in trees]
+    inside, outside = [], []
+    for row in found:
+        leads = []
+        for key in ("image", "label_map"):
+            tree = next((t for t in trees if _is_below(row.get(key), t.folder)), None)
+            if tree is None:
+                continue
+            real = tree.real_path(os.path.relpath(row[key], tree.folder))
+            if not any(os.path.commonpath([root, real]) == root for root in roots):
+                leads.append(
+                    f"{row[key]} is a link to {real}, which is outside of the "
+                    f"folder{_at(row['entry'])}"
+                )
+        outside += leads
+        if not leads:
+            inside.append(row)
+    if outside:
+        outside[0] += ". Pass `follow_links` if you trust such links"
+    report(ValueError, f"{origin} has examples that can't be used", outside)
+    return inside
+
+
+def _is_below(path, folder):
+    return path is not None and path.is_relative_to(folder)
+
+
+def _usable(found, origin, classes, on_bad_image, max_pixels):
     """Returns the rows whose headers tell nothing against them."""
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         bad = list(
-            pool.map(lambda row: _read_headers(row, classes, on_bad_image), found)
+            pool.map(
+                lambda row: _read_headers(row, classes, on_bad_image, max_pixels), found
+            )
         )
     unusable = [
         f"{problem}{_at(row['entry'])}"
@@ -356,7 +397,7 @@ def _mixed(found):
         )
 
 
-def _read_headers(row, classes, on_bad_image):
+def _read_headers(row, classes, on_bad_image, max_pixels):
     """Adds to a row what the headers of its files tell; returns a problem or None."""
     headers = {}
     try:
@@ -366,7 +407,7 @@ def _read_headers(row, classes, on_bad_image):
     for key in ("image", "label_map"):
         if key in row:
             try:
-                headers[key] = files.read_header(row[key])
+                headers[key] = files.read_header(row[key], max_pixels)
             except (OSError, ValueError) as error:
                 if on_bad_image == "skip":  # it will be, when it is read
                     return None

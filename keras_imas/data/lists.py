@@ -37,7 +37,12 @@ class Entry:
         """
         separator = next((mark for mark in "\t,;" if mark in self.text), " ")
         line = csv.reader([self.text], delimiter=separator, skipinitialspace=True)
-        fields = [field.strip() for field in next(line)]
+        try:
+            fields = [field.strip() for field in next(line, [])]
+        except csv.Error as error:
+            raise ValueError(
+                f"{self.text[:99]!r} is no line of a list: {error}"
+            ) from None
         while fields and not fields[-1]:
             fields.pop()
         return fields

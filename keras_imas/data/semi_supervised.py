@@ -1,13 +1,12 @@
 """The training pipeline: labeled and unlabeled batches side by side."""
 
-import itertools
-
 import keras
 import numpy as np
 
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
 from keras_imas.data.examples import as_examples
+from keras_imas.data.position import Position
 from keras_imas.data.splits import check_separate
 from keras_imas.imagenet import MEAN_COLOR
 
@@ -39,10 +38,10 @@ def semi_supervised(
     dataset is iterated; an incomplete last batch is dropped. The labeled images repeat
     to that length, freshly shuffled in each pass.
 
-    Every draw is a function of `seed`, the epoch (how many times the dataset has been
-    iterated), the pass and the index of the image: two datasets made with the same
-    arguments agree bit by bit, epoch by epoch, whatever the threads do and whatever the
-    global seed is.
+    Every draw is a function of `seed`, the epoch (in `IMAS.fit` that of `fit`, else how
+    many times the dataset has been iterated), the pass and the index of the image: two
+    datasets made with the same arguments agree bit by bit, epoch by epoch, whatever the
+    threads do and whatever the global seed is.
 
     Args:
         labeled: images with label maps: `Examples`, arrays or a `tf.data.Dataset` (see
@@ -82,7 +81,12 @@ def semi_supervised(
         - "labeled_index", "unlabeled_index": `(B_l,)`, `(B_u,)` int32, positions in
           `Examples.names`
 
-        `label_map` is `(B_l, h, w)` int32.
+        `label_map` is `(B_l, h, w)` int32. The dataset's attribute `position`, a
+        `keras_imas.data.position.Position`, tells where an iteration starts: images
+        before it are not read. (They are where `on_bad_image` is "skip", as which ones
+        are skipped depends on what is in them, and where a source is a
+        `tf.data.Dataset`.) What is made of the dataset by `map` and the like needs
+        `made.position = dataset.position` to be resumed in the middle of an epoch.
 
     Raises:
         ValueError: if there are fewer unlabeled images than a batch takes, or if an
@@ -111,6 +115,7 @@ def semi_supervised(
         shuffle_buffer=shuffle_buffer,
         num_parallel_calls=num_parallel_calls,
         part=part,
+        position=Position(),
     )
 
     def views(seed, index, example):
@@ -133,7 +138,7 @@ def semi_supervised(
     batches = tf.data.Dataset.zip(labeled_batches, unlabeled_batches).map(
         lambda labeled, unlabeled: ({**labeled[0], **unlabeled}, labeled[1])
     )
-    return _finished(batches, steps)
+    return _finished(batches, steps, reading["position"])
 
 
 def supervised(
@@ -197,11 +202,12 @@ def supervised(
         shuffle_buffer=shuffle_buffer,
         num_parallel_calls=num_parallel_calls,
         part=part,
+        position=Position(),
     )
     batches = _labeled_batches(
         labeled, steps_per_epoch, batch_size, num_classes, weak, reading
     )
-    return _finished(batches, steps_per_epoch)
+    return _finished(batches, steps_per_epoch, reading["position"])
 
 
 def _labeled_batches(labeled, steps, batch_size, num_classes, weak, reading):
@@ -240,22 +246,24 @@ def _batches(
     shuffle_buffer,
     num_parallel_calls,
     part,
+    position,
     num_classes=None,
     ignore_class=255,
 ):
-    """Shuffles, reads, augments and batches; a new epoch at each iteration."""
+    """Shuffles, reads, augments and batches the epoch that `position` tells."""
     import tensorflow as tf
 
     fold_in = tf.random.fold_in
-    count = steps * batch_size
+    count, whole_batch = steps * batch_size, batch_size
     passes, most = -(-count // len(examples)), count
-    if examples.on_bad_image == "skip":  # as many as it takes to fill the batches
+    may_skip = examples.on_bad_image == "skip"
+    if may_skip:  # as many as it takes to fill the batches
         passes, most = tf.int64.max, -1
-    # Counts iterations. `Dataset.random` would make the epoch a draw that depends on
-    # the global seed; a number can be set when a run is resumed.
-    epoch_numbers = itertools.count()
+    # `Dataset.random` would make the epoch a draw that depends on the global seed.
+    starts = position.starts()
 
-    def one_epoch(epoch):
+    def one_epoch(start):
+        epoch, step = start[0], start[1]
         epoch_seed = fold_in(tf.constant([seed, stream], tf.int64), epoch)
 
         def one_pass(number):
@@ -263,15 +271,20 @@ def _batches(
             return examples.shuffled(pass_seed, shuffle_buffer).map(
                 lambda *record: (
                     record,
-                    (fold_in(pass_seed, record[0]), tf.cast(record[0], tf.int32)),
+                    (
+                        step * whole_batch,
+                        fold_in(pass_seed, record[0]),
+                        tf.cast(record[0], tf.int32),
+                    ),
                 )
             )
 
-        return tf.data.Dataset.range(passes).flat_map(one_pass).take(most)
+        records = tf.data.Dataset.range(passes).flat_map(one_pass).take(most)
+        return records if may_skip else records.skip(step * whole_batch)
 
     records = tf.data.Dataset.from_generator(
-        lambda: iter([next(epoch_numbers)]),
-        output_signature=tf.TensorSpec((), tf.int64),
+        lambda: iter([next(starts)]),
+        output_signature=tf.TensorSpec((2,), tf.int64),
     ).flat_map(one_epoch)
     number, parts = part
     if parts > 1:
@@ -281,27 +294,38 @@ def _batches(
             lambda place, _: place // batch_size % parts == number
         )
         records = records.map(lambda _, record: record)
+
+    def seen(example, draw):
+        first, *draw = draw
+        return (first, view(*draw, example)) if may_skip else view(*draw, example)
+
     views = examples.read_each(
         records,
-        lambda example, draw: view(*draw, example),
+        seen,
         num_classes=num_classes,
         ignore_class=ignore_class,
         labels=stream == _LABELED,
         num_parallel_calls=num_parallel_calls,
     )
-    return views.take(count).batch(batch_size, drop_remainder=True)
+    views = views.take(count)
+    if may_skip:
+        views = views.enumerate().filter(lambda place, view: place >= view[0])
+        views = views.map(lambda _, view: view[1])
+    return views.batch(batch_size, drop_remainder=True)
 
 
-def _finished(batches, steps):
+def _finished(batches, steps, position):
     import tensorflow as tf
 
     options = tf.data.Options()
     options.deterministic = True
-    return (
+    batches = (
         batches.apply(tf.data.experimental.assert_cardinality(steps))
         .prefetch(tf.data.AUTOTUNE)
         .with_options(options)
     )
+    batches.position = position
+    return batches
 
 
 def _strong_view(strong):

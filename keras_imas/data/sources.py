@@ -10,6 +10,7 @@ from pathlib import Path
 from keras_imas.data import camvid, cityscapes, scenes, splits, voc
 from keras_imas.data.classes import read_class_table
 from keras_imas.data.examples import as_examples
+from keras_imas.data.files import MAX_PIXELS
 from keras_imas.data.folder import from_folder, with_masks
 from keras_imas.data.problems import report
 from keras_imas.data.tfds import from_tfds
@@ -29,6 +30,14 @@ class Source(Flagged, abc.ABC):
         "error",
         "Where a file can't be decoded: error stops and names it; skip takes the next "
         "one, and lists at the end what was skipped.",
+    )
+    max_pixels: int = field(
+        MAX_PIXELS,
+        "Pixels an image or mask may have; larger ones are refused, as they may be "
+        "decompression bombs.",
+    )
+    follow_links: bool = field(
+        False, "Follow symbolic links that lead out of the data set's folders."
     )
     cache: str = field(
         "",
@@ -54,6 +63,11 @@ class Source(Flagged, abc.ABC):
             for name, part in parts.items():
                 parts[name] = part and as_examples(part).cached(self.cache)
         return {**parts, **legend}
+
+    def _reading(self):
+        """Return what is common to the reading of all parts."""
+        names = ("on_bad_image", "max_pixels", "follow_links")
+        return {name: getattr(self, name) for name in names}
 
     @abc.abstractmethod
     def parts(self, seed):
@@ -158,7 +172,7 @@ class Folder(Source):
             ignore_class=self.ignore_class,
             mask_name=self.mask_name or None,
             classes=self._table,
-            on_bad_image=self.on_bad_image,
+            **self._reading(),
         )
 
     def parts(self, seed):
@@ -271,7 +285,7 @@ class Cityscapes(Official):
             split,
             names,
             labeled=labeled,
-            on_bad_image=self.on_bad_image,
+            **self._reading(),
         )
 
     def parts(self, seed):
@@ -354,7 +368,7 @@ class VOC(Source):
             names,
             labeled=labeled,
             sbd_dir=self.sbd_dir or None,
-            on_bad_image=self.on_bad_image,
+            **self._reading(),
         )
 
     def parts(self, seed):
@@ -406,7 +420,7 @@ class CamVid(Official):
             names,
             labeled=labeled,
             image_size=self.image_size or None,
-            on_bad_image=self.on_bad_image,
+            **self._reading(),
         )
 
     def legend(self):

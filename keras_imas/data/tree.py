@@ -44,6 +44,7 @@ class Tree:
             paths = _walk(self.folder)
         else:
             paths = glob.glob(pattern, root_dir=self.folder, recursive=True)
+        self._real = {}
         self._index = {}
         for path in sorted(path.replace(os.sep, "/") for path in paths):
             stem, suffix = os.path.splitext(path)
@@ -108,6 +109,23 @@ class Tree:
                     raise ValueError(f"{text} is a file that is not in {self.folder}")
                 return found
         return None
+
+    def real_path(self, path):
+        """Tells where a file is, whatever links lead to it.
+
+        Args:
+            path: path of a file below the folder; "" for the folder itself.
+
+        Returns:
+            Absolute path without links.
+        """
+        directory, name = os.path.split(path)
+        if directory not in self._real:  # one look a folder, not a file
+            self._real[directory] = os.path.realpath(self.folder / directory)
+        real = os.path.join(self._real[directory], name) if name else None
+        if real is None or not os.path.islink(real):
+            return real or self._real[directory]
+        return os.path.realpath(real)
 
     def expected(self, name):
         """Tells what file was looked for.

@@ -34,7 +34,7 @@ CLASSES = (
 COLORS = ((0, 0, 0), *map(tuple, default_colors(20).tolist()))
 
 
-def read(data_dir, names, *, labeled=True, sbd_dir=None, on_bad_image="error"):
+def read(data_dir, names, *, labeled=True, sbd_dir=None, **options):
     """Lists the examples of a list in the official directories.
 
     Args:
@@ -48,7 +48,7 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, on_bad_image="error"):
         sbd_dir: directory of SBD that holds `cls` with its .mat files, such as
             `benchmark_RELEASE/dataset`, for images that VOC itself has no label map
             of; needs SciPy. Defaults to None.
-        on_bad_image: as in `from_folder`.
+        **options: `on_bad_image`, `max_pixels` and `follow_links`, as in `from_folder`.
 
     Returns:
         `Examples`.
@@ -75,7 +75,7 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, on_bad_image="error"):
         masks,
         names,
         listed_masks=False,
-        on_bad_image=on_bad_image,
+        **options,
     )
 
 

@@ -156,7 +156,12 @@ def _trunk(name, build, weights, input_shape):
                 "`weights`, the path of a file of them, or None for random ones"
             ) from error
     if weights not in (None, "imagenet"):
-        network.load_weights(weights)
+        try:
+            network.load_weights(weights)
+        except Exception as error:  # of whatever kind Keras and h5py raise
+            raise ValueError(
+                f"{str(weights)!r} can't be read as weights of {name!r}: {error}"
+            ) from error
     return network
 
 

@@ -131,12 +131,20 @@ _SUFFIXES = {
 def _read_checkpoint(filepath):
     import torch  # noqa: TID251  the format of the checkpoint is PyTorch's
 
-    tensors = torch.load(filepath, map_location="cpu", weights_only=True)
-    tensors = tensors.get("state_dict", tensors)
+    try:  # tensors alone: nothing that a pickle could run
+        tensors = torch.load(filepath, map_location="cpu", weights_only=True)
+        tensors = dict(tensors.get("state_dict", tensors))
+        tensors = {name: tensor.detach().float() for name, tensor in tensors.items()}
+    except Exception as error:  # of whatever kind PyTorch raises
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{str(filepath)!r} can't be read as a PyTorch checkpoint of tensors: "
+            f"{reason or repr(error)}"
+        ) from None
     prefix = os.path.commonprefix(list(tensors))
     prefix = prefix[: prefix.rfind(".") + 1]
     return {
-        name.removeprefix(prefix): np.asarray(tensor.detach().float())
+        name.removeprefix(prefix): np.asarray(tensor)
         for name, tensor in tensors.items()
     }
 

@@ -3,10 +3,11 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Several processes take turns on one GPU: none may reserve all of its memory.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 import json  # noqa: E402
-import platform  # noqa: E402
-import resource  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -14,14 +15,29 @@ import time  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
+from benchmarks import memory  # noqa: E402
+from benchmarks.parts import compiled, make_parts  # noqa: E402
+from benchmarks.turns import (  # noqa: E402
+    machine,
+    median_and_quartiles,
+    ratio,
+    take_turns,
+)
 from keras import ops  # noqa: E402
 
 import keras_imas  # noqa: E402
-from keras_imas.inference import list_outputs, resize_logits  # noqa: E402
+from keras_imas.inference import resize_logits, run_network  # noqa: E402
 from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
 from keras_imas.recipe import PRECISIONS  # noqa: E402
 
 FLAGS = flags.FLAGS
+flags.DEFINE_enum(
+    "preset",
+    None,
+    ["gpu"],
+    "gpu: the paper's network, 16 + 16 crops of 769², beside PyTorch's steps, unless "
+    "other flags say otherwise.",
+)
 flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
 flags.DEFINE_integer("output_stride", 16, "Output stride.")
 flags.DEFINE_boolean("auxiliary_head", False, "Give the network an auxiliary head.")
@@ -31,9 +47,12 @@ flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
 flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
 flags.DEFINE_boolean("jit_compile", None, "Compile by XLA; default: as Keras chooses.")
 flags.DEFINE_integer("rounds", 7, "Rounds, in each of which all take turns.", 1)
+flags.DEFINE_boolean("parts", True, "Measure the method's own parts, each alone.")
 flags.DEFINE_boolean("memory", True, "Measure peak memory, each in its own process.")
-flags.DEFINE_enum(
-    "only", None, ["step", "floor", "training pass"], "Take two steps of one, and stop."
+PASSES = ("step", "floor", "training pass")
+flags.DEFINE_enum("only", None, PASSES, "Take two steps of one, and stop.")
+flags.DEFINE_boolean(
+    "largest_batch", False, "Double the batch for as long as a step fits, and stop."
 )
 PYTORCH = ("float32", "channels_last", "bfloat16", "as_published")
 flags.DEFINE_list(
@@ -48,6 +67,16 @@ flags.register_validator(
     f"must be of {', '.join(PYTORCH)}",
 )
 flags.DEFINE_string("json", None, "File to write all numbers to.")
+
+
+GPU = {
+    "backbone": "resnet50_deep_stem",
+    "auxiliary_head": True,
+    "crop_size": 769,
+    "batch_size": 16,
+    "rounds": 20,
+    "pytorch": ["float32", "channels_last", "bfloat16", "as_published"],
+}
 
 
 class Floor(keras.Model):
@@ -77,14 +106,14 @@ class Floor(keras.Model):
         """
         images = inputs["images"]
         labeled = images[: FLAGS.batch_size]
-        main, *others = list_outputs(self.student(images, training=training))
+        main, *others = run_network(self.student, images, training=training)
         logits = [resize_logits(main, images)]
         for output in others:
             logits.append(resize_logits(output[: FLAGS.batch_size], labeled))
         scores = ()
         if self.scoring:
             scores = [
-                list_outputs(network(inputs["unlabeled"], training=False))[0]
+                run_network(network, inputs["unlabeled"])[0]
                 for network in (self.student, self.teacher)
             ]
         return {"logits": logits, "scores": [ops.stop_gradient(s) for s in scores]}
@@ -113,6 +142,9 @@ class Floor(keras.Model):
 def main(argv):
     if argv[1:]:
         raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    if FLAGS.preset == "gpu":
+        for name, value in GPU.items():
+            FLAGS.set_default(name, value)
     paper = FLAGS.backbone == "resnet50_deep_stem" and FLAGS.auxiliary_head
     if FLAGS.pytorch and not (paper and FLAGS.output_stride == 16):
         raise app.UsageError(
@@ -120,27 +152,43 @@ def main(argv):
             "--output_stride=16: PyTorch's step has that network."
         )
     keras.config.set_dtype_policy(FLAGS.precision)
+    allow_tf32()
     if FLAGS.only:
+        memory.start()
         take = make(FLAGS.only)
-        before = peak_memory()
-        take()
-        take()
-        print(json.dumps({"before": before, "peak": peak_memory()}))
+        memory.restart_peak()
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            take()
+            times.append(time.perf_counter() - start)
+        print(json.dumps({"peak": memory.peak(), "seconds": min(times)}))
         return
     print(
-        f"{keras.backend.backend()} backend, Keras {keras.__version__}, "
-        f"{os.cpu_count()} cores ({platform.machine()}), {FLAGS.precision}; "
+        f"{machine()}, {FLAGS.precision}; "
         f"{FLAGS.backbone}, output stride {FLAGS.output_stride}, "
         f"{FLAGS.batch_size} + {FLAGS.batch_size} crops of {FLAGS.crop_size}², "
-        f"{FLAGS.num_classes} classes"
+        f"{FLAGS.num_classes} classes; {memory.device()}"
     )
+    if FLAGS.largest_batch:
+        find_largest_batch()
+        return
     takers, first = {}, {}
-    for name in ("step", "floor", "training pass"):
+    for name in PASSES:
         start = time.perf_counter()
         takers[name] = make(name)
         takers[name]()
         first[name] = time.perf_counter() - start
         takers[name]()
+    if FLAGS.parts:
+        parts = make_parts(
+            network, FLAGS.batch_size, FLAGS.crop_size, FLAGS.num_classes
+        )
+        for name, take in parts.items():
+            start = time.perf_counter()
+            take()
+            first[name] = time.perf_counter() - start
+        takers.update(parts)
     for variant in FLAGS.pytorch:
         name = f"PyTorch, {variant}"
         start = time.perf_counter()
@@ -148,19 +196,11 @@ def main(argv):
         takers[name]()
         first[name] = time.perf_counter() - start
         takers[name]()
-    times = {name: [] for name in takers}
-    progress = keras.utils.Progbar(FLAGS.rounds, unit_name="round")
-    for number in range(FLAGS.rounds):
-        names = list(takers)
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            start = time.perf_counter()
-            takers[name]()
-            times[name].append(time.perf_counter() - start)
-        progress.add(1)
-    own = [name for name in takers if "PyTorch" not in name]
-    memory = {name: measure_memory(name) for name in own} if FLAGS.memory else {}
-    print_table(times, first, memory)
+    times = take_turns(takers, FLAGS.rounds)
+    peaks = {}
+    if FLAGS.memory and memory.is_known():
+        peaks = {name: measure(name)["peak"] for name in PASSES}
+    print_table(times, first, peaks)
     print_share(np.median(times["floor"]))
     if FLAGS.json:
         results = {
@@ -170,7 +210,7 @@ def main(argv):
             "backend": keras.backend.backend(),
             "seconds": times,
             "first_step_seconds": first,
-            "memory_bytes": memory,
+            "memory_bytes": peaks,
         }  # fmt: skip
         with open(FLAGS.json, "w") as file:
             json.dump(results, file, indent=1)
@@ -244,40 +284,63 @@ def pytorch_step(variant):
     return take
 
 
-def peak_memory():
-    """Return the most memory that this process has had, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def allow_tf32():
+    """Have PyTorch multiply float32 as TensorFlow and JAX do on GPUs by default."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_float32_matmul_precision("high")
 
 
-def measure_memory(name):
-    """Return what two steps add to a process's memory, in bytes."""
+def measure(name, *arguments):
+    """Return the least time of three steps in a process of their own, and its memory.
+
+    The first of them compiles.
+
+    Args:
+        name: One of `PASSES`.
+        *arguments: Flags that override those of this process.
+
+    Returns:
+        Dict of `"peak"`, bytes, and `"seconds"`; `None` where the process failed.
+    """
     process = subprocess.run(
-        [sys.executable, *sys.argv, f"--only={name}"],
+        [sys.executable, *sys.argv, *arguments, f"--only={name}"],
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    found = json.loads(process.stdout.splitlines()[-1])
-    return found["peak"] - found["before"]
+    if process.returncode:
+        return None
+    return json.loads(process.stdout.splitlines()[-1])
 
 
-def print_table(times, first, memory):
+def find_largest_batch():
+    """Print the time and memory of steps, the batch twice as large each time."""
+    print("\n| batch | seconds | images/s | memory, GiB |\n|---|---:|---:|---:|")
+    size = FLAGS.batch_size
+    while found := measure("step", f"--batch_size={size}", "--nolargest_batch"):
+        print(
+            f"| {size} + {size} | {found['seconds']:.3f} | "
+            f"{2 * size / found['seconds']:.1f} | {found['peak'] / 2**30:.2f} |",
+            flush=True,
+        )
+        size *= 2
+    print(f"\n{size} + {size} does not fit: the error is above.")
+
+
+def print_table(times, first, peaks):
     images = 2 * FLAGS.batch_size
     print(
         "\n| | seconds, median (quartiles) | images/s | ratio to the floor (95 %) | "
         "first step, s | memory, GiB |\n|---|---:|---:|---:|---:|---:|"
     )
     for name, seconds in times.items():
-        low, middle, high = np.percentile(seconds, (25, 50, 75))
-        ratios = np.array(seconds) / times["floor"]
-        draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
-        bounds = np.percentile(np.median(draws, axis=1), (2.5, 97.5))
-        gib = f"{memory[name] / 2**30:.2f}" if name in memory else ""
+        speed = images / np.median(seconds)
+        relative = ratio(seconds, times["floor"])
+        gib = f"{peaks[name] / 2**30:.2f}" if name in peaks else ""
         print(
-            f"| {name} | {middle:.3f} ({low:.3f} to {high:.3f}) | "
-            f"{images / middle:.2f} | {np.median(ratios):.3f} ({bounds[0]:.3f} to "
-            f"{bounds[1]:.3f}) | {first[name]:.1f} | {gib} |"
+            f"| {name} | {median_and_quartiles(seconds)} | {speed:.2f} | {relative} | "
+            f"{first[name]:.1f} | {gib} |"
         )
 
 
@@ -285,15 +348,16 @@ def print_share(seconds):
     """Print the multiply-adds of the floor, and their share of the machine's peak."""
     # A training pass costs three forward passes; there are 3 views, and two scores.
     operations = cost.multiply_adds(network()) * FLAGS.batch_size * (3 * 3 + 2)
-    matrix = np.random.default_rng(0).normal(size=(2048, 2048)).astype("float32")
-    times = []
-    for _ in range(5):
+    side = 8192 if memory.on_gpu() else 2048
+    matrix = ops.ones((side, side), keras.mixed_precision.global_policy().compute_dtype)
+    multiply, times = compiled(ops.matmul, matrix, matrix), []
+    for _ in range(10):
         start = time.perf_counter()
-        matrix @ matrix
+        multiply()
         times.append(time.perf_counter() - start)
-    peak = 2048**3 / min(times)
+    peak = side**3 / min(times)
     print(
         f"\nThe floor's {operations / 1e9:.1f} G multiply-adds in {seconds:.3f} s are "
-        f"{operations / seconds / peak:.0%} of what NumPy's float32 matrix product "
-        f"reaches here, {peak / 1e9:.0f} G a second."
+        f"{operations / seconds / peak:.0%} of what a matrix product of side {side} "
+        f"reaches here, {peak / 1e9:,.0f} G a second."
     )

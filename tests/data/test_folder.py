@@ -287,6 +287,60 @@ def test_two_ways_to_one_folder_are_both_read(folder):
         )
 
 
+def test_links_out_of_the_folders_are_refused_unless_allowed(folder):
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    save(elsewhere / "secret.png", np.zeros((4, 4, 3), "uint8"))
+    (folder / "images/bonn/5.png").symlink_to(elsewhere / "secret.png")
+    (folder / "images/bremen").symlink_to(elsewhere)
+    wanted = r"bonn/5.png is a link to .*secret.png, which is outside .*follow_links"
+    with pytest.raises(ValueError, match=wanted):
+        from_folder(folder / "images")
+    with pytest.raises(ValueError, match=r"bremen/secret.png is a link.*\(line 2\)"):
+        (folder / "list.txt").write_text("bonn/2\nbremen/secret.png\n")
+        from_folder(folder / "images", names=folder / "list.txt")
+    with collected() as problems:
+        left = from_folder(folder / "images")
+    assert left.names == NAMES and len(problems) == 2
+    names = from_folder(folder / "images", follow_links=True).names
+    assert names == (*NAMES, "bonn/5", "bremen/secret")
+    # What no list names is not heeded.
+    assert from_folder(folder / "images", names=["bonn/2"]).names == ("bonn/2",)
+
+
+def test_the_folders_themselves_may_be_links(folder):
+    for part in ("images", "masks"):
+        (folder / part).rename(folder / f"{part}_elsewhere")
+        (folder / part).symlink_to(folder / f"{part}_elsewhere")
+    examples = from_folder(folder / "images", folder / "masks")
+    assert examples.names == NAMES and len(read(examples)) == 5
+    # Within the data a link may lead anywhere, such as to a mask that two images share.
+    (folder / "masks/bonn/2.png").unlink()
+    (folder / "masks/bonn/2.png").symlink_to(folder / "masks/aachen/0.png")
+    shared = read(from_folder(folder / "images", folder / "masks"))[2]["label_map"]
+    assert (shared[1:] == 0).all()
+
+
+def test_images_of_too_many_pixels_are_refused(folder):
+    wanted = (
+        r"aachen/0.jpg cannot be read: it has 192 pixels, more than max_pixels=191.*"
+        "raise `max_pixels`"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        from_folder(folder / "images", max_pixels=191)
+    assert from_folder(folder / "images", max_pixels=192).names == NAMES
+    with pytest.raises(ValueError, match="`max_pixels` must be positive"):
+        from_folder(folder / "images", max_pixels=0)
+    source = SOURCES["folder"](
+        images=str(folder / "images"),
+        masks=str(folder / "masks"),
+        num_classes=5,
+        max_pixels=100,
+    )
+    with pytest.raises(ValueError, match="more than max_pixels=100"):
+        source.parts(seed=0)
+
+
 def test_folder_whose_name_has_brackets(folder):
     (folder / "images").rename(folder / "images [2020]")
     assert from_folder(folder / "images [2020]").names == NAMES

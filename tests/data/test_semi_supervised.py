@@ -1,11 +1,13 @@
+import dataclasses
 import pathlib
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from keras_imas.data import from_folder, semi_supervised, supervised
+from keras_imas.data import as_examples, from_folder, semi_supervised, supervised
 
 CAMVID = pathlib.Path(__file__).parents[2].parent / "shared" / "camvid"
 
@@ -52,7 +54,6 @@ def indices(epoch, key):
 
 
 def test_elements():
-    import tensorflow as tf
 
     dataset = batches(strong=None)
     inputs, label_map = dataset.element_spec
@@ -99,8 +100,57 @@ def test_same_seed_same_batches_whatever_the_threads():
     assert not equal(first, arrays(batches(seed=1, strong=None)))
 
 
+@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+def test_an_epoch_may_start_at_any_step(on_bad_image):
+    """At the batches that an iteration from its start would give."""
+    whole, rest = (
+        batches(
+            *(
+                dataclasses.replace(as_examples(x), on_bad_image=on_bad_image)
+                for x in (LABELED, UNLABELED)
+            )
+        )
+        for _ in range(2)
+    )
+    epochs = [arrays(whole) for _ in range(3)]
+    rest.position.hold(2, step=3)
+    assert equal(arrays(rest.take(2)), epochs[2][3:])
+    assert equal(arrays(rest.take(2)), epochs[2][3:])  # as long as it is held
+    rest.position.hold(1)
+    assert equal(arrays(rest), epochs[1])
+    rest.position.release()
+    assert not any(equal(arrays(rest), epoch) for epoch in epochs)
+
+
+def test_what_is_left_out_is_not_read():
+    read = []
+
+    def count(image, seed):
+        return tf.numpy_function(lambda x: read.append(1) or x, [image], tf.float32)
+
+    dataset = batches(strong=count, num_parallel_calls=1)
+    dataset.position.hold(0, step=4)
+    list(dataset.take(1))
+    assert len(read) == 2
+
+
+def test_dataset_sources_may_start_at_any_step_too():
+    def source():
+        return tf.data.Dataset.from_tensor_slices(UNLABELED)
+
+    whole, rest = batches(unlabeled=source()), batches(unlabeled=source())
+    rest.position.hold(0, step=2)
+    assert equal(arrays(rest.take(3)), arrays(whole)[2:])
+
+
+def test_supervised_batches_may_start_at_any_step():
+    options = dict(crop_size=16, batch_size=2, steps_per_epoch=6)
+    whole, rest = supervised(LABELED, **options), supervised(LABELED, **options)
+    rest.position.hold(0, step=4)
+    assert equal(arrays(rest.take(2)), arrays(whole)[4:])
+
+
 def test_dataset_sources_are_reproducible_too():
-    import tensorflow as tf
 
     def source():
         return tf.data.Dataset.from_tensor_slices(UNLABELED)
@@ -150,7 +200,6 @@ def test_strong_view_is_drawn_by_image_and_epoch():
 
 
 def uniform_grey(seed):
-    import tensorflow as tf
 
     return tf.random.stateless_uniform([], seed, 0, 255)
 
@@ -229,7 +278,6 @@ def test_labeled_needs_label_maps():
 
 
 def test_wrong_class_id_in_training_names_the_example():
-    import tensorflow as tf
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="allowed are 0 to 2"):
         list(batches(num_classes=3))

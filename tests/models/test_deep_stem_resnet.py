@@ -1,5 +1,7 @@
 """The converter, against a PyTorch twin of the network with random weights."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,28 @@ def test_a_checkpoint_of_another_network_is_refused(how, message, tmp_path):
     torch.save(tensors, path)
     with pytest.raises(ValueError, match=message):
         dilated_backbone("resnet50_deep_stem", weights=path)
+
+
+class Evil:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.mark.parametrize("kind", ["pickle", "zip"])
+def test_a_checkpoint_can_run_no_code(kind, tmp_path):
+    path, proof = tmp_path / "evil.pth", tmp_path / "proof"
+    if kind == "zip":
+        torch.save({"conv1.0.weight": Evil(str(proof))}, path)
+    else:
+        path.write_bytes(pickle.dumps({"conv1.0.weight": Evil(str(proof))}))
+    with pytest.raises(ValueError, match="evil.pth' can't be read as a PyTorch"):
+        dilated_backbone("resnet50_deep_stem", weights=str(path))
+    assert not proof.exists()
 
 
 def test_depth_must_be_one_of_the_papers():

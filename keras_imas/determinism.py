@@ -1,0 +1,93 @@
+"""The same bits from the same run, as far as a backend can."""
+
+import os
+import random
+
+import keras
+import numpy as np
+
+
+def make_deterministic():
+    """Let the backend compute the same bits each time; call it before anything else.
+
+    On TensorFlow and PyTorch by their own switches, which take ops that are slower
+    where need be and raise where there is none. On JAX by flags of XLA: on a CPU one
+    thread multiplies, as several add up in any order.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf  # noqa: TID251  only it can say it
+
+        # It asks for a seed of whatever draws.
+        keras.utils.set_random_seed(0)
+        tf.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch  # noqa: TID251
+
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    else:
+        flags = "--xla_cpu_multi_thread_eigen=false --xla_gpu_deterministic_ops=true"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+
+
+def global_draws():
+    """Return the states of the random generators that belong to no layer.
+
+    Of Python, NumPy and, on that backend, PyTorch, from which layers without a seed
+    draw there, such as `keras.layers.Dropout`.
+
+    Returns:
+        Dict of NumPy arrays.
+
+    Example:
+        >>> states = global_draws()
+        >>> drawn = np.random.uniform()
+        >>> set_global_draws(states)
+        >>> drawn == np.random.uniform()
+        True
+    """
+    _, numbers, _ = random.getstate()
+    numpy_state = np.random.get_state(legacy=False)["state"]
+    states = {
+        "python": np.array(numbers, "uint32"),
+        "numpy": np.append(numpy_state["key"], np.uint32(numpy_state["pos"])),
+    }
+    if keras.backend.backend() == "torch":
+        import torch  # noqa: TID251  only it has them
+
+        states["torch"] = torch.get_rng_state().numpy()
+        for number, state in enumerate(torch.cuda.get_rng_state_all()):
+            states[f"torch_{number}"] = state.numpy()
+    return states
+
+
+def set_global_draws(states):
+    """Let the random generators go on from what `global_draws` returned.
+
+    Args:
+        states: Dict of NumPy arrays; those of devices that are not there don't count.
+    """
+    random.setstate((3, tuple(map(int, states["python"])), None))
+    *key, pos = states["numpy"]
+    np.random.set_state(("MT19937", np.array(key, "uint32"), int(pos)))
+    if keras.backend.backend() == "torch":
+        import torch  # noqa: TID251
+
+        torch.set_rng_state(torch.from_numpy(states["torch"]))
+        for number in range(torch.cuda.device_count()):
+            if f"torch_{number}" in states:
+                state = torch.from_numpy(states[f"torch_{number}"])
+                torch.cuda.set_rng_state(state, number)
+
+
+def draw_as_reading():
+    """Draw from the global generators what beginning to read data does.
+
+    PyTorch's `DataLoader` draws a seed for its workers then, even where it has none.
+    """
+    if keras.backend.backend() == "torch":
+        import torch  # noqa: TID251
+
+        iter(torch.utils.data.DataLoader([0]))

@@ -1,0 +1,43 @@
+"""Models from files, which may be from anybody."""
+
+import keras
+
+
+def load_model(path):
+    """Load a saved model, without running code that its file may hold.
+
+    That is Keras' safe mode: a file with a `Lambda` layer, or of a class that nobody
+    has registered, is refused.
+
+    Args:
+        path: Path of a `.keras` file.
+
+    Returns:
+        `keras.Model`, not compiled.
+
+    Raises:
+        ValueError: If it can't be loaded; the message names the file.
+
+    Example:
+        >>> import tempfile
+        >>> layers = [keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 1)]
+        >>> network = keras.Sequential(layers)
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = f"{directory}/network.keras"
+        ...     network.save(path)
+        ...     load_model(path).input_shape
+        (None, 4, 4, 3)
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # of whatever kind Keras, h5py and zipfile raise
+        hint = ""
+        if isinstance(error, TypeError):  # Keras' own for classes that it doesn't know
+            hint = (
+                "\nA network with classes of its own needs the module that registers "
+                "them, by keras.saving.register_keras_serializable, to be imported "
+                "before"
+            )
+        raise ValueError(
+            f"{str(path)!r} can't be loaded as a Keras model: {error}{hint}"
+        ) from error

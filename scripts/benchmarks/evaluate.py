@@ -1,0 +1,88 @@
+"""What evaluation by a sliding window costs, beside bare passes over the windows."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import app, flags  # noqa: E402
+from benchmarks.turns import (  # noqa: E402
+    machine,
+    median_and_quartiles,
+    ratio,
+    take_turns,
+)
+
+from keras_imas import evaluation  # noqa: E402
+from keras_imas.inference import (  # noqa: E402
+    Predictor,
+    run_network,
+    window_starts,
+)
+from keras_imas.models import BACKBONES, deeplab_v3_plus  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
+flags.DEFINE_integer("height", 1024, "Height of the images in pixels.", 1)
+flags.DEFINE_integer("width", 2048, "Width of the images in pixels.", 1)
+flags.DEFINE_integer("window", 769, "Side of the windows in pixels.", 1)
+flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
+flags.DEFINE_integer("batch_size", 1, "Windows to run at once.", 1)
+flags.DEFINE_integer("rounds", 7, "Rounds, of one image, in which both take turns.", 1)
+
+
+class Bare(keras.Model):
+    """A network without what prediction adds."""
+
+    def __init__(self, network):
+        super().__init__(dtype="float32")
+        self.network = network
+        self.built = True
+
+    def call(self, images):
+        """Return the logits."""
+        return run_network(self.network, images)[0]
+
+
+def main(argv):
+    if argv[1:]:
+        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    rng = np.random.default_rng(0)
+    size = (1, FLAGS.height, FLAGS.width)
+    images = rng.uniform(0, 255, (*size, 3)).astype("float32")
+    label_maps = rng.integers(0, FLAGS.num_classes, size)
+    network = deeplab_v3_plus(FLAGS.num_classes, backbone=FLAGS.backbone, weights=None)
+    predictor = Predictor(network, window=FLAGS.window, batch_size=FLAGS.batch_size)
+    count = np.prod([len(window_starts(side, FLAGS.window)) for side in size[1:]])
+    batches = -(-count // FLAGS.batch_size)
+    windows = rng.uniform(0, 255, (FLAGS.batch_size, FLAGS.window, FLAGS.window, 3))
+    windows = windows.astype("float32")
+    bare = Bare(network)
+
+    def evaluate():
+        evaluation.evaluate(predictor, [(images, label_maps)], FLAGS.num_classes)
+
+    def forward():
+        for _ in range(batches):
+            bare.predict_on_batch(windows)
+
+    takers = {"evaluation": evaluate, "bare passes": forward}
+    for take in takers.values():
+        take()  # compiles
+    print(
+        f"{machine()}; {FLAGS.backbone}, images of {FLAGS.height}×{FLAGS.width}, "
+        f"{count} windows of {FLAGS.window}², {FLAGS.batch_size} at once, "
+        f"{FLAGS.num_classes} classes"
+    )
+    times = take_turns(takers, FLAGS.rounds)
+    print(
+        "\n| | seconds an image, median (quartiles) | images/s | throughput beside the "
+        "bare passes (95 %) |\n|---|---:|---:|---:|"
+    )
+    for name, seconds in times.items():
+        relative = ratio(times["bare passes"], seconds)
+        print(
+            f"| {name} | {median_and_quartiles(seconds)} | "
+            f"{1 / np.median(seconds):.3f} | {relative} |"
+        )

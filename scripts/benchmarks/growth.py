@@ -1,0 +1,127 @@
+"""How time and memory of a step grow with crop, classes and batch."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import json  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import app, flags  # noqa: E402
+from benchmarks import memory  # noqa: E402
+from benchmarks.turns import machine  # noqa: E402
+
+from keras_imas.models import BACKBONES  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
+flags.DEFINE_list("crop_size", [257, 385, 513, 641, 769], "Sides of the crops.")
+flags.DEFINE_list("num_classes", [2, 19, 75, 150], "Numbers of classes.")
+flags.DEFINE_list("batch_size", [2, 4, 8, 16], "Labeled, and unlabeled, images.")
+flags.DEFINE_string("json", None, "File to write all numbers to.")
+flags.DEFINE_string("plot", None, "Picture to draw of them (PNG; needs matplotlib).")
+
+SMALLEST = {"crop_size": 257, "num_classes": 19, "batch_size": 2}
+PASSES = ("step", "floor")
+
+
+def main(argv):
+    if argv[1:]:
+        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    if not memory.is_known():
+        raise app.UsageError("Peak memory is not known on this system.")
+    print(
+        f"{machine()}; {FLAGS.backbone}; unless varied: crops of 257², 19 classes, "
+        "2 + 2 images"
+    )
+    results = {}
+    for name in SMALLEST:
+        results[name] = [measure(name, int(value)) for value in FLAGS[name].value]
+        print_table(name, results[name])
+    if FLAGS.json:
+        with open(FLAGS.json, "w") as file:
+            json.dump({"backend": keras.backend.backend(), **results}, file, indent=1)
+    if FLAGS.plot:
+        draw(results)
+
+
+def measure(name, value):
+    """Return time and memory of step and floor, each in a process of its own."""
+    given = {**SMALLEST, name: value}
+    found = {"value": value, "millions": pixels(given) / 1e6}
+    for part in PASSES:
+        process = subprocess.run(
+            [
+                sys.executable,
+                sys.argv[0],
+                "step",
+                f"--backbone={FLAGS.backbone}",
+                f"--only={part}",
+                *(f"--{flag}={number}" for flag, number in given.items()),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        found[part] = json.loads(process.stdout.splitlines()[-1])
+    return found
+
+
+def pixels(given):
+    """Return the number of pixels that pass through the student in a step."""
+    return 3 * given["batch_size"] * given["crop_size"] ** 2
+
+
+def print_table(name, rows):
+    print(
+        f"\n| {name.replace('_', ' ')} | seconds a step | µs a pixel | beside the "
+        "floor | memory, GiB | beside the floor |\n|---:|---:|---:|---:|---:|---:|"
+    )
+    for row in rows:
+        step, floor = (row[part] for part in PASSES)
+        print(
+            f"| {row['value']} | {step['seconds']:.2f} | "
+            f"{step['seconds'] / row['millions']:.2f} | "
+            f"{step['seconds'] / floor['seconds']:.2f} | {step['peak'] / 2**30:.2f} | "
+            f"{step['peak'] / floor['peak']:.2f} |",
+            flush=True,
+        )
+    if name == "num_classes":
+        for part in PASSES:
+            slope = np.polyfit(
+                [row["value"] for row in rows], [row[part]["peak"] for row in rows], 1
+            )[0]
+            print(
+                f"\nA class adds {slope / 4e6 / rows[0]['millions']:.1f} float32 "
+                f"numbers a pixel of the student's to the memory of the {part}."
+            )
+
+
+def draw(results):
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, len(results), figsize=(11, 6), sharey="row")
+    for column, (name, rows) in zip(axes.T, results.items(), strict=True):
+        side = name == "crop_size"
+        values = [row["millions"] if side else row["value"] for row in rows]
+        label = "million pixels" if side else name.replace("_", " ")
+        for axis, key, unit in (
+            (column[0], "seconds", 1.0),
+            (column[1], "peak", 2**30),
+        ):
+            for part in PASSES:
+                axis.plot(
+                    values, [row[part][key] / unit for row in rows], "o-", label=part
+                )
+            axis.set(xlim=0, ylim=0, xlabel=label)
+    axes[0, 0].set_ylabel("seconds")
+    axes[1, 0].set_ylabel("GiB")
+    axes[0, 0].legend()
+    figure.tight_layout()
+    figure.savefig(FLAGS.plot, dpi=110)

@@ -1,0 +1,51 @@
+"""What hardness costs, beside one softmax and argmax over the same logits."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np  # noqa: E402
+from absl import app, flags  # noqa: E402
+from benchmarks.parts import compiled  # noqa: E402
+from benchmarks.turns import (  # noqa: E402
+    machine,
+    median_and_quartiles,
+    ratio,
+    take_turns,
+)
+from keras import ops  # noqa: E402
+
+import keras_imas  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("batch_size", 16, "Images.", 1)
+flags.DEFINE_integer("size", 769, "Side of the images in pixels.", 1)
+flags.DEFINE_integer("num_classes", 19, "Number of classes.", 1)
+flags.DEFINE_integer("rounds", 9, "Rounds, in which both take turns.", 1)
+
+
+def main(argv):
+    if argv[1:]:
+        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    shape = (FLAGS.batch_size, FLAGS.size, FLAGS.size, FLAGS.num_classes)
+    rng = np.random.default_rng(0)
+    student, teacher = (
+        ops.convert_to_tensor(rng.standard_normal(shape, "float32")) for _ in range(2)
+    )
+
+    def plain(logits):
+        probabilities = ops.softmax(logits, axis=-1)
+        return ops.max(probabilities, axis=-1), ops.argmax(probabilities, axis=-1)
+
+    takers = {
+        "hardness": compiled(keras_imas.hardness, student, teacher),
+        "softmax and argmax": compiled(plain, student),
+    }
+    for take in takers.values():
+        take()  # compiles
+    print(f"{machine()}; logits {shape}")
+    times = take_turns(takers, FLAGS.rounds)
+    print("\n| | seconds, median (quartiles) | ratio (95 %) |\n|---|---:|---:|")
+    for name, seconds in times.items():
+        relative = ratio(seconds, times["softmax and argmax"])
+        print(f"| {name} | {median_and_quartiles(seconds)} | {relative} |")

@@ -1,0 +1,63 @@
+"""Time several things that take turns, so that a machine's moods hit all alike."""
+
+import os
+import platform
+import time
+
+import keras
+import numpy as np
+
+
+def machine():
+    """Return the backend and the machine in words."""
+    return (
+        f"{keras.backend.backend()} backend, Keras {keras.__version__}, "
+        f"{os.cpu_count()} cores ({platform.machine()})"
+    )
+
+
+def take_turns(takers, rounds):
+    """Run each of several functions once a round.
+
+    Args:
+        takers: Dict from name to function.
+        rounds: Number of rounds; each begins with another of them.
+
+    Returns:
+        Dict from name to list of seconds.
+    """
+    times = {name: [] for name in takers}
+    progress = keras.utils.Progbar(rounds, unit_name="round")
+    for number in range(rounds):
+        names = list(takers)
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            start = time.perf_counter()
+            takers[name]()
+            times[name].append(time.perf_counter() - start)
+        progress.add(1)
+    return times
+
+
+def median_and_quartiles(values):
+    """Return `"median (quartile to quartile)"`."""
+    low, middle, high = np.percentile(values, (25, 50, 75))
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+
+
+def ratio(seconds, reference):
+    """Return the median of the rounds' ratios, and its 95 % confidence interval.
+
+    By the bootstrap: medians of rounds drawn with replacement.
+
+    Args:
+        seconds: Times, one a round.
+        reference: Those of what they are divided by.
+
+    Returns:
+        `"median (low to high)"`.
+    """
+    ratios = np.array(seconds) / reference
+    draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
+    low, high = np.percentile(np.median(draws, axis=1), (2.5, 97.5))
+    return f"{np.median(ratios):.3f} ({low:.3f} to {high:.3f})"
