@@ -1,4 +1,4 @@
-"""Callbacks: evaluation, hardness by image, time, input, and checkpoints."""
+"""Callbacks: evaluation, hardness by image, the time a run takes, checkpoints."""
 
 import contextlib
 import importlib.util
@@ -207,8 +207,7 @@ class HardnessLog(keras.callbacks.Callback):
             model: `IMAS`.
         """
         super().set_model(model)
-        strategy = getattr(model, "distribute_strategy", None)
-        with strategy.scope() if strategy else contextlib.nullcontext():
+        with scope_of(model):
             model.image_scores.track(len(self.names))
         model.train_function = None  # one that was traced before knows nothing of it
 

@@ -444,7 +444,8 @@ class IMAS(keras.Model):
         """Return the supervised loss plus λ times the consistency loss.
 
         Args:
-            x: The inputs, to tell whether they are finite, and whose hardness it is.
+            x: The inputs, to tell whether they are finite, and of which images the
+                hardness is.
             y: Label maps.
             y_pred: What `call` returned.
             sample_weight: See `keras.Model.compute_loss`; of the labeled part.

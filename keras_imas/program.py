@@ -123,9 +123,9 @@ class Program:
                     **parts,
                     output_dir=directory,
                     settings=settings,
+                    tensorboard=values.tensorboard,
                     checkpoint_every=values.checkpoint_every,
                     keep=values.keep,
-                    tensorboard=values.tensorboard,
                     dry_run=values.dry_run,
                     verbose=values.verbose,
                 )

@@ -28,7 +28,7 @@ class Run:
     @property
     def finished(self):
         """Whether it has come to its end."""
-        return "minutes" in self.facts
+        return bool(self.facts.get("finished"))
 
     def column(self, name):
         """Return `(epochs, values)` of a number in the history, where it is there."""

@@ -91,7 +91,7 @@ def make(tmp_path):
     from keras_imas.page import make_page
 
     runs = [read_run(write_run(tmp_path / "one"))]
-    runs.append(read_run(write_run(tmp_path / "two", minutes=3.5)))
+    runs.append(read_run(write_run(tmp_path / "two", minutes=3.5, finished=True)))
     found = Inspection([], [], {"a": 0.5, "b": 0.1, "c": 0.2}, ["No teacher yet"])
     return make_page(runs, {"one": found})
 

@@ -1,0 +1,18 @@
+"""Let the documentation show "Example:" in docstrings as code, as "Examples:" is."""
+
+import griffe
+
+
+class ExamplesSection(griffe.Extension):
+    """Rename the section before it is parsed."""
+
+    def on_instance(self, *, obj, **kwargs):
+        """Look at an object that was found.
+
+        Args:
+            obj: Module, class or function.
+            **kwargs: Not used.
+        """
+        if obj.docstring is not None:
+            text = obj.docstring.value
+            obj.docstring.value = text.replace("\nExample:\n", "\nExamples:\n")
