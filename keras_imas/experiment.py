@@ -38,7 +38,6 @@ _OF_NO_MATTER = (
     "tensorboard",
     "output_dir",
     "strategy",
-    "tensorboard",
     "verbose",
 )
 
@@ -56,9 +55,9 @@ def run(
     ignore_class=255,
     student=None,
     settings=None,
-    tensorboard=False,
     checkpoint_every="10min",
     keep=2,
+    tensorboard=False,
     dry_run=False,
     verbose="auto",
 ):
@@ -94,10 +93,10 @@ def run(
             DeepLabV3+ of the recipe.
         settings: Dict of anything else that tells how the run was made, for `run.json`;
             the programs pass their flags. Defaults to `None`.
-        tensorboard: Whether to write `tensorboard/` for it too. Defaults to `False`.
         checkpoint_every: From one checkpoint to the next, see
             `keras_imas.callbacks.Checkpoint`. Defaults to `"10min"`.
         keep: Number of checkpoints to keep while it runs. Defaults to `2`.
+        tensorboard: Whether to write `tensorboard/` for it too. Defaults to `False`.
         dry_run: Whether to build everything, print what a run would do and cost, and
             stop. Nothing is written. Defaults to `False`.
         verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
@@ -316,35 +315,6 @@ def run(
                 log.clear()
         run_directory.write(output_dir, results)
 
-        evaluation = None
-        if validation is not None:
-            evaluation = Evaluation(
-                data.evaluation(validation),
-                num_classes,
-                ignore_class=ignore_class,
-                every=recipe.evaluate_every,
-                filepath=os.path.join(output_dir, "teacher_best.keras"),
-                select_on=None if select_on is None else data.evaluation(select_on),
-                **_prediction(recipe, validation),
-            )
-            log.evaluation = evaluation
-            callbacks.insert(1, evaluation)
-        hardness_log = None
-        if not supervised:
-            table = os.path.join(output_dir, "hardness.parquet")
-            hardness_log = HardnessLog(table, unlabeled)
-            callbacks.insert(0, hardness_log)
-        if tensorboard:
-            callbacks.insert(
-                callbacks.index(log),
-                TensorBoard(
-                    os.path.join(output_dir, "tensorboard"),
-                    hardness_log=hardness_log,
-                    evaluation=evaluation,
-                    draw=evaluation
-                    and (lambda found: pictures.predictions(found, validation, colors)),
-                ),
-            )
         model = build()
         history = model.fit(
             batches, epochs=epochs, callbacks=callbacks, verbose=verbose, shuffle=False
@@ -529,10 +499,6 @@ def _prediction(recipe, examples):
     return {"size_multiple": multiple, "flip": recipe.flip}
 
 
-def _rounded(iou):
-    return [None if np.isnan(value) else round(float(value), 4) for value in iou]
-
-
 def _save_pictures(recipe, model, parts, output_dir, colors, verbose):
     predictors = {
         name: Predictor(getattr(model, name), **_prediction(recipe, parts["unlabeled"]))
@@ -573,24 +539,23 @@ class _Log(keras.callbacks.Callback):
     Args:
         filepath: The file.
         start: When the run began, of `time.perf_counter`.
-
-    Attributes:
-        evaluation: `Evaluation`, whose IoU of each class is written too, or `None`.
+        evaluation: The run's `Evaluation`, whose IoU by class go along, or `None`.
     """
 
     def __init__(self, filepath, start, evaluation):
         super().__init__()
         self.filepath = filepath
         self.start = start
-        self.evaluation = None
+        self._evaluation = evaluation
         self._epochs = 0
 
     def on_epoch_end(self, epoch, logs=None):
         line = {name: round(float(value), 6) for name, value in logs.items()}
-        if self.evaluation is not None and epoch in self.evaluation.epochs:
+        evaluation = self._evaluation
+        if evaluation is not None and epoch in evaluation.epochs:
             line["iou"] = {
                 name: _rounded(confusion.iou)
-                for name, confusion in self.evaluation.confusion.items()
+                for name, confusion in evaluation.confusion.items()
             }
         with open(self.filepath, "a") as file:
             file.write(json.dumps({"epoch": epoch + 1, **line}) + "\n")
