@@ -346,7 +346,7 @@ def assign_replica_values(variable, values):
     Example:
         >>> variable = keras.Variable([1.0, 2.0])
         >>> assign_replica_values(variable, np.array([3.0, 4.0], "float32"))
-        >>> float(variable[1])
+        >>> float(ops.convert_to_numpy(variable)[1])
         4.0
     """
     shape = tuple(variable.shape)

@@ -28,7 +28,10 @@ _OF_NO_MATTER = (
     "cache",
     "checkpoint_every",
     "dry_run",
+    "follow_links",
     "keep",
+    "max_pixels",
+    "max_skipped_steps",
     "new",
     "output_dir",
     "strategy",
@@ -177,7 +180,7 @@ def run(
 
     batches = make_batches()
     configuration = {
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": comparable(dataclasses.asdict(recipe)),
         "settings": comparable(settings),
         "backend": keras.backend.backend(),
         "replicas": replicas,

@@ -305,16 +305,17 @@ class IMAS(keras.Model):
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self._check_pairs(len(y) % batch_size or batch_size)
+        fit = super().fit
 
-        def fit_from_here(**options):
-            self.health.restart()  # now, as a checkpoint may have been restored
-            history = super(IMAS, self).fit(**options)
+        def watched(*args, **kwargs):
+            # After a checkpoint was read, which may be of a run that was to stop.
+            self.health.restart()
+            history = fit(*args, **kwargs)
             self.health.check()
             return history
 
-        fit = super().fit
         options = inspect.signature(fit).bind(x, y, batch_size, *args, **kwargs)
-        return resuming.fit(self, fit_from_here, **options.arguments)
+        return resuming.fit(self, watched, **options.arguments)
 
     def train_on_batch(self, *args, **kwargs):
         """Train for a step, as `keras.Model.train_on_batch`.

@@ -275,7 +275,7 @@ class _Probabilities(keras.Model):
     """A network that returns class probabilities at the images' resolution."""
 
     def __init__(self, network):
-        super().__init__(dtype="float32")
+        super().__init__(dtype="float32", name="probabilities")
         self.network = network
         self.built = True
 

@@ -1,4 +1,7 @@
-"""Hostile files, as scripts/torture.py makes them, and that nothing could run them."""
+"""Hostile files, as scripts/torture.py makes them, and that nothing could run them.
+
+The slower ones are in `test_torture.py`.
+"""
 
 import ast
 import pathlib
@@ -7,7 +10,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ATTACKS = ("lists", "class_tables", "images", "masks", "ways_out")
-SLOW = ("bombs", "flagfiles", "checkpoints")
 
 
 @pytest.fixture
@@ -19,9 +21,7 @@ def torture(tmp_path, monkeypatch):
     return Torture(quick=True, seed=0, directory=tmp_path)
 
 
-@pytest.mark.parametrize(
-    "attack", [*ATTACKS, *(pytest.param(a, marks=pytest.mark.full) for a in SLOW)]
-)
+@pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.filterwarnings("ignore")
 def test_hostile_files_are_read_or_refused_by_name(torture, attack):
     from tortures import hostile

@@ -5,7 +5,18 @@ import pytest
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["kills", "damage", "disk", "signals", "locks"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "kills",
+        "damage",
+        "disk",
+        "signals",
+        "locks",
+        "hostile",
+        "long_run",
+    ],
+)
 def test_nothing_is_lost(name, tmp_path):
     process = programs.run(
         programs.ROOT / "scripts" / "torture.py", "--quick", f"--only={name}",

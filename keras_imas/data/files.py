@@ -4,10 +4,10 @@ import dataclasses
 import math
 import os
 import re
-import struct
-import zlib
 
 import numpy as np
+
+from keras_imas.data.matlab import read_matrix
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat")
@@ -363,42 +363,18 @@ def _slowly(path, read, nothing):
 
 def _read_mat(path, max_pixels=MAX_PIXELS):
     """Reads a label map as SBD has it: `GTcls.Segmentation`."""
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise ValueError(
-            "reading MATLAB files needs SciPy: pip install scipy"
-        ) from None
-    _check_pixels(_mat_size(path), 8 * max_pixels)
-    try:
-        label_map = np.asarray(loadmat(path)["GTcls"]["Segmentation"][0, 0])
+    try:  # a byte a pixel, and what SBD's files have besides
+        label_map = read_matrix(path, "GTcls", "Segmentation", max_pixels + 2**24)
+        _check_pixels(label_map.size, max_pixels)
+        if label_map.dtype.kind == "f" and not np.isfinite(label_map).all():
+            raise ValueError("it has values that are not finite")
+    except ValueError as error:
+        raise ValueError(f"no label map GTcls.Segmentation: {error}") from None
+    with np.errstate(invalid="ignore"):
         whole = label_map.astype("int32")
-    except Exception as error:  # of whatever kind SciPy raises
-        raise ValueError(f"no label map GTcls.Segmentation ({error!r})") from None
-    if label_map.ndim != 2 or (whole != label_map).any():
+    if (whole != label_map).any():
         raise ValueError(
             "GTcls.Segmentation must hold whole numbers, height by width. Received: "
-            f"shape={label_map.shape}, dtype={label_map.dtype}"
+            f"dtype={label_map.dtype}"
         )
     return whole
-
-
-def _mat_size(path):
-    """Returns the bytes that a MATLAB file decompresses to, without keeping them."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        file.seek(128)  # a text and the version
-        while len(tag := file.read(8)) == 8:
-            kind, length = struct.unpack("<II", tag)
-            compressed, end = kind == 15, file.tell() + length
-            inflate = zlib.decompressobj()
-            while compressed and (piece := file.read(min(length, 1 << 16))):
-                length -= len(piece)
-                try:
-                    while piece:
-                        size += len(inflate.decompress(piece, 1 << 20))
-                        piece = inflate.unconsumed_tail
-                except zlib.error:  # SciPy says what is wrong with it
-                    break
-            file.seek(end)
-    return size

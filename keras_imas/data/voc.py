@@ -47,7 +47,7 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, **options):
         labeled: whether to read label maps. Defaults to True.
         sbd_dir: directory of SBD that holds `cls` with its .mat files, such as
             `benchmark_RELEASE/dataset`, for images that VOC itself has no label map
-            of; needs SciPy. Defaults to None.
+            of. Defaults to None.
         **options: `on_bad_image`, `max_pixels` and `follow_links`, as in `from_folder`.
 
     Returns:

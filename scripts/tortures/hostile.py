@@ -38,11 +38,26 @@ def run(torture):
     ):
         tally = Tally()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             attack(torture, tally)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         yield tally.row(f"hostile {name}", grown)
+
+
+@contextmanager
+def _quiet():
+    """Keep what decoders print by themselves from the screen."""
+    before = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nothing)
 
 
 def _warm_up(torture):

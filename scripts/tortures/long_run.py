@@ -12,8 +12,11 @@ import sys
 import time
 
 import numpy as np
+from tortures.long_training import STEPS_PER_EPOCH
+from tortures.runs import PACKAGE
 from tortures.torture import Row
 
+_TRAINING = pathlib.Path(__file__).with_name("long_training.py")
 _STEPS = 5000
 _MIB_PER_1000_STEPS = 2.0  # allowed: allocators settle slowly
 
@@ -23,11 +26,13 @@ def run(torture):
     room = torture.room("long_run")
     steps = torture.times(_STEPS)
     output = room / "run"
+    paths = [str(PACKAGE), os.environ.get("PYTHONPATH", "")]
     with open(room / "screen.txt", "wb") as screen:
         process = subprocess.Popen(
-            [sys.executable, __file__, str(output), str(steps)],
+            [sys.executable, _TRAINING, output, str(steps)],
             stdout=screen,
             stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
         samples = _watch(process, output / "history.jsonl")
     text = (room / "screen.txt").read_text(errors="replace")
@@ -72,7 +77,7 @@ def _watch(process, history):
         lines = history.read_text().splitlines()
         if len(lines) > len(samples):
             try:
-                samples.append((len(lines) * _STEPS_PER_EPOCH, *_usage(process.pid)))
+                samples.append((len(lines) * STEPS_PER_EPOCH, *_usage(process.pid)))
             except FileNotFoundError:  # it has just ended
                 break
     process.wait()
@@ -84,44 +89,3 @@ def _usage(pid):
     pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
     memory = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
     return memory, len(os.listdir(f"/proc/{pid}/fd"))
-
-
-_UNLABELED, _BATCH = 48, 2
-_STEPS_PER_EPOCH = _UNLABELED // _BATCH
-
-
-def train(output, steps):
-    """Train on the built-in scenes, as the demo does, in small."""
-    import keras
-
-    from keras_imas import experiment
-    from keras_imas.data import scenes
-    from keras_imas.recipe import Recipe
-
-    layers = keras.layers
-    inputs = keras.Input((None, None, 3))
-    x = layers.Rescaling(1 / 127.5, -1)(inputs)
-    x = layers.Conv2D(8, 3, strides=2, padding="same")(x)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-    student = keras.Model(inputs, layers.Conv2D(len(scenes.CLASSES), 1)(x))
-    pictures, label_maps = scenes.load(_UNLABELED + 12, height=48, width=96)
-    experiment.run(
-        Recipe(
-            steps=steps,
-            crop_size=33,
-            labeled_batch_size=_BATCH,
-            unlabeled_batch_size=_BATCH,
-            evaluate_every=10,
-        ),
-        (pictures[:8], label_maps[:8]),
-        pictures[12:],
-        (pictures[8:12], label_maps[8:12]),
-        class_names=scenes.CLASSES,
-        output_dir=output,
-        student=student,
-        verbose=2,
-    )
-
-
-if __name__ == "__main__":
-    train(sys.argv[1], int(sys.argv[2]))

@@ -277,6 +277,9 @@ def test_sbd(tmp_path):
     content["GTcls"]["Segmentation"] = IDS.astype(float)
     scipy_io.savemat(tmp_path / "masks" / "a.mat", content)
     np.testing.assert_array_equal(labels(tmp_path, num_classes=4), IDS)
+    content["GTcls"]["Segmentation"] = IDS
+    scipy_io.savemat(tmp_path / "masks" / "a.mat", content, do_compression=True)
+    np.testing.assert_array_equal(labels(tmp_path, num_classes=4), IDS)
     (tmp_path / "masks" / "a.mat").write_bytes(b"PK\3\4 no file of MATLAB" * 20)
     with pytest.raises(ValueError, match=r"a\.mat cannot be read: no label map"):
         labels(tmp_path)
