@@ -474,8 +474,8 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         directory: Directory of the checkpoints, of this run alone.
         every: From one checkpoint to the next: `"10min"`, `"30s"`, `"2h"`, or a number
-            of steps; 0: only at the end and where a signal stops the run. Defaults to
-            `"10min"`.
+            of steps; and after an epoch that is the best so far. 0: only at the end and
+            where a signal stops the run. Defaults to `"10min"`.
         keep: How many to keep. Defaults to `2`.
         configuration: Dict, as JSON has it, of what a resumed run must agree in.
             Defaults to `None`: only the networks' variables are compared.
@@ -510,6 +510,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.every = every
         self._seconds, self._steps = _interval(every)
+        self._at_all = self._steps or self._seconds < math.inf
         self.checkpoints = Checkpoints(
             directory, keep=keep, configuration=configuration
         )
@@ -646,7 +647,9 @@ class Checkpoint(keras.callbacks.Callback):
         with self._signals.finishing():
             self._pending = self._state(epoch + 1, 0), global_draws()
             finished = epoch + 1 == self.params["epochs"] or self.model.stop_training
-            if finished or self._due():
+            # So that a best network on disk is the one that a resumed run knows of.
+            best = any(getattr(c, "best_epoch", None) == epoch for c in self.callbacks)
+            if finished or self._due() or best and self._at_all:
                 self.save(*self._pending)
 
     def on_train_end(self, logs=None):

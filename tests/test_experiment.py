@@ -117,6 +117,7 @@ def stop():
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.full
 def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
     recipe = dataclasses.replace(RECIPE, steps=4, learning_rate=1e-4)
     keras.utils.set_random_seed(0)
@@ -157,6 +158,28 @@ def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
     assert not (tmp_path / "run" / "checkpoints").exists()
     with pytest.raises(FileExistsError, match="it holds a finished run"):
         run(recipe, tmp_path / "run")
+
+
+def test_a_directory_is_of_one_run(tmp_path):
+    path, configuration = str(tmp_path / "run"), {"recipe": {"steps": 1, "grid": (1,)}}
+    claimed, run = run_directory.claimed, {"finished": False}
+    with claimed(path, configuration) as unfinished:
+        assert unfinished is None
+        run_directory.write(path, {**run, "configuration": configuration})
+        message = f"use by process {os.getpid()} on"
+        with pytest.raises(FileExistsError, match=message), claimed(path, {}):
+            pass
+    with claimed(path, configuration) as unfinished:
+        assert unfinished["configuration"]["recipe"] == {"steps": 1, "grid": [1]}
+    other = {"recipe": {"steps": 2, "grid": (1,)}}
+    with pytest.raises(FileExistsError, match=r"configuration: recipe.steps was 1, is"):
+        with claimed(path, other):
+            pass
+    run_directory.write(path, {"finished": True, "configuration": configuration})
+    with pytest.raises(FileExistsError, match="it holds a finished run"):
+        with claimed(path, configuration):
+            pass
+    assert os.listdir(path) == ["run.json"]
 
 
 def test_an_unfinished_run_is_found_by_its_settings(tmp_path):

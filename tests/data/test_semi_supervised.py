@@ -100,7 +100,9 @@ def test_same_seed_same_batches_whatever_the_threads():
     assert not equal(first, arrays(batches(seed=1, strong=None)))
 
 
-@pytest.mark.parametrize("on_bad_image", ["error", "skip"])
+@pytest.mark.parametrize(
+    "on_bad_image", ["error", pytest.param("skip", marks=pytest.mark.full)]
+)
 def test_an_epoch_may_start_at_any_step(on_bad_image):
     """At the batches that an iteration from its start would give."""
     whole, rest = (
