@@ -231,8 +231,8 @@ def run(
         return None
 
     with (
-        run_directory.claimed(output_dir, configuration) as unfinished,
         StopSignals() as signals,
+        run_directory.claimed(output_dir, configuration) as unfinished,
     ):
         results = {
             "recipe": dataclasses.asdict(recipe),

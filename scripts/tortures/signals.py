@@ -27,7 +27,8 @@ def stopped(torture, room, number):
         directories.append(directory)
         for _ in range(1 if torture.quick else 3):
             process = runs.start(directory, "--every=0")
-            runs.until(directory / "run.json", process)
+            # While Python starts and imports, a signal ends it as any other program.
+            runs.until(directory / "lock", process)
             time.sleep(random.uniform(0.0, 0.9 * seconds))
             if process.poll() is None:
                 process.send_signal(number)
