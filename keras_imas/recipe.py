@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 
 import keras
 from absl import flags
@@ -173,6 +174,10 @@ class Recipe(Flagged):
                 raise ValueError(
                     f"`{name}` must not be negative. Received: {getattr(self, name)}"
                 )
+        for field_ in dataclasses.fields(self):
+            value = getattr(self, field_.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"`{field_.name}` must be finite. Received: {value}")
         if not 0 < self.scale_min <= self.scale_max:
             raise ValueError(
                 "`scale_min` must be positive and at most `scale_max`. Received: "

@@ -76,6 +76,12 @@ def test_flagfile(parse, tmp_path):
     assert (recipe.crop_size, recipe.seed) == (5, 4)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_must_be_finite(value):
+    with pytest.raises(ValueError, match="`learning_rate` must be finite"):
+        Recipe(learning_rate=value)
+
+
 def test_parts_are_what_the_numbers_say():
     recipe = Recipe(
         ohem_min_kept=10,

@@ -94,7 +94,7 @@ class _Reader:
     def matrix(self, data):
         """Returns name, class and shape of a matrix, and what comes after these."""
         elements = self.elements(data)
-        flags, shape, name = (self._numbers(*next(elements)) for _ in range(3))
+        flags, shape, name = [self._numbers(*next(elements)) for _ in range(3)]
         if flags.dtype.kind not in "iu" or shape.dtype.kind not in "iu":
             raise ValueError("it is damaged: a size is no whole number")
         name = name.tobytes().decode("latin-1")

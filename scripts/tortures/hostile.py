@@ -84,13 +84,14 @@ class Tally:
         """Call a function and count what it does with an input.
 
         Args:
-            name: What an error must name.
+            name: What an error must name, or one of a tuple of names.
             function: What reads the input.
             *arguments: Its arguments.
 
         Returns:
             What the function returns, or None.
         """
+        names = name if isinstance(name, tuple) else (name,)
         try:
             with _time_limit():
                 result = function(*arguments)
@@ -98,7 +99,7 @@ class Tally:
             self.counts["hung"] += 1
             self.worst = self.worst or f"{name}: hung"
         except (ValueError, OSError, SystemExit) as error:
-            if str(name) in str(error):
+            if any(str(name) in str(error) for name in names):
                 self.counts["refused"] += 1
             else:
                 self._crash(name, error)
@@ -468,7 +469,10 @@ def flagfiles(torture, tally):
     value = st.one_of(
         st.text(max_size=12), st.sampled_from(["1e999", "-1", "nan", "9" * 5000, ""])
     )
-    known = st.sampled_from(["crop_size", "seed", "learning_rate", "multi_grid"])
+    flag_names = ("crop_size", "seed", "learning_rate", "multi_grid")
+    known = st.sampled_from(flag_names)
+    # What is wrong with a number's value is said by the name of its flag.
+    names = (path.name, *(f"`{name}`" for name in flag_names))
     line = st.one_of(
         st.tuples(st.one_of(known, st.text(max_size=9)), value).map(
             "--{0[0]}={0[1]}".format
@@ -494,7 +498,7 @@ def flagfiles(torture, tally):
             return Recipe.from_flags()
 
         try:
-            tally.attempt(path.name, read)
+            tally.attempt(names, read)
         finally:
             flags.FLAGS.unparse_flags()
             for name in flags.FLAGS.get_key_flags_for_module(sys.argv[0]):
