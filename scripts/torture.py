@@ -5,7 +5,7 @@
 Prints a table in Markdown: the fault, how often it was tried, what was lost. Real
 processes of a small training are killed, stopped, starved of disk and fed with what is
 broken; each outcome is compared with that of a run nothing happened to. Takes about 10
-minutes, with --quick one. The exit status is 1 if more was lost than the table's rules
+minutes, less with --quick. The exit status is 1 if more was lost than the table's rules
 allow. KERAS_BACKEND chooses the backend.
 """
 
