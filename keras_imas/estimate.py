@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from keras_imas.callbacks import format_duration
+from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.models import cost
 
 _VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_valid")

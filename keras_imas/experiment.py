@@ -17,9 +17,9 @@ from keras_imas.callbacks import (
     HardnessLog,
     InputSpeed,
     TensorBoard,
-    format_duration,
-    save_atomically,
 )
+from keras_imas.callbacks.evaluation import save_atomically
+from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.distribution import check_batch, device_count, process_part
 from keras_imas.inference import Predictor, segmenter
 from keras_imas.stopping import StopSignals

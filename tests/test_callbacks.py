@@ -17,9 +17,9 @@ from keras_imas.callbacks import (
     InputSpeed,
     TensorBoard,
     TimeEstimate,
-    format_duration,
-    save_atomically,
 )
+from keras_imas.callbacks.evaluation import save_atomically
+from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.metrics import MeanIoU
 from keras_imas.stopping import Interrupted
 

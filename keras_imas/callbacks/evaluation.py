@@ -1,0 +1,146 @@
+"""Evaluation of teacher and student while they train."""
+
+import os
+
+import keras
+import numpy as np
+
+from keras_imas.evaluation import ConfusionMatrix, evaluate
+from keras_imas.inference import Predictor
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Evaluate teacher and student every few epochs; keep the best teacher on disk.
+
+    Adds `val_mean_iou`, `val_pixel_accuracy` and `val_loss` (cross-entropy) of the
+    teacher to the epoch's logs, and `val_student_...` of the student, for callbacks
+    that come after this one; those of `select_on` are named `select_...`.
+
+    Args:
+        data: Batches of `(images, label_maps)`, see `keras_imas.data.evaluation`.
+        num_classes: Number of classes.
+        ignore_class: Label of pixels that don't count. Defaults to `255`.
+        every: Epochs from one evaluation to the next; the last epoch always counts.
+            Defaults to `1`.
+        filepath: Where to save the best teacher; ends in `.keras`. Defaults to `None`:
+            it is not saved.
+        select_on: Data that tells which epoch is best, held out from what is reported.
+            Defaults to `None`: `data`, so that the best epoch's numbers flatter.
+        **prediction: See `keras_imas.inference.Predictor`: `window`, `flip`, ...
+
+    Attributes:
+        best: Mean IoU of the best teacher, on the data that select.
+        best_epoch: Its epoch, from 0.
+        epochs: List of the epochs, from 0, after which there was an evaluation.
+        confusion: Dict of the last `ConfusionMatrix` of `"teacher"` and `"student"`.
+        predictors: Dict of a `Predictor` for `"teacher"` and `"student"`, in training.
+
+    Example:
+        >>> Evaluation([], num_classes=19, window=769).best
+        -inf
+    """
+
+    def __init__(
+        self,
+        data,
+        num_classes,
+        *,
+        ignore_class=255,
+        every=1,
+        filepath=None,
+        select_on=None,
+        **prediction,
+    ):
+        super().__init__()
+        self.data = {"val_": data}
+        if select_on is not None:
+            self.data["select_"] = select_on
+        self.num_classes = num_classes
+        self.ignore_class = ignore_class
+        self.every = every
+        self.filepath = filepath
+        self.prediction = prediction
+        self.best = float("-inf")
+        self.best_epoch = None
+        self.epochs = []
+        self.confusion = {}
+
+    def on_train_begin(self, logs=None):
+        """Wrap the two networks for evaluation.
+
+        Args:
+            logs: Not used.
+        """
+        self.predictors = {
+            "teacher": Predictor(self.model.teacher, **self.prediction),
+            "student": Predictor(self.model.student, **self.prediction),
+        }
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Evaluate both networks, and save the teacher if it is the best so far.
+
+        Args:
+            epoch: The epoch, from 0.
+            logs: The epoch's logs; extended.
+        """
+        if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
+            return
+        for where, data in self.data.items():
+            for network, predictor in self.predictors.items():
+                confusion, loss = evaluate(
+                    predictor, data, self.num_classes, ignore_class=self.ignore_class
+                )
+                prefix = where + ("student_" if network == "student" else "")
+                logs[f"{prefix}loss"] = loss
+                logs[f"{prefix}mean_iou"] = confusion.mean_iou
+                logs[f"{prefix}pixel_accuracy"] = confusion.pixel_accuracy
+                if where == "val_":
+                    self.confusion[network] = confusion
+        self.epochs.append(epoch)
+        selecting = "select_" if "select_" in self.data else "val_"
+        if logs[f"{selecting}mean_iou"] > self.best:
+            self.best, self.best_epoch = logs[f"{selecting}mean_iou"], epoch
+            if self.filepath is not None:
+                save_atomically(self.predictors["teacher"].segmenter, self.filepath)
+
+    def get_state(self):
+        """Return what a resumed run must know, as JSON has it."""
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "counts": {
+                network: confusion.counts.tolist()
+                for network, confusion in self.confusion.items()
+            },
+        }
+
+    def set_state(self, state):
+        """Go on from a state.
+
+        Args:
+            state: What `get_state` returned.
+        """
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.epochs = list(state["epochs"])
+        for network, counts in state["counts"].items():
+            confusion = ConfusionMatrix(self.num_classes, self.ignore_class)
+            confusion.counts += np.array(counts, "int64")
+            self.confusion[network] = confusion
+
+
+def save_atomically(model, filepath):
+    """Save a model so that a file of that name is always a whole one.
+
+    Args:
+        model: `keras.Model`.
+        filepath: Path that ends in `.keras`.
+    """
+    part = f"{os.path.splitext(filepath)[0]}.part.keras"
+    try:
+        model.save(part)
+        os.replace(part, filepath)
+    except BaseException:
+        if os.path.exists(part):  # such as half of one, on a full disk
+            os.remove(part)
+        raise

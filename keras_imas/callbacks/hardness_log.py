@@ -1,0 +1,109 @@
+"""A table of the hardness of each image in each epoch."""
+
+import os
+
+import keras
+import numpy as np
+
+from keras_imas.distribution import (
+    process_part,
+    scope_of,
+)
+from keras_imas.scoring import SCORES
+
+
+class HardnessLog(keras.callbacks.Callback):
+    """Write how hard each unlabeled image was in each epoch, and why.
+
+    The table has a row for each image and epoch: `epoch`, from 1; `image`, its name;
+    `hardness`; `student_confidence` and `teacher_confidence`, the share of pixels that
+    are sure (ρ); `student_iou` and `teacher_iou`, the IoU between the two, weighted by
+    the classes of either. It is a Parquet file, for `pandas.read_parquet` and the like,
+    written anew after each epoch, so that it can be read while training goes on. Where
+    it exists, the rows of earlier epochs are kept.
+
+    The values gather on the device and are read once an epoch. Batches must have
+    `"unlabeled_index"`, as those of `keras_imas.data` do.
+
+    Args:
+        filepath: Where to write; ends in `.parquet`.
+        images: What `"unlabeled_index"` counts: the unlabeled
+            `keras_imas.data.Examples`, or the images' names, or their number.
+
+    Attributes:
+        names: The images' names.
+        hardness: float32 array of the hardness of the images that the last epoch saw.
+
+    Example:
+        >>> HardnessLog("hardness.parquet", ["a", "b"]).names
+        ['a', 'b']
+    """
+
+    def __init__(self, filepath, images):
+        super().__init__()
+        self.filepath = os.fspath(filepath)
+        names = getattr(images, "names", images)
+        if names is None or isinstance(names, int):
+            names = [f"#{i}" for i in range(len(images) if names is None else names)]
+        self.names = list(names)
+        self.hardness = None
+        self._table = None
+
+    def set_model(self, model):
+        """Make room on the device, before the step is compiled.
+
+        Args:
+            model: `IMAS`.
+        """
+        super().set_model(model)
+        with scope_of(model):
+            model.image_scores.track(len(self.names))
+        model.train_function = None  # one that was traced before knows nothing of it
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Read the epoch's values, and write the table with them.
+
+        Args:
+            epoch: The epoch, from 0.
+            logs: Not used.
+        """
+        scores = self.model.image_scores
+        seen = np.flatnonzero(scores.counts())
+        means = scores.means()
+        self.hardness = means["hardness"][seen]
+        scores.clear()
+        if len(seen) and process_part()[0] == 0:
+            self._append(epoch + 1, seen, means)
+
+    def on_train_end(self, logs=None):
+        """Leave the model as it was.
+
+        Args:
+            logs: Not used.
+        """
+        self.model.image_scores.tracks = False
+        self.model.train_function = None
+
+    def _append(self, epoch, seen, means):
+        import pyarrow
+        import pyarrow.compute
+        import pyarrow.parquet
+
+        if self._table is None and os.path.exists(self.filepath):
+            self._table = pyarrow.parquet.read_table(self.filepath)
+        columns = {
+            "epoch": pyarrow.array(np.full(len(seen), epoch, "int32")),
+            "image": pyarrow.DictionaryArray.from_arrays(
+                seen.astype("int32"), pyarrow.array(self.names)
+            ),
+            # Four decimals are enough, and take a third of the room.
+            **{name: means[name][seen].round(4) for name in SCORES},
+        }
+        rows = pyarrow.table(columns)
+        if self._table is not None:
+            earlier = pyarrow.compute.less(self._table["epoch"], epoch)
+            rows = pyarrow.concat_tables([self._table.filter(earlier), rows])
+        self._table = rows
+        part = f"{self.filepath}.part"
+        pyarrow.parquet.write_table(rows, part, compression="zstd")
+        os.replace(part, self.filepath)
