@@ -7,6 +7,7 @@ import time
 
 import keras
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from keras_imas import experiment, lock, run_directory
@@ -145,8 +146,20 @@ def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
         (tmp_path / name / "history.jsonl").read_text().splitlines()
         for name in ("run", "expected")
     ]
-    for ours, theirs in zip(*logs, strict=True):
-        assert json.loads(ours) == pytest.approx(json.loads(theirs), abs=1e-5)
+    for lines in zip(*logs, strict=True):
+        ours, theirs = map(json.loads, lines)
+        iou = ours.pop("iou", None), theirs.pop("iou", None)
+        assert ours == pytest.approx(theirs, abs=1e-5)
+        assert (iou[0] is None) == (iou[1] is None)
+        for network in iou[1] or ():
+            assert iou[0][network] == pytest.approx(iou[1][network], abs=2e-4)
+    ours, theirs = (
+        pyarrow.parquet.read_table(tmp_path / name / "hardness.parquet").to_pydict()
+        for name in ("run", "expected")
+    )
+    assert ours.keys() == theirs.keys() and ours["image"] == theirs["image"]
+    for name in ours.keys() - {"image"}:
+        assert ours[name] == pytest.approx(theirs[name], abs=2e-4), name
     assert not (tmp_path / "run" / "checkpoints").exists()
     with pytest.raises(FileExistsError, match="it holds a finished run"):
         run(recipe, tmp_path / "run")
