@@ -7,6 +7,7 @@ import time
 
 import keras
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from keras_imas import experiment, lock, run_directory
@@ -148,13 +149,18 @@ def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
     ]
     for lines in zip(*logs, strict=True):
         ours, theirs = map(json.loads, lines)
-        for network, iou in theirs.pop("iou").items():
-            again = ours["iou"].pop(network)
-            np.testing.assert_allclose(
-                np.array(again, float), np.array(iou, float), atol=1e-4
-            )
-        assert ours.pop("iou") == {}
+        iou = ours.pop("iou", None), theirs.pop("iou", None)
         assert ours == pytest.approx(theirs, abs=1e-5)
+        assert (iou[0] is None) == (iou[1] is None)
+        for network in iou[1] or ():
+            assert iou[0][network] == pytest.approx(iou[1][network], abs=2e-4)
+    ours, theirs = (
+        pyarrow.parquet.read_table(tmp_path / name / "hardness.parquet").to_pydict()
+        for name in ("run", "expected")
+    )
+    assert ours.keys() == theirs.keys() and ours["image"] == theirs["image"]
+    for name in ours.keys() - {"image"}:
+        assert ours[name] == pytest.approx(theirs[name], abs=2e-4), name
     assert not (tmp_path / "run" / "checkpoints").exists()
     with pytest.raises(FileExistsError, match="it holds a finished run"):
         run(recipe, tmp_path / "run")
