@@ -331,6 +331,7 @@ def run(
         seconds = time.perf_counter() - log.start
         results["minutes"] = round(seconds / 60, 1)
         results["finished"] = True
+        signals.defer(True)  # too late to stop: started again it would be refused
         run_directory.write(output_dir, results)
         if checkpoint is not None:
             shutil.rmtree(checkpoint.checkpoints.directory, ignore_errors=True)

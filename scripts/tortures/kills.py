@@ -49,7 +49,7 @@ def killed(torture, fault, options):
             status = process.wait(runs.DEADLINE)
             if status not in (0, -signal.SIGKILL):
                 raise RuntimeError(runs.printed(directory))
-            if status == 0:
+            if runs.finished(directory):
                 break
         else:
             runs.finish(directory, *options)

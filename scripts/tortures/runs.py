@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import subprocess
@@ -60,6 +61,12 @@ def expected(torture, *options):
 
 
 _SECONDS = {}
+
+
+def finished(directory):
+    """Whether a run has come to its end."""
+    path = directory / "run.json"
+    return path.exists() and json.loads(path.read_text())["finished"]
 
 
 def until(path, process):
