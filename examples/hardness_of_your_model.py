@@ -41,8 +41,9 @@ def main(argv):
     if os.path.exists(FLAGS.output):
         sys.exit(f"Error: {FLAGS.output!r} is there. Choose another --output")
     try:
-        earlier, later = (predictor(path) for path in FLAGS.models)
         examples = data.from_folder(FLAGS.images, on_bad_image="skip")
+        multiple = examples.size_multiple()
+        earlier, later = (predictor(path, multiple) for path in FLAGS.models)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
 
@@ -84,13 +85,14 @@ def main(argv):
         print(f"Skipped: {reason}")
 
 
-def predictor(path):
+def predictor(path, size_multiple):
     network = next(iter(load_networks([path]).values()))
     if FLAGS.probabilities:  # whose logarithms are logits of themselves
         logits = keras.ops.log(keras.ops.maximum(network.output, 1e-7))
         network = keras.Model(network.input, logits)
-    window = FLAGS.window or None
-    return keras_imas.inference.Predictor(network, window=window, size_multiple=32)
+    return keras_imas.inference.Predictor(
+        network, window=FLAGS.window or None, size_multiple=size_multiple
+    )
 
 
 if __name__ == "__main__":
