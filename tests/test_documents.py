@@ -56,8 +56,8 @@ def test_networks_of_ones_own_are_built(tmp_path):
     # KerasHub's presets are downloaded.
     code = [c for c in blocks(document, "python") if "hub" not in c]
     assert code
-    (tmp_path / "code.py").write_text("\n".join(code))
-    process = programs.run("code.py", cwd=tmp_path)
+    (tmp_path / "document.py").write_text("\n".join(code))
+    process = programs.run("document.py", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
 
 
