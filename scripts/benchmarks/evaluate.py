@@ -11,6 +11,7 @@ from benchmarks.turns import (  # noqa: E402
     machine,
     median_and_quartiles,
     ratio,
+    save_json,
     take_turns,
 )
 
@@ -30,6 +31,7 @@ flags.DEFINE_integer("window", 769, "Side of the windows in pixels.", 1)
 flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
 flags.DEFINE_integer("batch_size", 1, "Windows to run at once.", 1)
 flags.DEFINE_integer("rounds", 7, "Rounds, of one image, in which both take turns.", 1)
+flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 class Bare(keras.Model):
@@ -76,6 +78,7 @@ def main(argv):
         f"{FLAGS.num_classes} classes"
     )
     times = take_turns(takers, FLAGS.rounds)
+    save_json(FLAGS.json, __name__, seconds=times)
     print(
         "\n| | seconds an image, median (quartiles) | images/s | throughput beside the "
         "bare passes (95 %) |\n|---|---:|---:|---:|"

@@ -11,7 +11,7 @@ import time  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
-from benchmarks.turns import machine, ratio  # noqa: E402
+from benchmarks.turns import machine, ratio, save_json  # noqa: E402
 from keras import ops  # noqa: E402
 from PIL import Image  # noqa: E402
 
@@ -30,6 +30,7 @@ flags.DEFINE_integer("height", 360, "Height of the drawn scenes in pixels.", 8)
 flags.DEFINE_integer("width", 480, "Width of the drawn scenes in pixels.", 8)
 flags.DEFINE_integer("steps", 12, "Steps of each in a round.", 1)
 flags.DEFINE_integer("rounds", 5, "Rounds, in which all take turns.", 1)
+flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):
@@ -111,6 +112,7 @@ def measure(images, masks):
             f"{ratio(times['step alone'], seconds)} |"
         )
     stages = stage_seconds(unlabeled, crop_size=FLAGS.crop_size)
+    save_json(FLAGS.json, __name__, seconds=times, stage_seconds=stages)
     costs = ", ".join(f"{name} {1e3 * s:.1f} ms" for name, s in stages.items())
     print(f"\nAn unlabeled image costs on one core: {costs}.")
 

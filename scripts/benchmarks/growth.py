@@ -8,11 +8,10 @@ import json  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 
-import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 from benchmarks import memory  # noqa: E402
-from benchmarks.turns import machine  # noqa: E402
+from benchmarks.turns import machine, save_json  # noqa: E402
 
 from keras_imas.models import BACKBONES  # noqa: E402
 
@@ -41,9 +40,7 @@ def main(argv):
     for name in SMALLEST:
         results[name] = [measure(name, int(value)) for value in FLAGS[name].value]
         print_table(name, results[name])
-    if FLAGS.json:
-        with open(FLAGS.json, "w") as file:
-            json.dump({"backend": keras.backend.backend(), **results}, file, indent=1)
+    save_json(FLAGS.json, __name__, **results)
     if FLAGS.plot:
         draw(results)
 

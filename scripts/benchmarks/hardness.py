@@ -11,6 +11,7 @@ from benchmarks.turns import (  # noqa: E402
     machine,
     median_and_quartiles,
     ratio,
+    save_json,
     take_turns,
 )
 from keras import ops  # noqa: E402
@@ -22,6 +23,7 @@ flags.DEFINE_integer("batch_size", 16, "Images.", 1)
 flags.DEFINE_integer("size", 769, "Side of the images in pixels.", 1)
 flags.DEFINE_integer("num_classes", 19, "Number of classes.", 1)
 flags.DEFINE_integer("rounds", 9, "Rounds, in which both take turns.", 1)
+flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):
@@ -45,6 +47,7 @@ def main(argv):
         take()  # compiles
     print(f"{machine()}; logits {shape}")
     times = take_turns(takers, FLAGS.rounds)
+    save_json(FLAGS.json, __name__, seconds=times)
     print("\n| | seconds, median (quartiles) | ratio (95 %) |\n|---|---:|---:|")
     for name, seconds in times.items():
         relative = ratio(seconds, times["softmax and argmax"])

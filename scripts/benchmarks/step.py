@@ -21,6 +21,7 @@ from benchmarks.turns import (  # noqa: E402
     machine,
     median_and_quartiles,
     ratio,
+    save_json,
     take_turns,
 )
 from keras import ops  # noqa: E402
@@ -202,18 +203,13 @@ def main(argv):
         peaks = {name: measure(name)["peak"] for name in PASSES}
     print_table(times, first, peaks)
     print_share(np.median(times["floor"]))
-    if FLAGS.json:
-        results = {
-            "flags": {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(
-                sys.modules[__name__]
-            )},
-            "backend": keras.backend.backend(),
-            "seconds": times,
-            "first_step_seconds": first,
-            "memory_bytes": peaks,
-        }  # fmt: skip
-        with open(FLAGS.json, "w") as file:
-            json.dump(results, file, indent=1)
+    save_json(
+        FLAGS.json,
+        __name__,
+        seconds=times,
+        first_step_seconds=first,
+        memory_bytes=peaks,
+    )
 
 
 def network():

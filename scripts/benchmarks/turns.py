@@ -1,11 +1,13 @@
 """Time several things that take turns, so that a machine's moods hit all alike."""
 
+import json
 import os
 import platform
 import time
 
 import keras
 import numpy as np
+from absl import flags
 
 
 def machine():
@@ -61,3 +63,23 @@ def ratio(seconds, reference):
     draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
     low, high = np.percentile(np.median(draws, axis=1), (2.5, 97.5))
     return f"{np.median(ratios):.3f} ({low:.3f} to {high:.3f})"
+
+
+def save_json(filepath, module_name, **results):
+    """Write all numbers of a benchmark, and its flags.
+
+    Args:
+        filepath: Where to write; `None`: nowhere.
+        module_name: Name of the module that defines the flags.
+        **results: What to write besides.
+    """
+    if filepath is None:
+        return
+    given = flags.FLAGS.get_key_flags_for_module(module_name)
+    content = {
+        "flags": {flag.name: flag.value for flag in given},
+        "backend": keras.backend.backend(),
+        **results,
+    }
+    with open(filepath, "w") as file:
+        json.dump(content, file, indent=1)
