@@ -157,9 +157,10 @@ def main(argv):
     if FLAGS.only:
         memory.start()
         take = make(FLAGS.only)
-        memory.restart_peak()
+        take()
+        memory.restart_peak()  # of building and compiling
         times = []
-        for _ in range(3):
+        for _ in range(2):
             start = time.perf_counter()
             take()
             times.append(time.perf_counter() - start)
@@ -289,9 +290,9 @@ def allow_tf32():
 
 
 def measure(name, *arguments):
-    """Return the least time of three steps in a process of their own, and its memory.
+    """Return the least time of two steps in a process of their own, and its memory.
 
-    The first of them compiles.
+    Those after the first, which compiles.
 
     Args:
         name: One of `PASSES`.
