@@ -12,6 +12,7 @@ rules allow. KERAS_BACKEND chooses the backend.
 
 import argparse
 import concurrent.futures
+import dataclasses
 import importlib
 import multiprocessing
 import os
@@ -72,7 +73,8 @@ def main():
 
 
 def suffer(name, torture):
-    """Return the rows of one kind of faults."""
+    """Return the rows of one kind of faults, tried in a directory of its own."""
+    torture = dataclasses.replace(torture, directory=torture.room(name))
     return list(importlib.import_module(f"tortures.{name}").run(torture))
 
 
