@@ -6,7 +6,7 @@ Prints a table in Markdown: the fault, how often it was tried, what was lost. Re
 processes of a small training are killed, stopped, starved of disk and fed with what is
 broken; each outcome is compared with that of a run nothing happened to. Several kinds
 of faults are tried at once, a process for each core. Takes about 10 minutes on two
-cores, one or two with --quick. The exit status is 1 if more was lost than the table's
+cores, about three with --quick. The exit status is 1 if more was lost than the table's
 rules allow. KERAS_BACKEND chooses the backend.
 """
 
