@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from keras_imas import report
+from keras_imas.callbacks.hardness_log import names_of
 from keras_imas.data import as_examples
 from keras_imas.data.sources import SOURCES
 from keras_imas.inference import Predictor
@@ -72,7 +73,7 @@ def inspect(
             missing.append(f"The images are not shown: {error}")
             return Inspection([], [], {}, missing)
         unlabeled = parts["unlabeled"]
-        positions = {name: i for i, name in enumerate(_names(unlabeled))}
+        positions = {name: i for i, name in enumerate(names_of(unlabeled))}
         lost = [name for name in run.hardness.images if name not in positions]
         if lost:
             missing.append(
@@ -148,10 +149,6 @@ def _as(kind, value):
     if kind is not tuple:
         return value
     return tuple(int(v) if v.lstrip("-").isdigit() else v for v in map(str, value))
-
-
-def _names(examples):
-    return examples.names or [f"#{i}" for i in range(len(examples))]
 
 
 def _networks(directory):
@@ -257,7 +254,7 @@ def _label_next(run, parts, positions, hardest, count, width, verbose):
 
 def _errors(run, truth, teacher, at_most, verbose):
     """Return the share of wrong pixels of some images by name."""
-    names = _names(truth)
+    names = names_of(truth)
     logged = set(run.hardness.images)
     known = [i for i, name in enumerate(names) if name in logged]
     spread = np.linspace(0, len(known) - 1, min(at_most, len(known))).astype(int)

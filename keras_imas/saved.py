@@ -1,9 +1,8 @@
 """Networks that were saved, maybe by others, and what is known of their classes."""
 
-import json
 import os
 
-from keras_imas import report
+from keras_imas import report, run_directory
 from keras_imas.data.classes import ClassTable
 from keras_imas.imas import IMAS
 from keras_imas.safe_loading import load_model
@@ -109,9 +108,8 @@ def classes_of(path, num_classes, table=None):
 
 def _of_run(path):
     """Return the classes that `run.json` beside a file names, or `None`."""
+    run = run_directory.read(os.path.dirname(path))
     try:
-        with open(os.path.join(os.path.dirname(path), "run.json")) as file:
-            run = json.load(file)
         return ClassTable(tuple(run["class_names"]), run["colors"])
-    except (OSError, ValueError, KeyError, TypeError):  # it is none of ours
+    except (ValueError, KeyError, TypeError):  # there is none, or none of ours
         return None

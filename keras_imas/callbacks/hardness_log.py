@@ -42,10 +42,7 @@ class HardnessLog(keras.callbacks.Callback):
     def __init__(self, filepath, images):
         super().__init__()
         self.filepath = os.fspath(filepath)
-        names = getattr(images, "names", images)
-        if names is None or isinstance(names, int):
-            names = [f"#{i}" for i in range(len(images) if names is None else names)]
-        self.names = list(names)
+        self.names = names_of(images)
         self.hardness = None
         self._table = None
 
@@ -107,3 +104,22 @@ class HardnessLog(keras.callbacks.Callback):
         part = f"{self.filepath}.part"
         pyarrow.parquet.write_table(rows, part, compression="zstd")
         os.replace(part, self.filepath)
+
+
+def names_of(images):
+    """Return the names by which the log tells images apart.
+
+    Args:
+        images: See `HardnessLog`.
+
+    Returns:
+        List of strings; their numbers where there are no names.
+
+    Example:
+        >>> names_of(2)
+        ['#0', '#1']
+    """
+    names = getattr(images, "names", images)
+    if names is None or isinstance(names, int):
+        names = [f"#{i}" for i in range(len(images) if names is None else names)]
+    return list(names)
