@@ -254,7 +254,7 @@ def run(
         }
         supervised = recipe.method == "supervised"
         speed = InputSpeed(
-            make_batches(),
+            make_batches,
             labeled if supervised else unlabeled,
             crop_size=recipe.crop_size,
             strong=False if supervised else None,

@@ -224,7 +224,7 @@ def test_input_that_training_waits_for(capsys):
             time.sleep(1.0)
             yield 0
 
-    speed = InputSpeed(slow(), IMAGES, crop_size=5, warm_up=1, steps=2)
+    speed = InputSpeed(slow, IMAGES, crop_size=5, warm_up=1, steps=2)
     imas().fit(batches(), steps_per_epoch=3, verbose=0, callbacks=[speed])
     assert speed.waits
     message = capsys.readouterr().out
@@ -234,7 +234,7 @@ def test_input_that_training_waits_for(capsys):
 
 
 def test_input_that_keeps_up(capsys):
-    speed = InputSpeed([0] * 20, IMAGES, crop_size=5, warm_up=1, steps=2)
+    speed = InputSpeed(lambda: [0] * 20, IMAGES, crop_size=5, warm_up=1, steps=2)
     fit(imas(), speed, epochs=3)
     assert speed.waits is False
     assert "waits" not in capsys.readouterr().out

@@ -13,7 +13,8 @@ class InputSpeed(TimeEstimate):
     what each stage of it costs is printed, and what to do about it.
 
     Args:
-        batches: Batches like those that `fit` reads, but another dataset.
+        make_batches: Function that makes batches like those that `fit` reads, called
+            where they are measured.
         examples: Images whose stages are measured.
         crop_size: Side of the crops in pixels.
         strong: See `keras_imas.data.speed.stage_seconds`. Defaults to `None`.
@@ -25,15 +26,22 @@ class InputSpeed(TimeEstimate):
         waits: Whether training waits for its input; `None` until it is known.
 
     Example:
-        >>> InputSpeed([], [], crop_size=129).waits is None
+        >>> InputSpeed(list, [], crop_size=129).waits is None
         True
     """
 
     def __init__(
-        self, batches, examples, *, crop_size, strong=None, share=0.9, **measurement
+        self,
+        make_batches,
+        examples,
+        *,
+        crop_size,
+        strong=None,
+        share=0.9,
+        **measurement,
     ):
         super().__init__(**measurement)
-        self.batches = batches
+        self.make_batches = make_batches
         self.examples = examples
         self.crop_size = crop_size
         self.strong = strong
@@ -48,7 +56,7 @@ class InputSpeed(TimeEstimate):
         """
         from keras_imas.data.speed import batch_seconds, stage_seconds
 
-        alone = batch_seconds(self.batches)
+        alone = batch_seconds(self.make_batches())
         if alone is None:  # a handful of batches
             return
         self.waits = alone > self.share * seconds
