@@ -1,6 +1,7 @@
 """Numbers that go bad: steps that are not finite are withheld, and told about."""
 
 import collections
+import math
 import warnings
 
 import keras
@@ -40,6 +41,9 @@ class NonFiniteError(FloatingPointError):
 def all_finite(values):
     """Tell whether there is no NaN and no infinity.
 
+    By sums, which take one pass over the values. A sum beyond float32's range counts as
+    infinite, too.
+
     Args:
         values: List of tensors.
 
@@ -50,8 +54,51 @@ def all_finite(values):
         >>> float(all_finite([ops.array([1.0, 2.0]), ops.array([float("nan")])]))
         0.0
     """
-    finite = [ops.all(ops.isfinite(value)) for value in values]
-    return ops.cast(ops.all(ops.stack(finite)), "float32") if finite else ops.ones(())
+    if not values:
+        return ops.ones(())
+    sums = [ops.sum(ops.cast(value, "float32")) for value in values]
+    return ops.cast(ops.isfinite(ops.sum(ops.stack(sums))), "float32")
+
+
+class Snapshot:
+    """Values of variables, to go back to.
+
+    Those of a dtype are kept as one tensor: one operation instead of one for each.
+
+    Args:
+        variables: List of `keras.Variable`.
+
+    Example:
+        >>> variable = keras.Variable([1.0, 2.0])
+        >>> snapshot = Snapshot([variable])
+        >>> variable.assign([3.0, 4.0])
+        >>> snapshot.restore(where=ops.array(True))
+        >>> variable.numpy().tolist()
+        [1.0, 2.0]
+    """
+
+    def __init__(self, variables):
+        self._groups = {}
+        for variable in variables:
+            self._groups.setdefault(variable.dtype, []).append(variable)
+        self._values = {dtype: _joined(group) for dtype, group in self._groups.items()}
+
+    def restore(self, where):
+        """Give the variables the values that they had, or leave them as they are.
+
+        Args:
+            where: Boolean scalar tensor.
+        """
+        for dtype, group in self._groups.items():
+            values = ops.where(where, self._values[dtype], _joined(group))
+            stop = 0
+            for variable in group:
+                start, stop = stop, stop + math.prod(variable.shape)
+                variable.assign(ops.reshape(values[start:stop], variable.shape))
+
+
+def _joined(variables):
+    return ops.concatenate([ops.reshape(variable, (-1,)) for variable in variables])
 
 
 class Health:
@@ -244,6 +291,17 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
             return [ops.where(finite, a, b) for a, b in zip(new, old, strict=True)]
 
         return chosen(trained, trainable_variables), [*own, *chosen(new, old)]
+
+    def check_finite(self, grads):
+        """Tell whether there is no NaN and no infinity, see `all_finite`.
+
+        Args:
+            grads: The gradients; `None` for a variable without one.
+
+        Returns:
+            Boolean scalar tensor.
+        """
+        return all_finite([grad for grad in grads if grad is not None]) > 0.0
 
     def scale_loss(self, loss):
         """Return the loss as it is.

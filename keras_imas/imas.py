@@ -33,6 +33,7 @@ from keras_imas.distribution import (
 from keras_imas.finite import (
     FiniteUpdates,
     Health,
+    Snapshot,
     all_finite,
 )
 from keras_imas.inference import (
@@ -44,7 +45,7 @@ from keras_imas.inference import (
 from keras_imas.losses import Crossentropy, consistency_losses
 from keras_imas.metrics import ImageMeans
 from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
-from keras_imas.teacher import ema_decay, ema_update
+from keras_imas.teacher import ema_decay, move_teacher
 
 _INPUTS = (
     'The inputs of `fit` must be a dict with "labeled" images and, for semi-supervised '
@@ -74,8 +75,8 @@ class IMAS(keras.Model):
 
     Batches may hold `"labeled_index"` and `"unlabeled_index"`, positions among the
     images, by which errors name them. Those with `"labeled"` alone are supervised
-    steps. `keras_imas.data` makes such
-    batches; NumPy arrays, `tf.data`, `keras.utils.PyDataset` and torch DataLoaders do.
+    steps. `keras_imas.data` makes such batches; NumPy arrays, `tf.data`,
+    `keras.utils.PyDataset` and torch DataLoaders do.
     `evaluate` takes `(images, label_maps)` and `predict` images: both use the teacher.
 
     Args:
@@ -529,10 +530,9 @@ class IMAS(keras.Model):
         data = args[-1]
         images = data[0] if isinstance(data, tuple) else data
         if keras.backend.backend() != "jax":
-            kept = [self._gradients_taken(), *self._withheld()]
-            before = [ops.copy(variable) for variable in kept]
+            before = self._before_step()
             logs = super().train_step(*args)
-            self._finish_step(before)
+            self._finish_step(*before)
             return self._logs(logs, images)
         variables = [
             *self.trainable_variables,
@@ -540,14 +540,13 @@ class IMAS(keras.Model):
             *self.optimizer.variables,
             *self.metrics_variables,
         ]
-        before = itertools.chain(*args[0])
-        with keras.StatelessScope(zip(variables, before, strict=True)):
-            kept = [self._gradients_taken(), *self._withheld()]
-            before = [variable.value for variable in kept]
+        values = itertools.chain(*args[0])
+        with keras.StatelessScope(zip(variables, values, strict=True)):
+            before = self._before_step()
         logs, state = super().train_step(*args)
         values = itertools.chain(*state)
         with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
-            self._finish_step(before)
+            self._finish_step(*before)
             logs = self._logs(logs, images)
         values = iter([scope.get_current_value(variable) for variable in variables])
         return logs, tuple(list(itertools.islice(values, len(p))) for p in state)
@@ -758,7 +757,7 @@ class IMAS(keras.Model):
         is. What it was is noted.
         """
         statistics = [
-            ops.sum(ops.cast(variable, "float32"))
+            variable
             for variable in self.student.non_trainable_variables
             if "float" in variable.dtype
         ]
@@ -774,37 +773,30 @@ class IMAS(keras.Model):
         finite = replica_mean(ops.stack([all_finite(part) for part in found]))
         return ops.where(self.health.note(finite), 1.0, float("nan"))
 
-    def _withheld(self):
-        """Return what a step changes before it is known to be finite."""
-        if self.max_skipped_steps is None:
-            return []
+    def _before_step(self):
+        """Return what `_finish_step` needs of the time before a step."""
+        # What a step changes before it is known to be finite.
         metrics = [self._loss_tracker, *self.training_metrics, self.image_scores]
         counts = itertools.chain(*(metric.variables for metric in metrics))
-        return [*self.student.non_trainable_variables, *counts]
+        withheld = [*self.student.non_trainable_variables, *counts]
+        if self.max_skipped_steps is None:
+            withheld = []
+        return ops.copy(self._gradients_taken()), Snapshot(withheld)
 
-    def _finish_step(self, before):
+    def _finish_step(self, taken, before):
         """Move the teacher, or take back a step that was not finite."""
-        taken, *before = before
         trained = self._gradients_taken() != taken
         if self.max_skipped_steps is not None:
             # A loss scale that was too large is no error, as long as it can fall.
             scaled = self.optimizer.dynamic_scale > 1.0
             failed = ops.logical_not(ops.logical_or(trained, scaled))
             bad = self.health.settle(failed, ops.convert_to_tensor(self.step))
-            for variable, value in zip(self._withheld(), before, strict=True):
-                variable.assign(ops.where(bad, value, ops.convert_to_tensor(variable)))
-        self._update_teacher(trained)
-
-    def _update_teacher(self, trained):
+            before.restore(where=bad)
         decay = self._teacher_decay()
         # Between two updates of the student the teacher waits too.
         updated = self._gradients_taken() % self._steps_per_update() == 0
         decay = ops.where(ops.logical_and(trained, updated), decay, 1.0)
-        for ours, theirs in zip(
-            self.teacher.weights, self.student.weights, strict=True
-        ):
-            value = ema_update(ours, ops.stop_gradient(theirs), decay)
-            ours.assign(value)
+        move_teacher(self.teacher.weights, self.student.weights, decay)
         self.step.assign_add(1)
 
     def _logs(self, logs, inputs):

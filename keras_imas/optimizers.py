@@ -82,11 +82,20 @@ class SGD(keras.optimizers.SGD):
             variable: The variable.
             learning_rate: The learning rate of this step.
         """
-        if self.l2:
-            gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
         if self.multipliers:
             factor = self._factors[self._get_variable_index(variable)]
             learning_rate = learning_rate * factor
+        if keras.backend.backend() == "torch" and not self.nesterov:
+            from keras_imas.formulations.torch import descend
+
+            velocity = None
+            if self.momentum:
+                velocity = self.momentums[self._get_variable_index(variable)]
+            rate = ops.convert_to_tensor(learning_rate)
+            descend(variable, velocity, gradient, rate, self.momentum, self.l2)
+            return
+        if self.l2:
+            gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):

@@ -1,5 +1,6 @@
 """Hardness: how much student and teacher disagree about an image."""
 
+import keras
 from keras import ops
 
 from keras_imas.arguments import (
@@ -223,10 +224,10 @@ def _class_counts(labels, weights, num_classes):
     """
     batch_size = ops.shape(labels)[0]
     first = num_classes * ops.arange(batch_size, dtype="int32")
-    segments = ops.cast(labels, "int32") + first[:, None, None]
-    counts = ops.segment_sum(
-        ops.reshape(weights, (-1,)),
-        ops.reshape(segments, (-1,)),
-        num_segments=batch_size * num_classes,
-    )
+    segments = ops.reshape(ops.cast(labels, "int32") + first[:, None, None], (-1,))
+    weights = ops.reshape(weights, (-1,))
+    segment_sum = ops.segment_sum
+    if keras.backend.backend() == "torch":
+        from keras_imas.formulations.torch import segment_sum
+    counts = segment_sum(weights, segments, num_segments=batch_size * num_classes)
     return ops.reshape(counts, (-1, num_classes))

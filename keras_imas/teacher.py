@@ -1,5 +1,6 @@
 """The teacher: an exponential moving average of the student."""
 
+import keras
 from keras import ops
 
 from keras_imas.arguments import check_fraction
@@ -65,3 +66,26 @@ def ema_update(teacher_value, student_value, decay):
     student_value = ops.cast(student_value, "float32")
     decay = ops.cast(decay, "float32")
     return ops.cast(decay * teacher_value + (1.0 - decay) * student_value, dtype)
+
+
+def move_teacher(teacher_variables, student_variables, decay):
+    """Move variables as `ema_update` says, in one pass over them.
+
+    Args:
+        teacher_variables: List of `keras.Variable`.
+        student_variables: List of as many, of the same shapes.
+        decay: Scalar tensor in [0, 1].
+
+    Example:
+        >>> teacher, student = keras.Variable([1.0]), keras.Variable([0.0])
+        >>> move_teacher([teacher], [student], ops.array(0.75))
+        >>> teacher.numpy().tolist()
+        [0.75]
+    """
+    for ours, theirs in zip(teacher_variables, student_variables, strict=True):
+        if keras.backend.backend() == "torch" and ours.dtype == "float32":
+            from keras_imas.formulations.torch import interpolate
+
+            interpolate(ours, theirs, decay)
+        else:
+            ours.assign(ema_update(ours, ops.stop_gradient(theirs), decay))

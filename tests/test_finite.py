@@ -249,7 +249,12 @@ def test_degenerate_batches_give_finite_results(strict, labels, valid, images, s
 
 @settings(max_examples=25)
 @given(
-    values=st.lists(st.floats(width=32, allow_subnormal=False), min_size=1, max_size=5)
+    values=st.lists(
+        st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False)
+        | st.sampled_from([np.nan, np.inf, -np.inf]),
+        min_size=1,
+        max_size=5,
+    )
 )
 def test_all_finite_is_that_of_numpy(values):
     tensors = [ops.array([value], "float32") for value in values]

@@ -34,13 +34,16 @@ def test_matches_numpy(momentum, l2):
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_matches_pytorch():
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_matches_pytorch(nesterov):
     torch = pytest.importorskip("torch")
     value, gradients = problem()
     variable = keras.Variable(value)
-    optimizer = SGD(0.2, momentum=0.9, l2=0.1)
+    optimizer = SGD(0.2, momentum=0.9, l2=0.1, nesterov=nesterov)
     parameter = torch.nn.Parameter(torch.tensor(value))
-    theirs = torch.optim.SGD([parameter], 0.2, momentum=0.9, weight_decay=0.1)
+    theirs = torch.optim.SGD(
+        [parameter], 0.2, momentum=0.9, weight_decay=0.1, nesterov=nesterov
+    )
     for gradient in gradients:
         optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
         parameter.grad = torch.tensor(gradient)

@@ -1,7 +1,8 @@
-"""PyTorch: no copies around convolutions, and batch normalization in one operation.
+"""PyTorch: no copies around convolutions, and several passes as one.
 
 Keras copies the features before each convolution to another order in memory and back,
-where a view serves, and normalizes batches by a dozen passes over the features.
+where a view serves, and normalizes batches by a dozen passes over the features. A step
+of SGD and the teacher's average take new memory for each of their operations.
 """
 
 import keras
@@ -104,6 +105,32 @@ def normalize(layer, inputs, training=None, mask=None):
         ):
             variable.assign(variable * layer.momentum + new * rest)
     return outputs.permute(0, 2, 3, 1)
+
+
+def segment_sum(data, segment_ids, num_segments):
+    """Compute `keras.ops.segment_sum` of a vector; all ids must be segments."""
+    sums = torch.zeros(num_segments, dtype=data.dtype, device=data.device)
+    return sums.scatter_add(0, segment_ids.long(), data)
+
+
+@torch.no_grad()
+def interpolate(variable, other, decay):
+    """Compute `ema_update` of float32 variables, in place and in one pass."""
+    variable.value.lerp_(other.value, 1.0 - decay)
+
+
+@torch.no_grad()
+def descend(variable, velocity, gradient, learning_rate, momentum, l2):
+    """Take a step of SGD, in place; without a velocity where that is `None`."""
+    value = variable.value
+    gradient = gradient.to(value.dtype)
+    if l2:
+        gradient = torch.add(gradient, value, alpha=l2)
+    rate = -learning_rate.to(value.dtype)
+    if velocity is None:
+        value.addcmul_(gradient, rate)
+    else:
+        value.add_(velocity.value.mul_(momentum).addcmul_(gradient, rate))
 
 
 FORMULATIONS = {

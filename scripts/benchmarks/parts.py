@@ -8,7 +8,7 @@ import keras_imas
 from keras_imas.augment.cutmix import cutmix_partners, paste, sample_boxes
 from keras_imas.augment.intensity import blend
 from keras_imas.losses import Crossentropy, consistency_losses
-from keras_imas.teacher import ema_update
+from keras_imas.teacher import ema_update, move_teacher
 
 
 def make_parts(network, batch_size, crop_size, num_classes):
@@ -151,14 +151,11 @@ def _optimizer(network):
 
 
 def _ema(teacher, student):
-    theirs = [weight.value for weight in student.weights]
-
-    def update(ours, theirs):
-        for weight, value in zip(ours, theirs, strict=True):
-            weight.assign(ema_update(weight, value, 0.99))
-
     if keras.backend.backend() != "jax":
-        return compiled(lambda theirs: update(teacher.weights, theirs), theirs)
+        weights = teacher.weights, student.weights
+        decay = ops.convert_to_tensor(0.99)
+        return compiled(lambda decay: move_teacher(*weights, decay), decay)
+    theirs = [weight.value for weight in student.weights]
     return _updating(
         lambda ours, theirs: [
             ema_update(*pair, 0.99) for pair in zip(ours, theirs, strict=True)
