@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py step [--backbone=resnet50] [--precision=mixed_bfloat16]
     python scripts/benchmark.py hardness [--size=769] [--batch_size=16]
+    python scripts/benchmark.py hardness_log [--images=20000] [--epochs=200]
     python scripts/benchmark.py evaluate [--window=769]
     python scripts/benchmark.py fit [--backbone=mobilenet_v2] [--crop_size=257]
     python scripts/benchmark.py growth [--plot=growth.png]
@@ -15,6 +16,9 @@ They take turns. The method's own parts, each alone, come along. --pytorch adds 
 in plain PyTorch, of the paper's network; --preset=gpu is the paper's size, for a GPU.
 
 hardness: the score of a batch of logits, beside one softmax and argmax over them.
+
+hardness_log: the size of hardness.parquet, the table of every image's hardness, and the
+seconds of all cores together that writing it takes at the end of an epoch.
 
 evaluate: evaluation by a sliding window, beside the bare passes over as many windows.
 
@@ -46,6 +50,7 @@ import sys
 COMMANDS = (
     "step",
     "hardness",
+    "hardness_log",
     "evaluate",
     "fit",
     "growth",

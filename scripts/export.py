@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import json  # noqa: E402
 import sys  # noqa: E402
 
+import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -98,6 +99,11 @@ def main(argv):
     with open(os.path.join(FLAGS.output, "export.json"), "w") as file:
         json.dump(content, file, indent=1)
     print(f"Written to {FLAGS.output}: {', '.join(results) or 'nothing'}")
+    if failed and keras.backend.backend() != "tensorflow":
+        print(
+            f"Not all can be exported from {keras.backend.backend()}. Saved networks "
+            "load on any backend: try KERAS_BACKEND=tensorflow."
+        )
     return 1 if failed else 0
 
 

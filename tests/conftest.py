@@ -27,6 +27,7 @@ SAME_ON_ALL = (
     "test_benchmark",
     "test_check_dataset",
     "test_make_splits",
+    "test_troubleshooting",
 )
 
 hypothesis.settings.register_profile(

@@ -89,6 +89,7 @@ def test_step(tmp_path):
             ("hardness", "--size=33", "--batch_size=2", "--rounds=2"),
             ["hardness", "softmax and argmax"],
         ),
+        (("hardness_log", "--images=10", "--epochs=4"), ["1", "2", "4"]),
         (
             ("evaluate", "--height=40", "--width=70", "--window=33", "--rounds=2"),
             ["evaluation", "bare passes"],

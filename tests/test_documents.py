@@ -6,17 +6,103 @@ import re
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import programs
 import pytest
+from PIL import Image
+
+from keras_imas import data
 
 ROOT = programs.ROOT
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
-BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```", re.S | re.M)
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(ROOT.glob("docs/*.md")),
+]
+BLOCKS = re.compile(r"^```(\w*)\n(.*?)^```", re.S | re.M)
+
+# What is not run of the documents, and why. Messages, `text`, are no code.
+EXEMPT_DOCUMENTS = {
+    "CONTRIBUTING.md": "lint and the tests themselves: .ci/run",
+    "walkthrough.md": "takes CamVid, and long: run by hand",
+}
+EXEMPT = {
+    r"^pip install": "what is installed is what these tests run in",
+    r"^python scripts/test\.py": "the tests themselves",
+    r"^export KERAS_|--strategy=|\bstrategy_scope\(": (
+        "several hosts or devices: tests/test_distribution.py"
+    ),
+    r"train_folder\.py \S+ \S+ --num_classes=11$": (
+        "killed, and goes on: tests/test_examples.py"
+    ),
+    r"--preset=gpu": "takes a large GPU",
+    r"\.from_preset\(": "downloads: tests/test_any_network.py has KerasHub's networks",
+}
+# What makes the rest small: flags for the programs, other text in Python.
+FLAGS = {
+    r"train_\w+\.py": "--steps=2 --crop_size=33 --weights=none --verbose=0 "
+    "--labeled_batch_size=2 --unlabeled_batch_size=2",
+    r"train_cityscapes\.py$": "--unlabeled_batch_size=80",
+    r"--images=camvid": "--image_size=48,64 --dry_run",
+    r"scripts/export\.py": {
+        "tensorflow": "",
+        "jax": "--formats=tf_saved_model",
+        "torch": "--formats=onnx,openvino",
+    }[keras.backend.backend()],
+    r"benchmark\.py step": "--crop_size=33 --rounds=1 --nomemory --noparts "
+    "--pytorch=float32",
+}
+SUBSTITUTES = {
+    "epochs=50": "epochs=1",
+    "crop_size=321": "crop_size=33",
+    'weights="resnet50.pth"': "weights=None",
+    'backbone="mobilenet_v2"': 'backbone="mobilenet_v2", weights=None',
+}
+# What a document takes for granted.
+BEFORE = {
+    "see.md": "cp -r runs/folder-imas-1 runs/folder-uniform-1 && "
+    "cp runs/folder-imas-1/student_last.keras epoch_10.keras && "
+    "cp runs/folder-imas-1/teacher_last.keras epoch_20.keras"
+}
 
 
-def blocks(document, language):
-    text = document.read_text(encoding="utf-8")
-    return [code for name, code in BLOCKS.findall(text) if name == language]
+def blocks(document, *languages):
+    """Lists a document's blocks of code; with languages, those of them alone."""
+    found = BLOCKS.findall(document.read_text(encoding="utf-8"))
+    return [(name, code) for name, code in found if not languages or name in languages]
+
+
+def to_run(document):
+    """Lists `(language, code)` of what runs: blocks, of bash single commands."""
+    pieces = []
+    for language, code in blocks(document):
+        if language == "bash":
+            code = re.sub(r"\\\n\s*|[ \t]#.*", "", code)
+            pieces += [
+                ("bash", c.strip()) for c in re.split("\n|&&", code) if c.strip()
+            ]
+        elif language != "text":
+            pieces.append((language, code))
+    exempt = "|".join(EXEMPT)
+    return [(name, code) for name, code in pieces if not re.search(exempt, code)]
+
+
+def run_command(command, cwd):
+    flags = [added for program, added in FLAGS.items() if re.search(program, command)]
+    command = " ".join([command, *flags])
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    process = subprocess.run(
+        command,
+        shell=True,
+        cwd=cwd,
+        env={**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=500,
+    )
+    assert process.returncode == 0, f"{command}\n{process.stdout}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -24,14 +110,14 @@ def test_links_and_programs_are_there(document):
     text = document.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (document.parent / target).exists(), target
-    for code in blocks(document, "bash"):
+    for _, code in blocks(document, "bash"):
         for program in re.findall(r"python ((?:examples|scripts)/\S+\.py)", code):
             assert (ROOT / program).is_file(), program
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_flags_are_those_of_the_programs(document):
-    code = "\n".join(blocks(document, "bash")).replace("\\\n", " ")
+    code = "\n".join(c for _, c in blocks(document, "bash")).replace("\\\n", " ")
     programs = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("examples/*.py")]
     sources = [*programs, *ROOT.glob("keras_imas/**/*.py")]
     source = "\n".join(path.read_text(encoding="utf-8") for path in sources)
@@ -46,19 +132,88 @@ def test_flags_are_those_of_the_programs(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_python_is_python(document):
-    for code in blocks(document, "python"):
+    for _, code in blocks(document, "python"):
         ast.parse(code)
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_blocks_are_run_or_exempt(document):
+    program = r"(\w+=\w+ )?python (examples|scripts)/"
+    if document.name not in EXEMPT_DOCUMENTS:
+        for language, code in to_run(document):
+            assert language in ("bash", "python", "csv"), code
+            assert language != "bash" or re.match(program, code), code
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A directory with the files that the documents name, drawn here."""
+    for folder in ("examples", "scripts"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    images, label_maps = data.scenes.load(12, height=64, width=96)
+    labeled, unlabeled, val = range(4), range(4, 8), range(8, 12)
+    train = range(8)
+    for pattern, arrays, numbers in (
+        ("photos/{}.jpg", images, train),
+        ("masks/{}.png", label_maps % 11, labeled),
+        ("val_photos/{}.jpg", images, val),
+        ("val_masks/{}.png", label_maps % 11, val),
+        ("more_photos/{}.jpg", images, val),
+        ("photo.jpg", images, [0]),
+        ("camvid/images/train/{}.png", images, train),
+        ("camvid/masks/train/{}.png", label_maps % 11, labeled),
+        ("camvid/images/val/{}.png", images, val),
+        ("camvid/masks/val/{}.png", label_maps % 11, val),
+        ("cityscapes/leftImg8bit/train/a/{}_leftImg8bit.png", images, train),
+        ("cityscapes/gtFine/train/a/{}_gtFine_labelTrainIds.png", label_maps, train),
+        ("cityscapes/leftImg8bit/val/a/{}_leftImg8bit.png", images, val),
+        ("cityscapes/gtFine/val/a/{}_gtFine_labelTrainIds.png", label_maps, val),
+    ):
+        for number in numbers:
+            path = tmp_path / pattern.format(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(arrays[number]).save(path)
+    (tmp_path / "DIR").symlink_to("cityscapes")
+    (tmp_path / "camvid/splits/1_16_seed0").mkdir(parents=True)
+    for name, numbers in (
+        ("labeled.txt", labeled),
+        ("unlabeled.txt", unlabeled),
+        ("camvid/splits/1_16_seed0/labeled.txt", labeled),
+        ("camvid/splits/1_16_seed0/unlabeled.txt", unlabeled),
+        ("camvid/val.txt", val),
+        ("train.txt", range(160)),
+    ):
+        (tmp_path / name).write_text("\n".join(map(str, numbers)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.mark.full
-def test_networks_of_ones_own_are_built(tmp_path):
-    document = ROOT / "docs" / "bring_your_own_network.md"
-    # KerasHub's presets are downloaded.
-    code = [c for c in blocks(document, "python") if "hub" not in c]
-    assert code
-    (tmp_path / "document.py").write_text("\n".join(code))
-    process = programs.run("document.py", cwd=tmp_path)
-    assert process.returncode == 0, process.stdout
+def test_blocks_run(workplace):
+    """All in the order of reading: later ones take what earlier ones have made."""
+    logits = np.zeros((2, 8, 8, 11), "float32")
+    given = {"student_logits": logits, "teacher_logits": logits}
+    given["images"] = np.zeros((2, 33, 33, 3), "float32")
+    ran = set()
+    for document in DOCUMENTS:
+        if document.name in EXEMPT_DOCUMENTS:
+            continue
+        if document.name in BEFORE:
+            run_command(BEFORE[document.name], workplace)
+        names = dict(given)
+        for language, code in to_run(document):
+            if language == "python":
+                for text, substitute in SUBSTITUTES.items():
+                    code = code.replace(text, substitute)
+                exec(compile(code, document, "exec"), names)
+            elif language == "csv":
+                (workplace / "classes.csv").write_text(code)
+                data.read_class_table("classes.csv")
+            elif code not in ran:
+                run_command(code, workplace)
+                ran.add(code)
+        if document.name == "README.md":
+            given = names  # on which the others go on
 
 
 @pytest.mark.full

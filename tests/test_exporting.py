@@ -2,7 +2,9 @@ import json
 
 import keras
 import numpy as np
+import programs
 import pytest
+from PIL import Image
 
 from keras_imas import exporting
 from keras_imas.data import ClassTable
@@ -35,19 +37,31 @@ def export(format, directory):
     )
 
 
+# What Keras needs besides, by backend and format; and what it can't do.
+NEEDED = {
+    ("tensorflow", "onnx"): "tf2onnx",
+    ("torch", "tf_saved_model"): "torch_xla",
+    ("torch", "litert"): "litert_torch",
+    ("jax", "onnx"): "jax2onnx",
+}
+LIMITS = {
+    ("jax", "litert"): "requires TensorFlow or PyTorch",
+    ("jax", "openvino"): "No conversion rule found for operations: XlaCallModule",
+}
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("format", exporting.FORMATS)
 def test_an_export_computes_the_same_in_its_own_runtime(format, tmp_path):
     for module in exporting.FORMATS[format].packages:
         pytest.importorskip(module)
-    if format == "onnx" and keras.backend.backend() == "tensorflow":
-        pytest.importorskip("tf2onnx")
-    if format == "litert" and keras.backend.backend() == "jax":
-        with pytest.raises(ValueError, match="requires TensorFlow or PyTorch"):
+    where = (keras.backend.backend(), format)
+    if where in LIMITS:
+        with pytest.raises(Exception, match=LIMITS[where]):
             export(format, tmp_path)
         return
-    if format == "litert" and keras.backend.backend() == "torch":
-        pytest.importorskip("litert_torch")
+    if where in NEEDED:
+        pytest.importorskip(NEEDED[where])
     result = export(format, tmp_path)
     assert result["same_class"] == 1 and result["megabytes"] > 0
     if format == "onnx":
@@ -60,6 +74,27 @@ def test_an_export_computes_the_same_in_its_own_runtime(format, tmp_path):
 
         model = openvino.Core().read_model(result["path"])
         assert json.loads(model.get_rt_info("keras_imas").astype(str)) == METADATA
+
+
+@pytest.mark.full
+@pytest.mark.jax_only
+def test_what_jax_cannot_export_tensorflow_can(tmp_path, monkeypatch):
+    pytest.importorskip("ai_edge_litert")
+    network().save(tmp_path / "network.keras")
+    Image.new("RGB", SIZE[::-1]).save(tmp_path / "photo.png")
+    command = [
+        programs.ROOT / "scripts" / "export.py",
+        "--model=network.keras",
+        "--image=photo.png",
+        "--formats=litert",
+    ]
+    process = programs.run(*command, "--output=jax", cwd=tmp_path)
+    assert process.returncode == 1, process.stdout
+    assert "try KERAS_BACKEND=tensorflow" in process.stdout
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    process = programs.run(*command, "--output=tensorflow", cwd=tmp_path)
+    assert process.returncode == 0, process.stdout
+    assert "litert: tensorflow/model.tflite" in process.stdout
 
 
 @pytest.mark.full

@@ -1,0 +1,92 @@
+"""The messages that docs/troubleshooting.md quotes are those of the package."""
+
+import os
+import re
+
+import keras
+import numpy as np
+import programs
+import pytest
+from PIL import Image
+
+import keras_imas
+from keras_imas import data
+from keras_imas.data.sources import Folder
+from keras_imas.distribution import check_batch
+
+TEXT = (programs.ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+# Messages stand between two backticks, as there may be single ones inside.
+QUOTES = re.findall(r"(?<!`)``(?!`) ?(.+?) ?``(?!`)", TEXT, re.S)
+
+
+def draw(folder, names, value=0):
+    os.makedirs(folder, exist_ok=True)
+    for name in names:
+        Image.new("L", (8, 8), value).save(f"{folder}/{name}.png")
+
+
+def examples(names):
+    draw("photos", names)
+    draw("masks", names)
+    return data.from_folder("photos", "masks", list(names))
+
+
+def neither_classes_nor_their_number():
+    Folder(images="photos", masks="masks").read(0)
+
+
+def a_listed_image_has_no_mask():
+    draw("photos", "ab")
+    draw("masks", "b")
+    data.from_folder("photos", "masks", ["a", "b"])
+
+
+def a_batch_does_not_divide():
+    check_batch("labeled_batch_size", 6, replicas=4)
+
+
+def an_id_is_out_of_range():
+    labeled = examples("ab")
+    draw("masks", "a", value=7)
+    data.check({"labeled": labeled}, 3, 255).raise_errors()
+
+
+def parts_share_images():
+    data.splits.check_separate(labeled=examples("ab"), validation=examples("abc"))
+
+
+def images_do_not_fill_a_batch():
+    data.semi_supervised(examples("ab"), examples("cde"), crop_size=8)
+
+
+def one_image_has_no_partner():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+    image = np.zeros((1, 8, 8, 3), "float32")
+    inputs = ("labeled", "unlabeled", "unlabeled_strong")
+    keras_imas.IMAS(keras.Sequential(layers))(dict.fromkeys(inputs, image))
+
+
+# In the order of the document: one for each of its quotes.
+PROVOCATIONS = (
+    neither_classes_nor_their_number,
+    a_listed_image_has_no_mask,
+    a_batch_does_not_divide,
+    an_id_is_out_of_range,
+    parts_share_images,
+    images_do_not_fill_a_batch,
+    one_image_has_no_partner,
+)
+
+
+@pytest.mark.parametrize(
+    ("provoke", "quote"),
+    zip(PROVOCATIONS, QUOTES, strict=True),
+    ids=[provoke.__name__ for provoke in PROVOCATIONS],
+)
+def test_message_is_as_quoted(provoke, quote, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, OSError)) as caught:
+        provoke()
+    message = " ".join(str(caught.value).split())
+    quote = re.escape(" ".join(quote.split())).replace(r"\.\.\.", ".*")
+    assert re.search(quote, message), message
