@@ -84,11 +84,14 @@ def inspect(
         positions = np.array([positions[name] for name in run.hardness.images])
 
         networks = _networks(directory)
-        for name in ("teacher", "student"):
+        for name, when in (
+            ("teacher", "after the first evaluation or at the end"),
+            ("student", "at the end"),
+        ):
             if name not in networks:
                 missing.append(
                     f"There is no {name} yet, so that nothing of it is shown: it is "
-                    "saved after the first evaluation or at the end"
+                    f"saved {when}"
                 )
         predictors = {
             name: Predictor(network, **_prediction(run, unlabeled))
