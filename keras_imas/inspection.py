@@ -58,7 +58,7 @@ def inspect(
         `Inspection`.
     """
     missing = []
-    hardness = run.hardness.last()
+    hardness = run.hardness.recent()
     order = np.argsort(hardness, kind="stable")
     gallery = min(gallery, len(order) // 2)
     shown = [*order[:gallery], *order[len(order) - gallery :]]
@@ -187,7 +187,7 @@ def _looked_at(examples, indices, what, verbose):
 def _gallery(run, unlabeled, positions, shown, predictors, width, verbose):
     colors = run.facts["colors"]
     threshold = run.facts["recipe"]["confidence_threshold"]
-    hardness = run.hardness.last()
+    hardness = run.hardness.recent()
     pictures = {}
     wanted = [int(positions[image]) for image in shown]
     for index, example in _looked_at(unlabeled, wanted, "Gallery", verbose):
@@ -223,7 +223,7 @@ def _gallery(run, unlabeled, positions, shown, predictors, width, verbose):
 
 def _label_next(run, parts, positions, hardest, count, width, verbose):
     unlabeled = parts["unlabeled"]
-    hardness = run.hardness.last()
+    hardness = run.hardness.recent()
     features, pictures = {}, {}
     wanted = [int(positions[image]) for image in hardest]
     for index, example in _looked_at(unlabeled, wanted, "Label next", verbose):

@@ -80,10 +80,13 @@ def make_page(runs, inspections=None):
 
 
 def _of_run(run, inspection, show):
+    few = run.hardness.recent_epochs
+    what = "the last" if few == 1 else f"the mean of the last {few}"
     yield f"<h2>Hardness by image: {html.escape(run.name)}</h2>"
     yield (
         "<p>Hardness is 1 minus the mean over teacher and student of confidence ratio "
-        "times weighted IoU: near 0 where both are sure and agree.</p>"
+        "times weighted IoU: near 0 where both are sure and agree. Each epoch's is of "
+        f"one random crop of an image; images are ranked by {what}.</p>"
     )
     yield '<div class="columns">'
     yield show(_bands(run))
@@ -311,9 +314,9 @@ def _movers(run):
 def _against_error(run, errors):
     if not errors:
         return None
-    last = dict(zip(run.hardness.images, run.hardness.last().tolist(), strict=True))
+    recent = dict(zip(run.hardness.images, run.hardness.recent().tolist(), strict=True))
     names = list(errors)
-    hardness = [last[name] for name in names]
+    hardness = [recent[name] for name in names]
     correlation = rank_correlation(hardness, list(errors.values()))
     figure = _figure(
         f"Hardness against true error: rank correlation {correlation:.2f} "
@@ -386,7 +389,7 @@ def _image_table(run, inspection):
         "teacher_iou": "IoU, teacher's weights",
     }
     names = {key: title for key, title in names.items() if key in table.scores}
-    columns = [table.last(), table.change(), *(table.last(key) for key in names)]
+    columns = [table.recent(), table.change(), *(table.recent(key) for key in names)]
     head = ["image", "hardness", "change", *names.values()]
     errors = inspection.errors if inspection else {}
     if errors:

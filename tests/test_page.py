@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from keras_imas.inspection import Inspection, inspect, rank_correlation
-from keras_imas.runs import read_hardness, read_run
+from keras_imas.runs import HardnessTable, read_hardness, read_run
 
 RUN = {
     "recipe": {"method": "imas", "seed": 0},
@@ -130,6 +130,19 @@ def test_images_are_shown_before_there_is_a_network(tmp_path):
 def test_few_epochs_are_marked_by_whole_numbers(tmp_path):
     page = make(tmp_path)
     assert page.count('"text":"epoch"},"dtick":1') == page.count('"text":"epoch"}') > 0
+
+
+def test_recent_hardness_is_a_mean_of_what_was_seen():
+    hardness = np.full((7, 3), 0.5, "float32")
+    hardness[5:] = [[0.2, np.nan, np.nan], [0.4, 0.3, np.nan]]
+    table = HardnessTable(np.arange(7), np.array(["a", "b", "c"]), {})
+    table.scores["hardness"] = hardness
+    assert table.recent_epochs == 2
+    # "c" was not seen of late: what it had before.
+    np.testing.assert_allclose(table.recent(), [0.3, 0.3, 0.5], rtol=1e-6)
+    for epochs, few in ((1, 1), (5, 1), (35, 10), (200, 10)):
+        table = HardnessTable(np.arange(epochs), table.images, {})
+        assert table.recent_epochs == few
 
 
 @pytest.fixture
