@@ -491,6 +491,7 @@ for (const table of document.querySelectorAll("table.sortable")) {{
     const rows = [...table.tBodies[0].rows];
     rows.sort((a, b) => {{
       const [x, y] = [value(a.cells[column]), value(b.cells[column])];
+      if (x === "–" || y === "–") return (x === "–") - (y === "–");  // unknown: last
       const order = typeof x === "number" && typeof y === "number"
         ? x - y : String(x).localeCompare(String(y));
       return down ? -order : order;

@@ -183,6 +183,12 @@ def test_the_page_in_a_browser(browser, tmp_path):
     assert cells.all_inner_texts() == ["a", "c", "b"]
     head.click()
     assert cells.all_inner_texts() == ["b", "c", "a"]
+    change = table.locator("th", has_text="change")
+    for expected in (["a", "b", "c"], ["b", "a", "c"]):  # "c" has none
+        change.click()
+        assert cells.all_inner_texts() == expected
+    head.click()
+    head.click()
     table.locator("input").fill("hardness>0.3")
     assert cells.all_inner_texts() == ["b", "c"]
     assert table.locator(".count").inner_text() == "2 of 3"
