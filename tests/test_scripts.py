@@ -113,7 +113,7 @@ def test_predict(photographs):
 
 @pytest.mark.full
 def test_photographs_go_in_as_large_as_the_run_has_seen_them(photographs):
-    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
     model = keras.saving.load_model(photographs / "model.keras")
     model.teacher.save(photographs / "model.keras")
     settings = {"settings": {"image_size": ["10", "16"]}}
@@ -128,7 +128,7 @@ def test_photographs_go_in_as_large_as_the_run_has_seen_them(photographs):
     assert "1 skipped" not in process.stdout and "Note" not in process.stdout
     process = run(
         "export.py", "--model=model.keras", "--image=images/0.png", "--output=served",
-        "--formats=onnx", cwd=photographs,
+        "--formats=openvino", cwd=photographs,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout
     exported = json.loads((photographs / "served" / "export.json").read_text())
