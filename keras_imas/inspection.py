@@ -58,7 +58,7 @@ def inspect(
         `Inspection`.
     """
     missing = []
-    hardness = run.hardness.last()
+    hardness = run.hardness.recent()
     order = np.argsort(hardness, kind="stable")
     gallery = min(gallery, len(order) // 2)
     shown = [*order[:gallery], *order[len(order) - gallery :]]
@@ -84,11 +84,14 @@ def inspect(
         positions = np.array([positions[name] for name in run.hardness.images])
 
         networks = _networks(directory)
-        for name in ("teacher", "student"):
+        for name, when in (
+            ("teacher", "after the first evaluation or at the end"),
+            ("student", "at the end"),
+        ):
             if name not in networks:
                 missing.append(
                     f"There is no {name} yet, so that nothing of it is shown: it is "
-                    "saved after the first evaluation or at the end"
+                    f"saved {when}"
                 )
         predictors = {
             name: Predictor(network, **_prediction(run, unlabeled))
@@ -184,7 +187,7 @@ def _looked_at(examples, indices, what, verbose):
 def _gallery(run, unlabeled, positions, shown, predictors, width, verbose):
     colors = run.facts["colors"]
     threshold = run.facts["recipe"]["confidence_threshold"]
-    hardness = run.hardness.last()
+    hardness = run.hardness.recent()
     pictures = {}
     wanted = [int(positions[image]) for image in shown]
     for index, example in _looked_at(unlabeled, wanted, "Gallery", verbose):
@@ -220,7 +223,7 @@ def _gallery(run, unlabeled, positions, shown, predictors, width, verbose):
 
 def _label_next(run, parts, positions, hardest, count, width, verbose):
     unlabeled = parts["unlabeled"]
-    hardness = run.hardness.last()
+    hardness = run.hardness.recent()
     features, pictures = {}, {}
     wanted = [int(positions[image]) for image in hardest]
     for index, example in _looked_at(unlabeled, wanted, "Label next", verbose):

@@ -51,12 +51,13 @@ def make_page(runs, inspections=None):
         figure.update_layout(
             template="plotly_white", margin=dict(l=60, r=20, t=50, b=45)
         )
+        _mark_whole_epochs(figure)
         figures.append(figure)
         return plotly.io.to_html(
             figure,
             full_html=False,
             include_plotlyjs=len(figures) == 1,
-            config={"displaylogo": False},
+            config={"displaylogo": False, "responsive": True},
             div_id=f"figure-{len(figures)}",
         )
 
@@ -79,10 +80,13 @@ def make_page(runs, inspections=None):
 
 
 def _of_run(run, inspection, show):
+    few = run.hardness.recent_epochs
+    what = "the last" if few == 1 else f"the mean of the last {few}"
     yield f"<h2>Hardness by image: {html.escape(run.name)}</h2>"
     yield (
         "<p>Hardness is 1 minus the mean over teacher and student of confidence ratio "
-        "times weighted IoU: near 0 where both are sure and agree.</p>"
+        "times weighted IoU: near 0 where both are sure and agree. Each epoch's is of "
+        f"one random crop of an image; images are ranked by {what}.</p>"
     )
     yield '<div class="columns">'
     yield show(_bands(run))
@@ -96,7 +100,8 @@ def _of_run(run, inspection, show):
             yield f"<p><em>{html.escape(sentence)}.</em></p>"
         if inspection.gallery:
             yield "<h3>The easiest and the hardest</h3>"
-            yield f"<p>{_legend(run)}</p>"
+            if len(inspection.gallery[0]["pictures"]) > 1:
+                yield f"<p>{_legend(run)}</p>"
             yield _gallery(inspection.gallery)
         if inspection.next:
             yield "<h3>Label these next</h3>"
@@ -146,6 +151,14 @@ def _figure(title, x="epoch", y="", **layout):
     return figure.update_layout(
         title=title, xaxis_title=x, yaxis_title=y, height=380, **layout
     )
+
+
+def _mark_whole_epochs(figure):
+    """Keep Plotly from marking epoch 1.2 where there are few epochs."""
+    if figure.layout.xaxis.title.text == "epoch":
+        epochs = [epoch for trace in figure.data for epoch in trace.x]
+        if max(epochs) - min(epochs) < 10:
+            figure.update_xaxes(dtick=1)
 
 
 def _color(number):
@@ -301,9 +314,9 @@ def _movers(run):
 def _against_error(run, errors):
     if not errors:
         return None
-    last = dict(zip(run.hardness.images, run.hardness.last().tolist(), strict=True))
+    recent = dict(zip(run.hardness.images, run.hardness.recent().tolist(), strict=True))
     names = list(errors)
-    hardness = [last[name] for name in names]
+    hardness = [recent[name] for name in names]
     correlation = rank_correlation(hardness, list(errors.values()))
     figure = _figure(
         f"Hardness against true error: rank correlation {correlation:.2f} "
@@ -320,6 +333,8 @@ def _against_error(run, errors):
 def _gallery(tiles):
     titles = list(tiles[0]["pictures"])
     half = len(tiles) // 2
+    if len(titles) == 1:  # There is no network yet.
+        return _strip("easiest", tiles[:half]) + _strip("hardest", tiles[half:])
     rows = []
     for number, tile in enumerate(tiles):
         kind = "easiest" if number < half else "hardest"
@@ -333,7 +348,21 @@ def _gallery(tiles):
             f"<small>{html.escape(tile['image'])}</small></th>{cells}</tr>"
         )
     head = "".join(f"<th>{html.escape(title)}</th>" for title in ["", *titles])
-    return f'<table class="gallery"><tr>{head}</tr>{"".join(rows)}</table>'
+    table = f'<table class="gallery"><tr>{head}</tr>{"".join(rows)}</table>'
+    return f'<div class="wide">{table}</div>'
+
+
+def _strip(kind, tiles):
+    """Photographs in a row, where a column of them would leave the page empty."""
+    figures = "".join(
+        f'<figure><img src="{picture}" alt="{html.escape(title)} of {image}">'
+        f"<figcaption>{kind} {tile['hardness']:.2f} <small>{image}</small></figcaption>"
+        "</figure>"
+        for tile in tiles
+        for image in [html.escape(tile["image"])]
+        for title, picture in tile["pictures"].items()
+    )
+    return f'<div class="strip">{figures}</div>'
 
 
 def _next_table(rows):
@@ -360,7 +389,7 @@ def _image_table(run, inspection):
         "teacher_iou": "IoU, teacher's weights",
     }
     names = {key: title for key, title in names.items() if key in table.scores}
-    columns = [table.last(), table.change(), *(table.last(key) for key in names)]
+    columns = [table.recent(), table.change(), *(table.recent(key) for key in names)]
     head = ["image", "hardness", "change", *names.values()]
     errors = inspection.errors if inspection else {}
     if errors:
@@ -391,7 +420,7 @@ def _table(head, rows, filtered=False):
         f"<tbody>{lines}</tbody></table>"
     )
     if not filtered:
-        return table
+        return f'<div class="wide">{table}</div>'
     return (
         '<div class="filtered"><input type="search" placeholder="Filter, such as '
         'hardness&gt;0.5 or a part of a name" aria-label="Filter"> '
@@ -434,10 +463,13 @@ th:first-child, td:first-child {{ text-align: left; }}
 .sortable th {{ cursor: pointer; background: #f3f5f8; position: sticky; top: 0; }}
 .sortable th[aria-sort=ascending]::after {{ content: " ▲"; }}
 .sortable th[aria-sort=descending]::after {{ content: " ▼"; }}
+.wide {{ overflow-x: auto; }}
+.strip {{ display: flex; flex-wrap: wrap; gap: 4px; margin-bottom: .5em; }}
+figure {{ margin: 0; }} figcaption {{ font-size: 13px; }}
 .scroll {{ max-height: 480px; overflow: auto; margin-top: .4em; }}
 .gallery td {{ padding: 2px; }} .gallery th {{ text-align: center; }}
 .gallery th:first-child {{ max-width: 190px; overflow-wrap: anywhere; }}
-img {{ display: block; }} input {{ padding: .3em; width: 22em; }}
+img {{ display: block; }} input {{ padding: .3em; width: 27em; max-width: 90%; }}
 .class {{ white-space: nowrap; margin-right: .6em; }}
 .class i {{ display: inline-block; width: 12px; height: 12px; margin-right: 3px; }}
 </style>
@@ -459,6 +491,7 @@ for (const table of document.querySelectorAll("table.sortable")) {{
     const rows = [...table.tBodies[0].rows];
     rows.sort((a, b) => {{
       const [x, y] = [value(a.cells[column]), value(b.cells[column])];
+      if (x === "–" || y === "–") return (x === "–") - (y === "–");  // unknown: last
       const order = typeof x === "number" && typeof y === "number"
         ? x - y : String(x).localeCompare(String(y));
       return down ? -order : order;
@@ -468,20 +501,39 @@ for (const table of document.querySelectorAll("table.sortable")) {{
 }}
 for (const box of document.querySelectorAll(".filtered")) {{
   const [input, count] = [box.querySelector("input"), box.querySelector(".count")];
-  const heads = [...box.querySelectorAll("th")].map(h => h.textContent.trim());
+  const heads = [...box.querySelectorAll("th")].map(
+    h => h.textContent.trim().toLowerCase());
   const rows = [...box.querySelector("tbody").rows];
-  const matches = (row, word) => {{
-    const rule = word.match(/^(.+?)([<>])(-?[0-9.]+)$/);
-    const column = rule ? heads.findIndex(h => h.startsWith(rule[1])) : -1;
-    if (column < 0) return row.textContent.toLowerCase().includes(word);
-    const number = Number(row.cells[column].textContent);
-    return rule[2] === "<" ? number < rule[3] : number > rule[3];
+  const holds = {{
+    "<": (x, y) => x < y, "<=": (x, y) => x <= y,
+    ">": (x, y) => x > y, ">=": (x, y) => x >= y,
+  }};
+  // A column's name may have blanks: of what is before the sign, its longest end that
+  // begins a column's name is the column, and what is before that are words.
+  const parse = text => {{
+    const rules = [];
+    const rest = text.replace(/([^<>]+?) *([<>]=?) *(-?[0-9.]+)(?= |$)/g,
+      (all, before, sign, number) => {{
+        const words = before.split(/ +/).filter(Boolean);
+        for (let n = 0; n < words.length; n++) {{
+          const name = words.slice(n).join(" ");
+          const column = heads.findIndex(head => head.startsWith(name));
+          if (column < 0) continue;
+          rules.push(row =>
+            holds[sign](Number(row.cells[column].textContent), Number(number)));
+          return words.slice(0, n).join(" ");
+        }}
+        return all;
+      }});
+    for (const word of rest.split(/ +/).filter(Boolean))
+      rules.push(row => row.textContent.toLowerCase().includes(word));
+    return rules;
   }};
   const apply = () => {{
-    const words = input.value.toLowerCase().split(/ +/).filter(Boolean);
+    const rules = parse(input.value.toLowerCase());
     let shown = 0;
     for (const row of rows) {{
-      row.hidden = !words.every(word => matches(row, word));
+      row.hidden = !rules.every(rule => rule(row));
       shown += !row.hidden;
     }}
     count.textContent = `${{shown}} of ${{rows.length}}`;

@@ -106,6 +106,28 @@ def classes_of(path, num_classes, table=None):
     return ClassTable(table.names, tuple(map(tuple, colors)))
 
 
+def image_size_of(path):
+    """Tell to which size the run of a network resized its images.
+
+    Args:
+        path: Path of the network's file, beside which `run.json` tells the size, or of
+            the run's directory.
+
+    Returns:
+        `(height, width)`, or `None` where images kept their size, or nothing is known.
+
+    Example:
+        >>> image_size_of("nowhere.keras")
+    """
+    directory = path if os.path.isdir(path) else os.path.dirname(path)
+    run = run_directory.read(directory)
+    try:
+        height, width = map(int, run["settings"]["image_size"])
+    except (ValueError, KeyError, TypeError):  # there is none, or none of ours
+        return None
+    return height, width
+
+
 def _of_run(path):
     """Return the classes that `run.json` beside a file names, or `None`."""
     run = run_directory.read(os.path.dirname(path))

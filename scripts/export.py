@@ -34,7 +34,7 @@ flags.DEFINE_list(
     "size",
     None,
     "height,width of the images to serve; default: the size the network is built for, "
-    "or that of --image.",
+    "that to which its run resized images, or that of --image.",
 )
 flags.DEFINE_string("classes", None, "CSV file of the classes, as for predict.py.")
 flags.mark_flags_as_required(["model", "output", "image"])
@@ -58,7 +58,7 @@ def main(argv):
         model_file = saved.model_file(FLAGS.model)
         network = segmenter(next(iter(saved.load_networks([model_file]).values())))
         image = read_image(FLAGS.image)
-        size = _size(network, image)
+        size = _size(network, saved.image_size_of(model_file) or image.shape[:2])
         table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
         classes = saved.classes_of(model_file, network.output_shape[-1], table)
         experiment.claim_directory(FLAGS.output)
@@ -107,14 +107,14 @@ def main(argv):
     return 1 if failed else 0
 
 
-def _size(network, image):
+def _size(network, default):
     built = network.input_shape[1:3]
     size = tuple(map(int, FLAGS.size)) if FLAGS.size else None
     if None not in built:
         if size not in (None, built):
             raise ValueError(f"The network is built for {built}. Received: size={size}")
         return built
-    return size or image.shape[:2]
+    return size or default
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import math  # noqa: E402
 import sys  # noqa: E402
 
 from absl import app, flags  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from keras_imas import data, prediction, saved  # noqa: E402
 from keras_imas.inference import segmenter  # noqa: E402
@@ -58,6 +60,7 @@ def main(argv):
         # Of a whole IMAS the teacher.
         network = next(iter(saved.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
+        _compare_sizes(saved.image_size_of(model_file), next(iter(images.values())))
         table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
         results = prediction.predict_files(
             network,
@@ -88,6 +91,24 @@ def main(argv):
         print(f"  {path}: {reason}")
     if len(skipped) > 20:
         print(f"  ... all of them in {os.path.join(FLAGS.output, 'predictions.json')}")
+
+
+def _compare_sizes(trained, path):
+    """Say so where the network has seen things much smaller or larger than here."""
+    if trained is None or FLAGS.scales != ["1"]:
+        return
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except OSError:  # it is skipped, and listed
+        return
+    scale = math.sqrt(trained[0] * trained[1] / (height * width))
+    if not 0.8 < scale < 1.25:
+        print(
+            f"Note: the run resized its images to {trained[0]} x {trained[1]} (height "
+            f"x width), and {path} is {height} x {width}: --scales={scale:.2g} shows "
+            "the network things as large as it has learned them."
+        )
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def main(argv):
         if twice:
             raise ValueError(f"Two runs are named {twice.pop()!r}; rename a directory")
         output = FLAGS.output or os.path.join(directories[0], "report.html")
+        os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
         inspections = {}
         for run in runs:
             if FLAGS.images and run.hardness is not None:

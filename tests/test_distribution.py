@@ -219,7 +219,10 @@ def test_program_on_two_hosts(photographs):
         json.loads((photographs / run / "history.jsonl").read_text())
         for run in ("both", "alone")
     )
+    both_iou, single_iou = (history.pop("iou") for history in (both, single))
     assert both == pytest.approx(single, abs=2e-3)
+    for network, iou in single_iou.items():
+        assert both_iou[network] == pytest.approx(iou, abs=2e-3, nan_ok=True)
 
 
 @pytest.fixture(params=["float32", "mixed_bfloat16"])

@@ -81,13 +81,14 @@ def test_train_folder(photographs):
     pytest.importorskip("plotly")
     process = programs.run(
         programs.ROOT / "scripts" / "report.py", output, "--gallery=1",
-        cwd=photographs.parent,
+        "--output=pages/new/report.html", cwd=photographs.parent,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout
-    page = (output / "report.html").read_text()
+    pages = photographs.parent / "pages" / "new"
+    page = (pages / "report.html").read_text()
     for text in ("disagreement of ", "pseudo label (", "Label these next"):
         assert text in page
-    with open(output / "label_next_folder-imas-1.csv", newline="") as file:
+    with open(pages / "label_next_folder-imas-1.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["image"] for row in rows} == {"2", "3", "4", "5"}
     assert all((photographs / row["file"]).is_file() for row in rows)

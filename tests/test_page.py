@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from keras_imas.inspection import Inspection, inspect, rank_correlation
-from keras_imas.runs import read_hardness, read_run
+from keras_imas.runs import HardnessTable, read_hardness, read_run
 
 RUN = {
     "recipe": {"method": "imas", "seed": 0},
@@ -86,13 +86,20 @@ def test_rank_correlation(size):
     assert np.isnan(rank_correlation([1, 2], [1, 2]))
 
 
-def make(tmp_path):
+TILES = [
+    {"image": name, "hardness": value, "pictures": {"image": "data:,"}}
+    for name, value in (("b<", 0.1), ("a", 0.9))
+]
+
+
+def make(tmp_path, gallery=()):
     pytest.importorskip("plotly")
     from keras_imas.page import make_page
 
     runs = [read_run(write_run(tmp_path / "one"))]
     runs.append(read_run(write_run(tmp_path / "two", minutes=3.5, finished=True)))
-    found = Inspection([], [], {"a": 0.5, "b": 0.1, "c": 0.2}, ["No teacher yet"])
+    errors = {"a": 0.5, "b": 0.1, "c": 0.2}
+    found = Inspection(list(gallery), [], errors, ["No teacher yet"])
     return make_page(runs, {"one": found})
 
 
@@ -111,6 +118,31 @@ def test_hardness_of_one_epoch_is_a_table_too(tmp_path):
     table = pyarrow.table({"epoch": [1], "image": ["a"], "hardness": [0.5]})
     pyarrow.parquet.write_table(table, tmp_path / "hardness.parquet")
     assert read_hardness(tmp_path / "hardness.parquet").change().tolist() == [0]
+
+
+def test_images_are_shown_before_there_is_a_network(tmp_path):
+    page = make(tmp_path, TILES)
+    assert "easiest 0.10 <small>b&lt;</small>" in page
+    assert "hardest 0.90 <small>a</small>" in page
+    assert '<table class="gallery">' not in page
+
+
+def test_few_epochs_are_marked_by_whole_numbers(tmp_path):
+    page = make(tmp_path)
+    assert page.count('"text":"epoch"},"dtick":1') == page.count('"text":"epoch"}') > 0
+
+
+def test_recent_hardness_is_a_mean_of_what_was_seen():
+    hardness = np.full((7, 3), 0.5, "float32")
+    hardness[5:] = [[0.2, np.nan, np.nan], [0.4, 0.3, np.nan]]
+    table = HardnessTable(np.arange(7), np.array(["a", "b", "c"]), {})
+    table.scores["hardness"] = hardness
+    assert table.recent_epochs == 2
+    # "c" was not seen of late: what it had before.
+    np.testing.assert_allclose(table.recent(), [0.3, 0.3, 0.5], rtol=1e-6)
+    for epochs, few in ((1, 1), (5, 1), (35, 10), (200, 10)):
+        table = HardnessTable(np.arange(epochs), table.images, {})
+        assert table.recent_epochs == few
 
 
 @pytest.fixture
@@ -143,7 +175,7 @@ def test_the_page_in_a_browser(browser, tmp_path):
     for number in range(figures.count()):
         assert figures.nth(number).locator("svg.main-svg").first.is_visible()
 
-    table = page.locator(".filtered").last
+    table = page.locator(".filtered").first  # of the run with true errors
     cells = table.locator("tbody tr:visible td:first-child")
     assert cells.all_inner_texts() == ["b", "c", "a"]  # the hardest first
     head = table.locator("th", has_text="hardness")
@@ -151,10 +183,31 @@ def test_the_page_in_a_browser(browser, tmp_path):
     assert cells.all_inner_texts() == ["a", "c", "b"]
     head.click()
     assert cells.all_inner_texts() == ["b", "c", "a"]
+    change = table.locator("th", has_text="change")
+    for expected in (["a", "b", "c"], ["b", "a", "c"]):  # "c" has none
+        change.click()
+        assert cells.all_inner_texts() == expected
+    head.click()
+    head.click()
     table.locator("input").fill("hardness>0.3")
     assert cells.all_inner_texts() == ["b", "c"]
     assert table.locator(".count").inner_text() == "2 of 3"
+    # A column's name may have blanks and capitals, and words may come before it.
+    for rule, found in {
+        "hardness >= 0.4": ["b", "c"],
+        "hardness<=0.4": ["c", "a"],
+        "c hardness < 0.5": ["c"],
+        "change<0": ["a"],
+        "hardness>0.3 change > 0": ["b"],
+        "IoU, teacher's weights>=0.5 hardness<0.3": ["a"],
+        "true error>0.3": ["a"],
+    }.items():
+        table.locator("input").fill(rule)
+        assert cells.all_inner_texts() == found, rule
     table.locator("input").fill("nothing")
     assert cells.count() == 0
-    assert page.evaluate("document.body.scrollWidth") <= 1400
+    for width in (1400, 420):
+        page.set_viewport_size({"width": width, "height": 900})
+        fits = f"document.documentElement.scrollWidth <= {width}"
+        page.wait_for_function(fits, timeout=5000)
     assert wrong == []

@@ -109,3 +109,27 @@ def test_predict(photographs):
     assert process.returncode == 1
     assert "made in another way: flip=False, now True" in process.stdout
     assert "Traceback" not in process.stdout
+
+
+@pytest.mark.full
+def test_photographs_go_in_as_large_as_the_run_has_seen_them(photographs):
+    model = keras.saving.load_model(photographs / "model.keras")
+    model.teacher.save(photographs / "model.keras")
+    settings = {"settings": {"image_size": ["10", "16"]}}
+    (photographs / "run.json").write_text(json.dumps(settings))
+    process = run("predict.py", *PREDICT, cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    assert "Note: the run resized its images to 10 x 16" in process.stdout
+    assert "images/0.png is 20 x 31: --scales=0.51 shows" in process.stdout
+    process = run(
+        "predict.py", *PREDICT[:2], "--output=half", "--scales=0.51", cwd=photographs
+    )
+    assert "1 skipped" not in process.stdout and "Note" not in process.stdout
+    process = run(
+        "export.py", "--model=model.keras", "--image=images/0.png", "--output=served",
+        "--formats=openvino", cwd=photographs,
+    )  # fmt: skip
+    # Whether a backend exports to this format is another test's.
+    assert "Images of 10 x 16 (height x width)" in process.stdout
+    exported = json.loads((photographs / "served" / "export.json").read_text())
+    assert exported["input"]["shape"] == [1, 10, 16, 3]
