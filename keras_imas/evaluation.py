@@ -1,7 +1,6 @@
 """Evaluation: predictions beside label maps."""
 
 import csv
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -126,7 +125,7 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
         >>> confusion.mean_iou, round(loss, 4)
         (1.0, 0.6931)
     """
-    label_maps, loss = [], 0.0
+    label_maps = []
 
     def images():
         for batch in _batches(data):
@@ -140,34 +139,25 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
     if verbose in (1, "auto"):
         bar = keras.utils.Progbar(_count(data), unit_name="batch")
     confusion = ConfusionMatrix(num_classes, ignore_class)
-
-    def count(label_map, probabilities):
-        """Count an image; return the sum of its pixels' cross-entropy."""
+    probabilities, loss = None, 0.0
+    for probabilities in predictor(images()):
         if probabilities.shape[-1] != num_classes:
             raise ValueError(
                 "`num_classes` must be the number of the network's classes. Received: "
                 f"num_classes={num_classes}, and a network of "
                 f"{probabilities.shape[-1]} classes"
             )
+        label_map = label_maps.pop(0)
         confusion.update(label_map, probabilities.argmax(axis=-1))
         valid = label_map != ignore_class
         labels = np.where(valid, label_map, 0).astype("int64")
         true = np.take_along_axis(probabilities, labels[..., None], axis=-1)[valid]
-        return -np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
-
-    # An image is counted while the network runs on the next.
-    counted = None
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        for probabilities in predictor(images()):
-            if counted:
-                loss += counted.result()
-            counted = executor.submit(count, label_maps.pop(0), probabilities)
-    if counted is None:
+        loss -= np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
+    if probabilities is None:
         raise ValueError(
             "`data` holds no images. It is read several times: pass a dataset, not an "
             "iterator"
         )
-    loss += counted.result()
     return confusion, float(loss / max(confusion.counts.sum(), 1))
 
 

@@ -280,17 +280,21 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
             grads: The gradients.
             trainable_variables: Values of the variables to train.
         """
-        # A choice of values and no branch, for which a device would wait.
-        finite = self.check_finite(grads)
         inner = self.inner_optimizer
         own_count = len(optimizer_variables) - len(inner.variables)
         own, old = optimizer_variables[:own_count], optimizer_variables[own_count:]
-        trained, new = inner.stateless_apply(old, grads, trainable_variables)
 
-        def chosen(new, old):
-            return [ops.where(finite, a, b) for a, b in zip(new, old, strict=True)]
+        def apply():
+            trained, new = inner.stateless_apply(old, grads, trainable_variables)
+            return list(trained), list(new)
 
-        return chosen(trained, trainable_variables), [*own, *chosen(new, old)]
+        def keep():
+            return list(trainable_variables), list(old)
+
+        # A branch: to choose between values, XLA on CPUs would have the test of all
+        # gradients in each of the choices, and take three times as long to compile.
+        trained, new = ops.cond(self.check_finite(grads), apply, keep)
+        return trained, [*own, *new]
 
     def check_finite(self, grads):
         """Tell whether there is no NaN and no infinity, see `all_finite`.
