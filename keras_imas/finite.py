@@ -71,7 +71,7 @@ class Snapshot:
     Example:
         >>> variable = keras.Variable([1.0, 2.0])
         >>> snapshot = Snapshot([variable])
-        >>> variable.assign([3.0, 4.0])
+        >>> _ = variable.assign([3.0, 4.0])
         >>> snapshot.restore(where=ops.array(True))
         >>> variable.numpy().tolist()
         [1.0, 2.0]

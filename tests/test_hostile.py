@@ -38,7 +38,7 @@ def sources():
         yield from (ROOT / folder).rglob("*.py")
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: path.name)
 def test_nothing_that_is_read_can_run(path):
     """No `eval`, no pickle, no YAML; loaders in their safe modes."""
     if path.name == "hostile.py":  # it makes such files

@@ -80,7 +80,7 @@ PROVOCATIONS = (
 
 @pytest.mark.parametrize(
     ("provoke", "quote"),
-    zip(PROVOCATIONS, QUOTES, strict=True),
+    list(zip(PROVOCATIONS, QUOTES, strict=True)),
     ids=[provoke.__name__ for provoke in PROVOCATIONS],
 )
 def test_message_is_as_quoted(provoke, quote, tmp_path, monkeypatch):
