@@ -86,7 +86,7 @@ def test_step(tmp_path):
     ("arguments", "expected"),
     [
         (
-            ("hardness", "--size=33", "--batch_size=2", "--rounds=2"),
+            ("hardness", "--size=257", "--batch_size=2", "--rounds=2"),
             ["hardness", "softmax and argmax"],
         ),
         (("hardness_log", "--images=10", "--epochs=4"), ["1", "2", "4"]),
@@ -96,7 +96,7 @@ def test_step(tmp_path):
         ),
         (
             ("fit", "--crop_size=33", "--batch_size=2", "--steps=2", "--rounds=2"),
-            ["fit", "step alone", "pipeline alone"],
+            ["fit", "fit, batches held in memory", "step alone", "pipeline alone"],
         ),
         (
             ("growth", "--crop_size=33", "--num_classes=2,5", "--batch_size=2"),
