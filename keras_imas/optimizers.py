@@ -5,6 +5,8 @@ import re
 import keras
 from keras import ops
 
+from keras_imas.formulations import faster
+
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class SGD(keras.optimizers.SGD):
@@ -85,9 +87,8 @@ class SGD(keras.optimizers.SGD):
         if self.multipliers:
             factor = self._factors[self._get_variable_index(variable)]
             learning_rate = learning_rate * factor
-        if keras.backend.backend() == "torch" and not self.nesterov:
-            from keras_imas.formulations.torch import descend
-
+        descend = faster("descend")
+        if descend and not self.nesterov:
             velocity = None
             if self.momentum:
                 velocity = self.momentums[self._get_variable_index(variable)]

@@ -1,6 +1,5 @@
 """Hardness: how much student and teacher disagree about an image."""
 
-import keras
 from keras import ops
 
 from keras_imas.arguments import (
@@ -9,6 +8,7 @@ from keras_imas.arguments import (
     check_fraction,
     valid_weights,
 )
+from keras_imas.formulations import faster
 
 # Of an image, as `score_predictions` returns them.
 SCORES = (
@@ -226,8 +226,6 @@ def _class_counts(labels, weights, num_classes):
     first = num_classes * ops.arange(batch_size, dtype="int32")
     segments = ops.reshape(ops.cast(labels, "int32") + first[:, None, None], (-1,))
     weights = ops.reshape(weights, (-1,))
-    segment_sum = ops.segment_sum
-    if keras.backend.backend() == "torch":
-        from keras_imas.formulations.torch import segment_sum
+    segment_sum = faster("segment_sum") or ops.segment_sum
     counts = segment_sum(weights, segments, num_segments=batch_size * num_classes)
     return ops.reshape(counts, (-1, num_classes))

@@ -1,9 +1,9 @@
 """The teacher: an exponential moving average of the student."""
 
-import keras
 from keras import ops
 
 from keras_imas.arguments import check_fraction
+from keras_imas.formulations import faster
 
 
 def ema_decay(step, *, max_decay=0.996, start_step=0, copy_until=0):
@@ -77,15 +77,15 @@ def move_teacher(teacher_variables, student_variables, decay):
         decay: Scalar tensor in [0, 1].
 
     Example:
+        >>> import keras
         >>> teacher, student = keras.Variable([1.0]), keras.Variable([0.0])
         >>> move_teacher([teacher], [student], ops.array(0.75))
         >>> teacher.numpy().tolist()
         [0.75]
     """
+    interpolate = faster("interpolate")
     for ours, theirs in zip(teacher_variables, student_variables, strict=True):
-        if keras.backend.backend() == "torch" and ours.dtype == "float32":
-            from keras_imas.formulations.torch import interpolate
-
+        if interpolate and ours.dtype == "float32":
             interpolate(ours, theirs, decay)
         else:
             ours.assign(ema_update(ours, ops.stop_gradient(theirs), decay))

@@ -34,12 +34,12 @@ def accelerated(network):
         >>> bool(np.abs(fast - plain).max() < 1e-5)
         True
     """
-    backend = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
+    formulations = _of_backend().FORMULATIONS
     replaced = []
     # The attributes of the instance, without Keras' book-keeping of attributes. One
     # that is there is the user's, or of an outer context.
     for layer in network._flatten_layers():
-        name, function = backend.FORMULATIONS.get(type(layer), (None, None))
+        name, function = formulations.get(type(layer), (None, None))
         if name and name not in vars(layer):
             vars(layer)[name] = types.MethodType(function, layer)
             replaced.append((layer, name))
@@ -48,3 +48,23 @@ def accelerated(network):
     finally:
         for layer, name in replaced:
             vars(layer).pop(name, None)
+
+
+def faster(name):
+    """Return a backend's own form of what is not of a layer.
+
+    Args:
+        name: Name of the function.
+
+    Returns:
+        The function; `None` where Keras' operations serve the backend as well.
+
+    Example:
+        >>> faster("add") is None
+        True
+    """
+    return getattr(_of_backend(), name, None)
+
+
+def _of_backend():
+    return importlib.import_module(f"{__name__}.{keras.backend.backend()}")
