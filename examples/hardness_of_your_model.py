@@ -22,8 +22,8 @@ from absl import app, flags  # noqa: E402
 
 import keras_imas  # noqa: E402
 from keras_imas import data  # noqa: E402
-from keras_imas.label_next import label_next, thumbnail_features  # noqa: E402
-from keras_imas.saved import load_networks  # noqa: E402
+from keras_imas.report.label_next import label_next, thumbnail_features  # noqa: E402
+from keras_imas.runs.saved_networks import load_networks  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("images", None, "Folder of images, or a pattern.")

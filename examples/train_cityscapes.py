@@ -14,10 +14,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app  # noqa: E402
 
-from keras_imas.data.sources import Cityscapes  # noqa: E402
-from keras_imas.flagged import parse_flags  # noqa: E402
-from keras_imas.program import Program  # noqa: E402
-from keras_imas.recipe import Recipe  # noqa: E402
+from keras_imas.runs.flags import parse_flags  # noqa: E402
+from keras_imas.runs.program import Program  # noqa: E402
+from keras_imas.runs.recipe import Recipe  # noqa: E402
+from keras_imas.runs.sources import Cityscapes  # noqa: E402
 
 PAPER = Recipe(
     backbone="resnet50_deep_stem",

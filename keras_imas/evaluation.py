@@ -118,7 +118,7 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
             or they or the network don't fit `num_classes`.
 
     Example:
-        >>> from keras_imas.inference import Predictor
+        >>> from keras_imas.inference.predictor import Predictor
         >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)]
         >>> batches = [(np.zeros((1, 4, 5, 3)), np.zeros((1, 4, 5), int))]
         >>> confusion, loss = evaluate(Predictor(keras.Sequential(layers)), batches, 2)

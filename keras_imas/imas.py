@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imas import resuming
 from keras_imas.arguments import (
     check_class,
     check_fraction,
@@ -23,29 +22,26 @@ from keras_imas.augment.cutmix import (
     sample_boxes,
 )
 from keras_imas.augment.intensity import blend
-from keras_imas.distribution import (
-    check_strategy,
+from keras_imas.backends.devices import check_strategy
+from keras_imas.backends.replicas import (
     own_part,
     replica_concatenation,
     replica_count,
     replica_mean,
 )
-from keras_imas.finite import (
-    FiniteUpdates,
-    Health,
-    Snapshot,
-    all_finite,
-)
-from keras_imas.inference import (
+from keras_imas.losses import Crossentropy, consistency_losses
+from keras_imas.metrics import ImageMeans
+from keras_imas.models.logits import (
     resize_logits,
     resized_logits,
     run_network,
     segmenter,
 )
-from keras_imas.losses import Crossentropy, consistency_losses
-from keras_imas.metrics import ImageMeans
 from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
 from keras_imas.teacher import ema_decay, move_teacher
+from keras_imas.training import resuming
+from keras_imas.training.finite_updates import FiniteUpdates
+from keras_imas.training.health import Health, Snapshot, all_finite
 
 _INPUTS = (
     'The inputs of `fit` must be a dict with "labeled" images and, for semi-supervised '
@@ -115,8 +111,9 @@ class IMAS(keras.Model):
             images weigh 1). Defaults to `True`.
         max_skipped_steps: Steps in a row whose loss or gradient is NaN or infinite that
             are skipped; one more, and `fit` raises
-            `keras_imas.finite.NonFiniteError`. Such a step changes neither student,
-            optimizer, batch statistics nor teacher, and does not count in the logs.
+            `keras_imas.training.health.NonFiniteError`. Such a step changes neither
+            student, optimizer, batch statistics nor teacher, and does not count in the
+            logs.
             `None`: numbers are not looked at. Defaults to `0`: the first one stops.
         seed: Integer seed of the random draws. Defaults to `None`: random.
 
@@ -296,8 +293,8 @@ class IMAS(keras.Model):
         Raises:
             ValueError: If `y` holds an id that is neither a class nor `ignore_class`, a
                 batch can't be paired, or the strategy has several workers.
-            keras_imas.finite.NonFiniteError: If a loss or gradient is NaN or infinite,
-                in more than `max_skipped_steps` steps in a row.
+            keras_imas.training.health.NonFiniteError: If a loss or gradient is NaN or
+                infinite, in more than `max_skipped_steps` steps in a row.
         """
         check_strategy(getattr(self, "distribute_strategy", None))
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
@@ -328,7 +325,7 @@ class IMAS(keras.Model):
             The logs.
 
         Raises:
-            keras_imas.finite.NonFiniteError: See `fit`.
+            keras_imas.training.health.NonFiniteError: See `fit`.
         """
         logs = super().train_on_batch(*args, **kwargs)
         self.health.check()

@@ -11,7 +11,7 @@ from keras_imas.arguments import (
     check_shape,
     valid_weights,
 )
-from keras_imas.distribution import replica_mean
+from keras_imas.backends.replicas import replica_mean
 
 
 def consistency_loss(

@@ -5,7 +5,7 @@ import re
 import keras
 from keras import ops
 
-from keras_imas.formulations import faster
+from keras_imas.backends.formulations import faster
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")

@@ -8,7 +8,7 @@ from keras_imas.arguments import (
     check_fraction,
     valid_weights,
 )
-from keras_imas.formulations import faster
+from keras_imas.backends.formulations import faster
 
 # Of an image, as `score_predictions` returns them.
 SCORES = (

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_imas.arguments import check_fraction
-from keras_imas.formulations import faster
+from keras_imas.backends.formulations import faster
 
 
 def ema_decay(step, *, max_decay=0.996, start_step=0, copy_until=0):

@@ -24,9 +24,9 @@ from absl import app, flags  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.data.problems import Problem  # noqa: E402
-from keras_imas.data.sources import SOURCES  # noqa: E402
-from keras_imas.flagged import define_flags  # noqa: E402
-from keras_imas.recipe import Recipe  # noqa: E402
+from keras_imas.runs.flags import define_flags  # noqa: E402
+from keras_imas.runs.recipe import Recipe  # noqa: E402
+from keras_imas.runs.sources import SOURCES  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum(

@@ -20,8 +20,14 @@ import sys  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from keras_imas import data, evaluation, experiment, report, saved  # noqa: E402
-from keras_imas.inference import Predictor, segmenter  # noqa: E402
+from keras_imas import data, evaluation  # noqa: E402
+from keras_imas.inference import drawing  # noqa: E402
+from keras_imas.inference.predictor import Predictor  # noqa: E402
+from keras_imas.models.logits import segmenter  # noqa: E402
+from keras_imas.runs import (
+    experiment,  # noqa: E402
+    saved_networks,  # noqa: E402
+)
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -68,10 +74,12 @@ def main(argv):
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     examples, class_names = read()
     try:
-        networks = saved.load_networks(FLAGS.model)
+        networks = saved_networks.load_networks(FLAGS.model)
         num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
         table = data.ClassTable(tuple(class_names)) if class_names else None
-        class_names = saved.classes_of(FLAGS.model[0], num_classes, table).names
+        class_names = saved_networks.classes_of(
+            FLAGS.model[0], num_classes, table
+        ).names
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     data.check_labels(examples, num_classes, FLAGS.ignore_class)
@@ -109,8 +117,8 @@ def main(argv):
         }
         path = os.path.join(output_dir, f"confusion_{name}")
         confusion.save_csv(f"{path}.csv", class_names)
-        report.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
-    print(report.class_table(class_names, columns))
+        drawing.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
+    print(drawing.class_table(class_names, columns))
     for name in networks:
         print(f"pixel accuracy of the {name}: {results[name]['pixel_accuracy']:.3f}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

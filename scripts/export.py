@@ -21,9 +21,15 @@ import numpy as np  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from keras_imas import data, experiment, exporting, provenance, saved  # noqa: E402
+from keras_imas import data  # noqa: E402
 from keras_imas.data.files import read_image  # noqa: E402
-from keras_imas.inference import segmenter  # noqa: E402
+from keras_imas.inference import exporting  # noqa: E402
+from keras_imas.models.logits import segmenter  # noqa: E402
+from keras_imas.runs import (
+    experiment,  # noqa: E402
+    provenance,  # noqa: E402
+    saved_networks,  # noqa: E402
+)
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
@@ -55,12 +61,16 @@ def main(argv):
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     logging.set_verbosity(logging.ERROR)  # converters tell much that nobody needs
     try:
-        model_file = saved.model_file(FLAGS.model)
-        network = segmenter(next(iter(saved.load_networks([model_file]).values())))
+        model_file = saved_networks.model_file(FLAGS.model)
+        network = segmenter(
+            next(iter(saved_networks.load_networks([model_file]).values()))
+        )
         image = read_image(FLAGS.image)
-        size = _size(network, saved.image_size_of(model_file) or image.shape[:2])
+        size = _size(
+            network, saved_networks.image_size_of(model_file) or image.shape[:2]
+        )
         table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
-        classes = saved.classes_of(model_file, network.output_shape[-1], table)
+        classes = saved_networks.classes_of(model_file, network.output_shape[-1], table)
         experiment.claim_directory(FLAGS.output)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")

@@ -25,9 +25,13 @@ from pathlib import Path  # noqa: E402
 
 from absl import app, flags  # noqa: E402
 
-from keras_imas import data, experiment, provenance  # noqa: E402
+from keras_imas import data  # noqa: E402
 from keras_imas.data import lists, splits  # noqa: E402
 from keras_imas.data.files import stem  # noqa: E402
+from keras_imas.runs import (
+    experiment,  # noqa: E402
+    provenance,  # noqa: E402
+)
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

@@ -19,8 +19,10 @@ import sys  # noqa: E402
 from absl import app, flags  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from keras_imas import data, prediction, saved  # noqa: E402
-from keras_imas.inference import segmenter  # noqa: E402
+from keras_imas import data  # noqa: E402
+from keras_imas.inference import image_files  # noqa: E402
+from keras_imas.models.logits import segmenter  # noqa: E402
+from keras_imas.runs import saved_networks  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
@@ -55,18 +57,20 @@ def main(argv):
             f"Unknown arguments: {' '.join(argv[1:4])} (a pattern needs quotes)"
         )
     try:
-        images = prediction.find_images(FLAGS.input, leave_out=FLAGS.output)
-        model_file = saved.model_file(FLAGS.model)
+        images = image_files.find_images(FLAGS.input, leave_out=FLAGS.output)
+        model_file = saved_networks.model_file(FLAGS.model)
         # Of a whole IMAS the teacher.
-        network = next(iter(saved.load_networks([model_file]).values()))
+        network = next(iter(saved_networks.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
-        _compare_sizes(saved.image_size_of(model_file), next(iter(images.values())))
+        _compare_sizes(
+            saved_networks.image_size_of(model_file), next(iter(images.values()))
+        )
         table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
-        results = prediction.predict_files(
+        results = image_files.predict_files(
             network,
             images,
             FLAGS.output,
-            saved.classes_of(model_file, num_classes, table),
+            saved_networks.classes_of(model_file, num_classes, table),
             made_by=model_file,
             overlays=FLAGS.overlay,
             confidence=FLAGS.confidence,

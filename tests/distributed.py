@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 import pyarrow.parquet  # noqa: E402
 
 import keras_imas  # noqa: E402
-from keras_imas.distribution import (  # noqa: E402
+from keras_imas.backends.devices import (  # noqa: E402
     first_process_writes,
     process_part,
     strategy_scope,

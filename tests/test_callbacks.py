@@ -21,7 +21,7 @@ from keras_imas.callbacks import (
 from keras_imas.callbacks.evaluation import save_atomically
 from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.metrics import MeanIoU
-from keras_imas.stopping import Interrupted
+from keras_imas.training.stop_signals import Interrupted
 
 CLASSES = 3
 RNG = np.random.default_rng(0)

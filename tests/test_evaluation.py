@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_imas.evaluation import ConfusionMatrix, evaluate
-from keras_imas.inference import Predictor
+from keras_imas.inference.predictor import Predictor
 from keras_imas.metrics import MeanIoU
 
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from keras import ops
 
 import keras_imas
 from keras_imas.metrics import MeanIoU
-from keras_imas.recipe import Recipe
+from keras_imas.runs.recipe import Recipe
 
 HEIGHT, WIDTH, CLASSES = 6, 7, 3
 TRAINING_LOGS = {
@@ -552,7 +552,7 @@ def test_accumulated_gradients_are_those_of_the_large_batch():
 
 
 def test_an_unlabeled_weight_ramps_up_after_the_warm_up():
-    """As `keras_imas.recipe.Recipe.rampup_steps` has it."""
+    """As `keras_imas.runs.recipe.Recipe.rampup_steps` has it."""
     model = eager(
         keras_imas.IMAS(
             conv_student(),

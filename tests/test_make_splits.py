@@ -7,7 +7,7 @@ import programs
 import pytest
 from PIL import Image
 
-from keras_imas.provenance import split_checksum
+from keras_imas.runs.provenance import split_checksum
 
 NAMES = [f"tour{i // 8}_{i:03}" for i in range(32)]
 

@@ -9,7 +9,7 @@ from keras import ops
 
 import keras_imas
 from keras_imas import teacher
-from keras_imas.recipe import PRECISIONS, Recipe
+from keras_imas.runs.recipe import PRECISIONS, Recipe
 
 MIXED = PRECISIONS[1:]
 RNG = np.random.default_rng(0)

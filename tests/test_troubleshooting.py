@@ -11,8 +11,8 @@ from PIL import Image
 
 import keras_imas
 from keras_imas import data
-from keras_imas.data.sources import Folder
-from keras_imas.distribution import check_batch
+from keras_imas.backends.devices import check_batch
+from keras_imas.runs.sources import Folder
 
 TEXT = (programs.ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 # Messages stand between two backticks, as there may be single ones inside.

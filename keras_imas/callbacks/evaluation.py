@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_imas.evaluation import ConfusionMatrix, evaluate
-from keras_imas.inference import Predictor
+from keras_imas.inference.predictor import Predictor
 
 
 class Evaluation(keras.callbacks.Callback):

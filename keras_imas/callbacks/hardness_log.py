@@ -5,10 +5,7 @@ import os
 import keras
 import numpy as np
 
-from keras_imas.distribution import (
-    process_part,
-    scope_of,
-)
+from keras_imas.backends.devices import process_part, scope_of
 from keras_imas.scoring import SCORES
 
 

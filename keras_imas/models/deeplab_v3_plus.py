@@ -5,7 +5,7 @@ from keras import layers
 
 from keras_imas.models.backbones import dilated_backbone
 from keras_imas.models.dilation import BATCH_NORM_MOMENTUM
-from keras_imas.resize import ResizeLike
+from keras_imas.models.resize import ResizeLike
 
 HEAD = r"(^|/)(aspp|decoder|classifier|auxiliary)"
 """Pattern of the paths of all variables that are not the encoder's."""

@@ -16,12 +16,9 @@ from benchmarks.turns import (  # noqa: E402
 )
 
 from keras_imas import evaluation  # noqa: E402
-from keras_imas.inference import (  # noqa: E402
-    Predictor,
-    run_network,
-    window_starts,
-)
+from keras_imas.inference.predictor import Predictor, window_starts  # noqa: E402
 from keras_imas.models import BACKBONES, deeplab_v3_plus  # noqa: E402
+from keras_imas.models.logits import run_network  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")

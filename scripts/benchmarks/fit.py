@@ -18,7 +18,7 @@ from PIL import Image  # noqa: E402
 from keras_imas import data  # noqa: E402
 from keras_imas.data.speed import batch_seconds, stage_seconds  # noqa: E402
 from keras_imas.models import BACKBONES  # noqa: E402
-from keras_imas.recipe import Recipe  # noqa: E402
+from keras_imas.runs.recipe import Recipe  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")

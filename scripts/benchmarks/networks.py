@@ -13,7 +13,7 @@ import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 from keras_imas.models import BACKBONES, cost  # noqa: E402
-from keras_imas.recipe import Recipe  # noqa: E402
+from keras_imas.runs.recipe import Recipe  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(

@@ -27,9 +27,9 @@ from benchmarks.turns import (  # noqa: E402
 from keras import ops  # noqa: E402
 
 import keras_imas  # noqa: E402
-from keras_imas.inference import resize_logits, run_network  # noqa: E402
 from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
-from keras_imas.recipe import PRECISIONS  # noqa: E402
+from keras_imas.models.logits import resize_logits, run_network  # noqa: E402
+from keras_imas.runs.recipe import PRECISIONS  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum(

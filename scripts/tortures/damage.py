@@ -6,7 +6,7 @@ import numpy as np
 from tortures import runs
 from tortures.torture import Row
 
-from keras_imas.checkpoint import Checkpoints
+from keras_imas.training.checkpoint_store import Checkpoints
 
 
 def run(torture):

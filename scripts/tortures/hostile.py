@@ -460,8 +460,8 @@ def flagfiles(torture, tally):
     """Flagfiles with unknown flags, in no encoding, that name themselves."""
     from absl import flags
 
-    from keras_imas.flagged import define_flags, parse_flags
-    from keras_imas.recipe import Recipe
+    from keras_imas.runs.flags import define_flags, parse_flags
+    from keras_imas.runs.recipe import Recipe
 
     if "crop_size" not in flags.FLAGS:
         define_flags(Recipe())
@@ -535,7 +535,7 @@ def checkpoints(torture, tally):
     """Saved models and weights: damaged, and with code in them."""
     import keras
 
-    from keras_imas.safe_loading import load_model
+    from keras_imas.runs.safe_loading import load_model
 
     root = torture.room("checkpoints")
     random = torture.random("checkpoints")

@@ -13,9 +13,9 @@ def train(output, steps):
     """Train on the built-in scenes, as the demo does, in small."""
     import keras
 
-    from keras_imas import experiment
     from keras_imas.data import scenes
-    from keras_imas.recipe import Recipe
+    from keras_imas.runs import experiment
+    from keras_imas.runs.recipe import Recipe
 
     layers = keras.layers
     inputs = keras.Input((None, None, 3))

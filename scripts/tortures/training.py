@@ -29,10 +29,10 @@ if OPTIONS.devices > 1:
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from keras_imas import experiment  # noqa: E402
-from keras_imas.determinism import make_deterministic  # noqa: E402
-from keras_imas.distribution import strategy_scope  # noqa: E402
-from keras_imas.recipe import Recipe  # noqa: E402
+from keras_imas.backends.determinism import make_deterministic  # noqa: E402
+from keras_imas.backends.devices import strategy_scope  # noqa: E402
+from keras_imas.runs import experiment  # noqa: E402
+from keras_imas.runs.recipe import Recipe  # noqa: E402
 
 RECIPE = Recipe(
     method=OPTIONS.method,

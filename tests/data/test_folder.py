@@ -10,7 +10,7 @@ from keras_imas.data import (
     splits,
     with_masks,
 )
-from keras_imas.data.sources import SOURCES
+from keras_imas.runs.sources import SOURCES
 
 
 def save(path, pixels):

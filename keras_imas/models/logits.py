@@ -1,0 +1,131 @@
+"""From images to logits at full resolution, by any segmentation network."""
+
+import keras
+from keras import ops
+
+from keras_imas.backends.formulations import accelerated
+from keras_imas.models.resize import ResizeLike, resize_bilinear
+
+
+def list_outputs(outputs):
+    """List a network's outputs: the main logits first, then auxiliary ones.
+
+    Args:
+        outputs: A tensor; a list or tuple of them; or a dict of one of any name and,
+            if there is an auxiliary one, `"auxiliary"`.
+
+    Returns:
+        List of tensors.
+
+    Raises:
+        ValueError: If it can't be told which output of a dict is the main one.
+
+    Example:
+        >>> list_outputs({"auxiliary": 2, "main": 1})
+        [1, 2]
+    """
+    if isinstance(outputs, dict):
+        # By name, as Keras on PyTorch returns the keys sorted.
+        names = sorted(outputs, key=lambda name: name == "auxiliary")
+        if len(names) > 1 and names[1] != "auxiliary":
+            raise ValueError(
+                "A dict of outputs must hold the main logits under any name, and "
+                f'auxiliary ones as "auxiliary". Received: {names}'
+            )
+        return [outputs[name] for name in names]
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+
+
+def run_network(network, images, *, training=False):
+    """Run a network, by its backend's faster formulations, and list its outputs.
+
+    Args:
+        network: Keras model from images to logits.
+        images: Tensor `(B, H, W, 3)`.
+        training: As in Keras. Defaults to `False`.
+
+    Returns:
+        List of tensors, as `list_outputs` returns.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, strides=2)
+        >>> [logits] = run_network(network, ops.zeros((1, 8, 8, 3)))
+        >>> tuple(logits.shape)
+        (1, 4, 4, 5)
+    """
+    with accelerated(network):
+        return list_outputs(network(images, training=training))
+
+
+def resize_logits(logits, images):
+    """Bring logits to float32 and to the resolution of the images.
+
+    Args:
+        logits: Tensor `(B, h, w, C)`.
+        images: Tensor `(B, H, W, channels)`.
+
+    Returns:
+        float32 tensor `(B, H, W, C)`.
+
+    Raises:
+        ValueError: If the logits are not of rank 4.
+
+    Example:
+        >>> tuple(resize_logits(ops.zeros((1, 2, 2, 5)), ops.zeros((1, 8, 8, 3))).shape)
+        (1, 8, 8, 5)
+    """
+    if len(logits.shape) != 4:
+        raise ValueError(
+            "A segmentation network must return logits (batch, height, width, "
+            f"classes). Received: a tensor of shape {tuple(logits.shape)}"
+        )
+    logits = ops.cast(logits, "float32")
+    if logits.shape[1:3] == images.shape[1:3] and None not in logits.shape[1:3]:
+        return logits
+    return resize_bilinear(logits, *ops.shape(images)[1:3])
+
+
+def resized_logits(network, images):
+    """Run a network in inference mode; return its main logits at full resolution.
+
+    Args:
+        network: Keras model from images to logits.
+        images: Tensor `(B, H, W, 3)`.
+
+    Returns:
+        float32 tensor `(B, H, W, C)`.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, strides=2)
+        >>> tuple(resized_logits(network, ops.zeros((1, 8, 8, 3))).shape)
+        (1, 8, 8, 5)
+    """
+    return resize_logits(run_network(network, images)[0], images)
+
+
+def segmenter(network):
+    """Wrap a network so that it returns one output, at the images' resolution.
+
+    The weights are shared. What comes back can be evaluated, saved and exported.
+
+    Args:
+        network: Built Keras model from images to logits.
+
+    Returns:
+        `keras.Model` from images `(B, H, W, 3)` to float32 logits `(B, H, W, C)`.
+
+    Example:
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 2, strides=2)]
+        >>> segmenter(keras.Sequential(layers)).output_shape
+        (None, 8, 8, 5)
+    """
+    try:
+        shape = network.input_shape[1:]
+    except AttributeError:  # a subclassed model
+        shape = (None, None, 3)
+    images = keras.Input(shape, name="images")
+    logits = list_outputs(network(images, training=False))[0]
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
+    if logits.shape[1:3] != images.shape[1:3] or None in logits.shape[1:3]:
+        logits = ResizeLike(dtype="float32")([logits, images])
+    return keras.Model(images, logits, name="segmenter")

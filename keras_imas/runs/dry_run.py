@@ -1,0 +1,86 @@
+"""What a run will do and cost, before it starts."""
+
+import dataclasses
+import time
+
+import numpy as np
+
+from keras_imas.callbacks.time_estimate import format_duration
+from keras_imas.models import cost
+
+_VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_valid")
+
+
+def describe(recipe, model, batches, *, steps, parts, network=None):
+    """Print what a run would do: its data, learning rates, memory and hours.
+
+    The hours are those of one training step on few and small crops on this machine,
+    times what a whole step takes more. They overestimate where few don't fill the
+    device.
+
+    Args:
+        recipe: `keras_imas.runs.recipe.Recipe`.
+        model: Compiled `keras_imas.IMAS`; its student is trained for two steps.
+        batches: Its training batches.
+        steps: Number of training steps.
+        parts: Dict of `keras_imas.data.Examples` by name.
+        network: The student for images of the crops' size, whose multiply-adds and
+            memory are counted. Defaults to `None`: not counted.
+    """
+    for name, examples in parts.items():
+        print(f"{name}: {len(examples):,} images")
+    schedule = recipe.optimizer(steps)._learning_rate
+    rates = [float(schedule(at)) for at in (0, steps // 2)]
+    print(
+        f"learning rate: {rates[0]:.3g} at first, {rates[1]:.3g} after "
+        f"{steps // 2:,} steps, 0 after {steps:,}; of the decoder "
+        f"{recipe.decoder_multiplier:g} times that"
+    )
+    inputs, label_map = next(iter(batches))
+    for name, value in {**inputs, "label_map": label_map}.items():
+        print(f"first batch: {name} {tuple(value.shape)} {value.dtype.name}")
+
+    semi_supervised = "unlabeled" in inputs
+    images = len(inputs["labeled"])
+    if semi_supervised:
+        images += 2 * len(inputs["unlabeled"])
+    if network is not None:
+        weights = sum(np.prod(v.shape) for v in model.student.weights)
+        kept = images * cost.activations(network)
+        # In float32; weights: those of student, teacher, momentum and gradient.
+        memory = 4 * (kept + 4 * weights) / 2**30
+        print(
+            f"multiply-adds of an image: {cost.multiply_adds(network) / 1e9:.1f} G; "
+            f"memory of a step: about {memory:.1f} GiB in float32 over all devices, "
+            f"for {images} images in the student's pass"
+        )
+
+    count = {name: len(inputs[name]) for name in ("labeled", *_VIEWS) if name in inputs}
+    few = {name: 2 if name in _VIEWS else 1 for name in count}
+    side = min(recipe.crop_size, 257)
+    batch = {
+        name: np.asarray(inputs[name])[:n, :side, :side] for name, n in few.items()
+    }
+    labels = np.asarray(label_map)[:1, :side, :side]
+    # Without groups, which could not be so small.
+    recipe = dataclasses.replace(
+        recipe, ohem_group_size=0, pairing_group_size=0, accumulation_steps=1
+    )
+    model = recipe.model(model.student, steps_per_epoch=1, epochs=steps)
+    model.train_on_batch(batch, labels)
+    start = time.perf_counter()
+    model.train_on_batch(batch, labels)
+    seconds = time.perf_counter() - start
+    seconds *= _work(count) / _work(few) * (recipe.crop_size / side) ** 2
+    print(
+        f"a step takes about {seconds:.2f} s on this machine (estimated from one on "
+        f"{few['labeled']} + {few.get('unlabeled', 0)} crops of {side} pixels), "
+        f"{steps:,} steps about {format_duration(seconds * steps)}, plus evaluation"
+    )
+    print("Dry run: nothing was written.")
+
+
+def _work(count):
+    """Count passes of one image: a backward pass is worth two forward passes."""
+    unlabeled = count.get("unlabeled", 0)
+    return 3 * (count["labeled"] + 2 * unlabeled) + 2 * unlabeled

@@ -1,0 +1,95 @@
+"""Pictures of a run: predictions beside their truth, easy and hard images."""
+
+import numpy as np
+
+from keras_imas.inference import drawing
+from keras_imas.inference.score_hardness import score_hardness
+
+
+def predictions(predictors, validation, colors, *, count=4):
+    """Draw images beside their truth and what student and teacher make of them.
+
+    Args:
+        predictors: Dict of a `keras_imas.inference.Predictor` for `"student"` and
+            `"teacher"`.
+        validation: Labeled `keras_imas.data.Examples`.
+        colors: RGB color of each class.
+        count: Number of images. Defaults to `4`.
+
+    Returns:
+        `PIL.Image.Image`.
+    """
+    names = ["student", "teacher"]
+    rows = []
+    for _, example in validation.pick(_spread(len(validation), count)):
+        image = example["image"]
+        predicted = [next(predictors[n]([image])).argmax(axis=-1) for n in names]
+        label_maps = [example["label_map"], *predicted]
+        rows.append(
+            [image.astype("uint8"), *(drawing.colorize(x, colors) for x in label_maps)]
+        )
+    return drawing.grid(rows, ["image", "truth", *names])
+
+
+def save_hardness(
+    model,
+    predictors,
+    unlabeled,
+    filepath,
+    colors,
+    *,
+    verbose="auto",
+    count=4,
+    at_most=256,
+):
+    """Draw the easiest and the hardest unlabeled images with their hardness.
+
+    Args:
+        model: `IMAS`.
+        predictors: As in `predictions`.
+        unlabeled: `keras_imas.data.Examples`.
+        filepath: Where to write the picture.
+        colors: RGB color of each class.
+        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        count: Number of easiest and of hardest images. Defaults to `4`.
+        at_most: Images to score; more are thinned out evenly. Defaults to `256`.
+    """
+    wanted = _spread(len(unlabeled), at_most)
+    scored = []
+
+    def images():
+        for index, example in unlabeled.pick(wanted):
+            scored.append(index)
+            yield example["image"]
+
+    hardness = score_hardness(
+        model, images(), count=len(wanted), verbose=verbose, predictors=predictors
+    )
+    order = np.argsort(hardness, kind="stable")
+    count = min(count, len(order))
+    teacher = predictors["teacher"]
+    easiest, hardest = order[:count], order[::-1][:count]
+    # Read in one pass: a `tf.data` source has no other way to an image.
+    shown = {scored[position] for position in (*easiest, *hardest)}
+    examples = dict(unlabeled.pick(shown))
+    rows, captions = [], []
+    for title, chosen in (("easiest", easiest), ("hardest", hardest)):
+        images, predicted, names = [], [], []
+        for position in chosen:
+            example = examples[scored[position]]
+            image = example["image"]
+            label_map = next(teacher([image])).argmax(axis=-1)
+            images.append(image.astype("uint8"))
+            predicted.append(drawing.colorize(label_map, colors))
+            names.append(example["name"].decode())
+        rows += [images, predicted]
+        captions += [
+            [f"{title}: hardness {hardness[position]:.2f}" for position in chosen],
+            [f"{name}, teacher" for name in names],
+        ]
+    drawing.grid(rows, captions=captions).save(filepath)
+
+
+def _spread(count, at_most):
+    """Return at most so many indices below `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, at_most)).astype(int))

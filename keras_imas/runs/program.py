@@ -1,0 +1,174 @@
+"""What the training programs share: their flags, and what they do with them."""
+
+import os
+import pathlib
+import shlex
+import sys
+import traceback
+
+from absl import app, flags
+
+from keras_imas.backends.determinism import make_deterministic
+from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
+from keras_imas.runs import experiment, run_directory
+from keras_imas.runs.flags import define_flags, given_flags
+from keras_imas.runs.recipe import Recipe
+from keras_imas.training.health import NonFiniteError
+from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
+
+
+class Program:
+    """A training program: a kind of data set, and the recipe it starts from.
+
+    Making one defines its flags.
+
+    Args:
+        name: Name of the data set, as in the name of the output directory.
+        source: `keras_imas.runs.sources.Source` class.
+        recipe: `Recipe` of the flags' defaults.
+        demo: `Recipe` whose numbers are the defaults where `--data_dir` is not given.
+            Defaults to `None`: `recipe` always is.
+    """
+
+    def __init__(self, name, source, recipe, demo=None):
+        self.name = name
+        self.source = source
+        self.demo = demo
+        define_flags(source)
+        define_flags(recipe)
+        key = {"module_name": sys.argv[0]}
+        flags.DEFINE_string(
+            "output_dir",
+            None,
+            f"New directory; default: runs/{name}-METHOD-N. An unfinished run of the "
+            "same flags goes on where it was: started again by the same command.",
+            **key,
+        )
+        flags.DEFINE_boolean(
+            "new",
+            False,
+            "Without --output_dir: take a new directory, even where the last run is an "
+            "unfinished one of the same flags.",
+            **key,
+        )
+        flags.DEFINE_string(
+            "checkpoint_every",
+            "10min",
+            "From one checkpoint to the next: a time, such as 30s, 10min or 2h, or a "
+            "number of steps; 0: only where SIGTERM or SIGINT (Ctrl-C) stop the run, "
+            f"which then ends with status {EXIT_STATUS}; and at the end.",
+            **key,
+        )
+        flags.DEFINE_integer(
+            "keep", 2, "Checkpoints to keep; none where a run is finished.", **key
+        )
+        flags.DEFINE_boolean(
+            "deterministic",
+            False,
+            "Compute the same bits in each run of the same flags; may be slower.",
+            **key,
+        )
+        flags.DEFINE_enum(
+            "strategy",
+            "auto",
+            STRATEGIES,
+            "Devices to train on: all of this machine (mirrored, tpu), of several "
+            "(multi_worker), or one (none). Batch sizes are those of all devices "
+            "together.",
+            **key,
+        )
+        flags.DEFINE_boolean(
+            "dry_run", False, "Print what a run would do and cost, and stop.", **key
+        )
+        flags.DEFINE_boolean(
+            "tensorboard", False, "Write what TensorBoard shows.", **key
+        )
+        flags.DEFINE_integer(
+            "verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.", **key
+        )
+
+    def main(self, argv):
+        """Train as the flags say.
+
+        Args:
+            argv: Command line, of which absl has taken the flags.
+        """
+        if len(argv) > 1:
+            raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+        values = flags.FLAGS
+        demo = self.demo is not None and not values.data_dir
+        output_dir = None
+        try:
+            recipe = Recipe.from_flags(self.demo if demo else None)
+            if values.deterministic:
+                make_deterministic()
+            settings = {"dataset": self.name, **given_flags()}
+            prefix = os.path.join("runs", f"{self.name}-{recipe.method}")
+            output_dir = values.output_dir or self._directory(prefix, settings)
+            if demo:
+                print(
+                    "No --data_dir: training on the built-in street scenes, drawn now. "
+                    "At the default length it finds the large classes, and no others.",
+                    flush=True,
+                )
+            scope = strategy_scope(values.strategy)
+            parts = self.source.from_flags().read(recipe.seed)
+            with scope, first_process_writes(output_dir) as directory:
+                experiment.run(
+                    recipe,
+                    **parts,
+                    output_dir=directory,
+                    settings=settings,
+                    tensorboard=values.tensorboard,
+                    checkpoint_every=values.checkpoint_every,
+                    keep=values.keep,
+                    dry_run=values.dry_run,
+                    verbose=values.verbose,
+                )
+        except Interrupted:
+            print(f"\nStopped. To go on:\n  {_command(output_dir)}", flush=True)
+            raise
+        except (ValueError, OSError, NonFiniteError) as error:
+            if isinstance(error, ValueError) and not _worded_here(error):
+                raise
+            message = f"Error: {error}"
+            run = run_directory.read(output_dir) if output_dir else None
+            if run and not run.get("finished", True) and not _about_files(error):
+                message += f"\nTo go on when that is mended:\n  {_command(output_dir)}"
+            sys.exit(message)
+
+    def _directory(self, prefix, settings):
+        """Choose where a run goes that says nothing of it."""
+        values = flags.FLAGS
+        settings = experiment.comparable(settings)
+        unfinished = run_directory.latest_unfinished(prefix, settings)
+        if unfinished is None or values.new or values.dry_run:
+            return experiment.unused_directory(prefix)
+        print(
+            f"Going on with the unfinished run of these flags in {unfinished}; --new "
+            "starts another.",
+            flush=True,
+        )
+        return unfinished
+
+
+def _about_files(error):
+    """Tell whether an error is about what is, or is not, there, not about a run."""
+    return isinstance(error, FileExistsError | FileNotFoundError)
+
+
+def _command(output_dir):
+    """Return the command that goes on with a run, as a shell takes it."""
+    arguments = [a for a in sys.argv[1:] if a.lstrip("-") not in ("new", "new=true")]
+    if not flags.FLAGS.output_dir:
+        arguments.append(f"--output_dir={output_dir}")
+    backend = os.environ.get("KERAS_BACKEND")
+    environment = [f"KERAS_BACKEND={shlex.quote(backend)}"] if backend else []
+    command = [sys.executable, sys.argv[0], *arguments]
+    return " ".join([*environment, shlex.join(command)])
+
+
+def _worded_here(error):
+    """Tell whether it is this package that raised an error, in words for users."""
+    where = traceback.extract_tb(error.__traceback__)[-1].filename
+    return pathlib.Path(where).is_relative_to(pathlib.Path(__file__).parent)

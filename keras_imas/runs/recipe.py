@@ -1,0 +1,322 @@
+"""A recipe: all the numbers of a training run, once."""
+
+import contextlib
+import dataclasses
+import math
+
+import keras
+from absl import flags
+
+from keras_imas.imas import IMAS
+from keras_imas.losses import OHEMCrossentropy
+from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
+from keras_imas.optimizers import SGD
+from keras_imas.runs.flags import Flagged, field
+
+METHODS = ("imas", "uniform", "supervised")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(Flagged):
+    """The numbers of a training run; each is a flag of the example programs.
+
+    Attributes are described by `help` in their definition, as the programs' `--help`
+    shows it.
+
+    Raises:
+        ValueError: If a choice is none of those named, or a number out of its range.
+
+    Example:
+        >>> Recipe(method="uniform", steps=100).confidence_threshold
+        0.7
+    """
+
+    method: str = field(
+        "imas",
+        "imas, uniform (consistency training without hardness) or supervised (labeled "
+        "images alone), all under the same schedule.",
+    )
+    backbone: str = field(
+        "mobilenet_v2", "Encoder of the DeepLabV3+; resnet50_deep_stem is the paper's."
+    )
+    weights: str = field(
+        "imagenet",
+        "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
+    )
+    output_stride: int = field(16, "Pixels of the image per pixel of the features.")
+    multi_grid: tuple = field(
+        (),
+        "Factors of the dilations of a ResNet's last three blocks; the paper: 1,2,4.",
+    )
+    auxiliary_head: bool = field(
+        False, "Train a second classifier on stage 3, weighing 0.4."
+    )
+    sync_batch_norm: bool = field(
+        False,
+        "Batch statistics over all replicas of a TensorFlow strategy (on JAX they "
+        "always are); no matter on one device.",
+    )
+    crop_size: int = field(129, "Side of the square crops in pixels.")
+    scale_min: float = field(0.5, "Smallest random scale of the weak view.")
+    scale_max: float = field(2.0, "Largest random scale of the weak view.")
+    labeled_batch_size: int = field(4, "Labeled images a step.")
+    unlabeled_batch_size: int = field(4, "Unlabeled images a step.")
+    steps: int = field(3000, "Training steps; rounded up to whole epochs.")
+    epochs: int = field(0, "Epochs, instead of --steps.")
+    epoch_over: str = field(
+        "unlabeled",
+        "Images that an epoch passes over once: unlabeled, or labeled (the paper's "
+        "supervised-only rows; with --method=supervised).",
+    )
+    warmup_steps: int = field(0, "Of the steps, supervised ones at the start.")
+    rampup_steps: int = field(
+        0, "Steps after the warm-up over which lambda grows linearly from 0."
+    )
+    learning_rate: float = field(0.01, "Of SGD; decays to 0 by a polynomial.")
+    power: float = field(0.9, "Power of that polynomial.")
+    momentum: float = field(0.9, "Momentum of SGD.")
+    weight_decay: float = field(5e-4, "L2 in the gradient, on all weights.")
+    decoder_multiplier: float = field(
+        1.0, "Factor of the learning rate of all that is not the encoder; VOC: 10."
+    )
+    clip_norm: float = field(0.0, "Largest norm of the gradient; 0: not clipped.")
+    accumulation_steps: int = field(
+        1, "Steps whose gradients are averaged into one update of student and teacher."
+    )
+    max_skipped_steps: int = field(
+        0,
+        "Steps in a row that are skipped where a loss or gradient is NaN or infinite; "
+        "one more stops the run, before anything is changed by it.",
+    )
+    confidence_threshold: float = field(0.7, "Confidence of a pseudo label, tau.")
+    unlabeled_weight: float = field(3.0, "Weight of the consistency loss, lambda.")
+    ema_decay: float = field(0.996, "Largest decay of the teacher.")
+    background_class: int = field(
+        -1, "Class without weight in the hardness; -1: none. The paper's runs: 0."
+    )
+    pairing_group_size: int = field(
+        0, "Unlabeled images ranked and mixed among themselves; 0: the whole batch."
+    )
+    ohem_min_kept: int = field(
+        0, "Pixels a group that OHEM keeps at least; 0: plain cross-entropy."
+    )
+    ohem_group_size: int = field(
+        0, "Labeled images whose pixels OHEM ranks together; 0: the whole batch."
+    )
+    evaluate_every: int = field(1, "Epochs from one evaluation to the next.")
+    window: int = field(
+        0, "Evaluate by a sliding window of so many pixels; 0: whole images."
+    )
+    size_multiple: int = field(
+        0,
+        "Pad whole images to multiples of so many pixels, as each size is compiled "
+        "anew; 0: 64 where there are more than 8 sizes, else none.",
+    )
+    flip: bool = field(False, "Evaluate the mean with the mirrored image.")
+    precision: str = field(
+        "float32",
+        "float32, mixed_bfloat16 or mixed_float16 (with loss scaling) in the networks; "
+        "weights, hardness, losses and the teacher's average are in float32.",
+    )
+    seed: int = field(0, "Seed of everything that is random.")
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise ValueError(
+                f"`method` must be one of {', '.join(METHODS)}. Received: "
+                f"{self.method!r}"
+            )
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"`precision` must be one of {', '.join(PRECISIONS)}. Received: "
+                f"{self.precision!r}"
+            )
+        if self.epoch_over not in ("unlabeled", "labeled"):
+            raise ValueError(
+                '`epoch_over` must be "unlabeled" or "labeled". Received: '
+                f"{self.epoch_over!r}"
+            )
+        if self.epoch_over == "labeled" and self.method != "supervised":
+            raise ValueError(
+                f'`epoch_over="labeled"` is for method="supervised". Received: method='
+                f"{self.method!r}"
+            )
+        for name in (
+            "crop_size",
+            "labeled_batch_size",
+            "unlabeled_batch_size",
+            "steps",
+            "accumulation_steps",
+            "evaluate_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"`{name}` must be positive. Received: {getattr(self, name)}"
+                )
+        for name in (
+            "epochs",
+            "warmup_steps",
+            "rampup_steps",
+            "learning_rate",
+            "weight_decay",
+            "decoder_multiplier",
+            "clip_norm",
+            "max_skipped_steps",
+            "unlabeled_weight",
+            "pairing_group_size",
+            "ohem_min_kept",
+            "ohem_group_size",
+            "window",
+            "size_multiple",
+        ):
+            if getattr(self, name) < 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: {getattr(self, name)}"
+                )
+        for field_ in dataclasses.fields(self):
+            value = getattr(self, field_.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"`{field_.name}` must be finite. Received: {value}")
+        if not 0 < self.scale_min <= self.scale_max:
+            raise ValueError(
+                "`scale_min` must be positive and at most `scale_max`. Received: "
+                f"{self.scale_min} and {self.scale_max}"
+            )
+
+    def student(self, num_classes, *, input_shape=(None, None, 3), weights=True):
+        """Build the network.
+
+        Args:
+            num_classes: Number of classes.
+            input_shape: `(height, width, 3)`; `None` for any. Defaults to
+                `(None, None, 3)`.
+            weights: Whether to load the encoder's weights. Defaults to `True`.
+
+        Returns:
+            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`.
+        """
+        with self._dtype_policy():
+            return deeplab_v3_plus(
+                num_classes,
+                backbone=self.backbone,
+                output_stride=self.output_stride,
+                multi_grid=self.multi_grid or None,
+                auxiliary_head=self.auxiliary_head,
+                weights=self.weights if weights and self.weights != "none" else None,
+                input_shape=input_shape,
+                synchronized=self.sync_batch_norm
+                and keras.backend.backend() == "tensorflow",
+            )
+
+    def model(self, student, *, steps_per_epoch, epochs, ignore_class=255):
+        """Build and compile the model that `fit` trains.
+
+        Args:
+            student: Built network.
+            steps_per_epoch: Steps an epoch.
+            epochs: Number of epochs.
+            ignore_class: Label of pixels that don't count. Defaults to `255`.
+
+        Returns:
+            `keras_imas.IMAS`.
+        """
+        adaptive = self.method == "imas"
+        with self._dtype_policy():
+            model = IMAS(
+                student,
+                confidence_threshold=self.confidence_threshold,
+                unlabeled_weight=self.unlabeled_weight_schedule(),
+                ema_decay=self.ema_decay,
+                ema_copy_steps=steps_per_epoch,
+                supervised_only_steps=self.warmup_steps,
+                background_class=None
+                if self.background_class < 0
+                else self.background_class,
+                ignore_class=ignore_class,
+                pairing_group_size=self.pairing_group_size or None,
+                adaptive_intensity=adaptive,
+                adaptive_cutmix=adaptive,
+                hardness_weighting=adaptive,
+                max_skipped_steps=self.max_skipped_steps,
+                seed=self.seed,
+            )
+        loss = None
+        if self.ohem_min_kept:
+            loss = OHEMCrossentropy(
+                min_kept=self.ohem_min_kept,
+                ignore_class=ignore_class,
+                group_size=self.ohem_group_size or None,
+            )
+        model.compile(self.optimizer(epochs * steps_per_epoch), loss)
+        return model
+
+    @contextlib.contextmanager
+    def _dtype_policy(self):
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.precision)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def optimizer(self, steps):
+        """Build the optimizer.
+
+        Args:
+            steps: Number of training steps, over which the learning rate decays to 0.
+
+        Returns:
+            `keras_imas.optimizers.SGD`.
+        """
+        schedule = keras.optimizers.schedules.PolynomialDecay(
+            self.learning_rate,
+            steps,
+            end_learning_rate=0.0,
+            power=self.power,
+        )
+        multipliers = {HEAD: self.decoder_multiplier}
+        return SGD(
+            schedule,
+            self.momentum,
+            l2=self.weight_decay,
+            multipliers=multipliers if self.decoder_multiplier != 1 else None,
+            global_clipnorm=self.clip_norm or None,
+            gradient_accumulation_steps=self.accumulation_steps
+            if self.accumulation_steps > 1
+            else None,
+        )
+
+    def unlabeled_weight_schedule(self):
+        """Return λ: a number, or a schedule where it is ramped up."""
+        if not self.rampup_steps:
+            return self.unlabeled_weight
+        # Keras' cosine decay with a linear warm-up, that decays by nothing.
+        return keras.optimizers.schedules.CosineDecay(
+            0.0,
+            decay_steps=1,
+            alpha=1.0,
+            warmup_target=self.unlabeled_weight,
+            warmup_steps=self.rampup_steps,
+        )
+
+    @classmethod
+    def from_flags(cls, defaults=None):
+        """Return the recipe that the flags ask for; given steps count before epochs.
+
+        Args:
+            defaults: See `keras_imas.runs.flags.Flagged.from_flags`.
+
+        Returns:
+            A `Recipe`.
+        """
+        recipe = super().from_flags(defaults)
+        if flags.FLAGS["steps"].present and not flags.FLAGS["epochs"].present:
+            recipe = dataclasses.replace(recipe, epochs=0)
+        return recipe
+
+
+# Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.
+SMALL_DATA = Recipe(
+    warmup_steps=500, confidence_threshold=0.9, unlabeled_weight=1.0, weight_decay=1e-4
+)

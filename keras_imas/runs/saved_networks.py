@@ -1,0 +1,138 @@
+"""Networks that were saved, maybe by others, and what is known of their classes."""
+
+import os
+
+from keras_imas.data.classes import ClassTable
+from keras_imas.imas import IMAS
+from keras_imas.inference import drawing
+from keras_imas.runs import run_directory
+from keras_imas.runs.safe_loading import load_model
+
+
+def load_networks(paths):
+    """Load networks from `.keras` files.
+
+    Args:
+        paths: Paths of files, or directories of runs, of which the best teacher is
+            taken, or the last where none was the best.
+
+    Returns:
+        Dict from name to Keras model: by the file's name, or of a whole `IMAS`
+        `"teacher"` and `"student"`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a file holds no model, or two have one name.
+
+    Example:
+        >>> import keras, tempfile
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "small.keras")
+        ...     keras.Sequential(layers).save(path)
+        ...     list(load_networks([path]))
+        ['small']
+    """
+    networks = {}
+    for path in map(model_file, paths):
+        model = load_model(path)
+        found = {os.path.splitext(os.path.basename(path))[0]: model}
+        if isinstance(model, IMAS):
+            found = {"teacher": model.teacher, "student": model.student}
+        twice = sorted(networks.keys() & found.keys())
+        if twice:
+            raise ValueError(
+                f"Two models are named {twice[0]!r}, the second of {path!r}. Rename a "
+                "file, as results go by these names"
+            )
+        networks |= found
+    return networks
+
+
+def model_file(path):
+    """Return the file of a model.
+
+    Args:
+        path: Path of a `.keras` file, or of the directory of a run.
+
+    Returns:
+        Path of a file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    path = os.fspath(path)
+    if os.path.isfile(path):
+        return path
+    if not os.path.isdir(path):
+        raise FileNotFoundError(f"There is no file {path!r} to load a model from")
+    for name in ("teacher_best.keras", "teacher_last.keras"):
+        if os.path.isfile(os.path.join(path, name)):
+            return os.path.join(path, name)
+    raise FileNotFoundError(
+        f"The directory {path!r} holds neither teacher_best.keras nor "
+        "teacher_last.keras, as that of a finished run does"
+    )
+
+
+def classes_of(path, num_classes, table=None):
+    """Tell names and colors of a network's classes.
+
+    Args:
+        path: Path of the network's file; `run.json` beside it tells the classes.
+        num_classes: Number of classes of the network.
+        table: `keras_imas.data.ClassTable` that counts instead. Defaults to `None`.
+
+    Returns:
+        `keras_imas.data.ClassTable` with colors; where nothing is known, the classes
+        are named by their ids.
+
+    Raises:
+        ValueError: If the table has another number of classes.
+
+    Example:
+        >>> classes_of("nowhere.keras", 2).names
+        ('0', '1')
+    """
+    if table is None:
+        table = _of_run(model_file(path)) if os.path.exists(path) else None
+        if table is None or len(table.names) != num_classes:
+            table = ClassTable(tuple(map(str, range(num_classes))))
+    if len(table.names) != num_classes:
+        raise ValueError(
+            f"The model has {num_classes} classes, and {len(table.names)} are named: "
+            f"{', '.join(table.names)}"
+        )
+    colors = table.colors or drawing.default_colors(num_classes).tolist()
+    return ClassTable(table.names, tuple(map(tuple, colors)))
+
+
+def image_size_of(path):
+    """Tell to which size the run of a network resized its images.
+
+    Args:
+        path: Path of the network's file, beside which `run.json` tells the size, or of
+            the run's directory.
+
+    Returns:
+        `(height, width)`, or `None` where images kept their size, or nothing is known.
+
+    Example:
+        >>> image_size_of("nowhere.keras")
+    """
+    directory = path if os.path.isdir(path) else os.path.dirname(path)
+    run = run_directory.read(directory)
+    try:
+        height, width = map(int, run["settings"]["image_size"])
+    except (ValueError, KeyError, TypeError):  # there is none, or none of ours
+        return None
+    return height, width
+
+
+def _of_run(path):
+    """Return the classes that `run.json` beside a file names, or `None`."""
+    run = run_directory.read(os.path.dirname(path))
+    try:
+        return ClassTable(tuple(run["class_names"]), run["colors"])
+    except (ValueError, KeyError, TypeError):  # there is none, or none of ours
+        return None

@@ -1,0 +1,342 @@
+"""Checkpoints to resume a training from."""
+
+import contextlib
+import math
+import re
+import sys
+import time
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_imas.backends.determinism import global_draws, set_global_draws
+from keras_imas.backends.devices import scope_of
+from keras_imas.backends.replicas import assign_replica_values, replica_values
+from keras_imas.training.checkpoint_store import Checkpoints
+from keras_imas.training.stop_signals import Interrupted, StopSignals
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Save all that a run is, so that started again it goes on where it was.
+
+    `IMAS.fit` resumes from the newest checkpoint in the directory, in the middle of an
+    epoch too: with both networks, the optimizer, the state of all draws, the epoch's
+    logs so far, the history, and at the same place in the data. To the same bits, where
+    the backend repeats itself at all (see docs/reliability.md) and the data come from
+    `keras_imas.data`; other data begin anew in the epoch that was cut short.
+
+    At a SIGTERM or SIGINT the step is finished, all is saved, and `fit` raises
+    `keras_imas.training.stop_signals.Interrupted`, which ends a program with status 75.
+    A checkpoint that can't be written, as the disk is full, is left out with a warning.
+
+    Of the other callbacks those with `get_state`, which returns a dict as JSON has it,
+    and `set_state` go on where they were; `keras_imas.callbacks.Evaluation` does.
+
+    Args:
+        directory: Directory of the checkpoints, of this run alone.
+        every: From one checkpoint to the next: `"10min"`, `"30s"`, `"2h"`, or a number
+            of steps; and after an epoch that is the best so far. 0: only at the end and
+            where a signal stops the run. Defaults to `"10min"`.
+        keep: How many to keep. Defaults to `2`.
+        configuration: Dict, as JSON has it, of what a resumed run must agree in.
+            Defaults to `None`: only the networks' variables are compared.
+        signals: `keras_imas.training.stop_signals.StopSignals` in force. Defaults to
+            `None`: its own, while `fit` runs.
+
+    Raises:
+        ValueError: If `every` is none of these, or `keep` is less than 1.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_imas import IMAS
+        >>> def train(epochs):
+        ...     network = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        ...     model = IMAS(keras.Sequential(network))
+        ...     model.compile(keras.optimizers.SGD(1e-3))
+        ...     checkpoint = Checkpoint(directory)
+        ...     images, labels = np.zeros((2, 8, 8, 3)), np.zeros((2, 8, 8), int)
+        ...     history = model.fit(
+        ...         {"labeled": images}, labels, verbose=0,
+        ...         epochs=epochs, callbacks=[checkpoint],
+        ...     )
+        ...     return len(history.history["loss"]), int(model.step)
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     train(2), train(3)
+        ((2, 2), (3, 3))
+    """
+
+    def __init__(
+        self, directory, *, every="10min", keep=2, configuration=None, signals=None
+    ):
+        super().__init__()
+        self.every = every
+        self._seconds, self._steps = _interval(every)
+        self._at_all = self._steps or self._seconds < math.inf
+        self.checkpoints = Checkpoints(
+            directory, keep=keep, configuration=configuration
+        )
+        self._given_signals = signals
+        self._signals = self._restored = self._draws = None
+        self.callbacks = None
+
+    def restore(self, model):
+        """Put a model into the state of the newest checkpoint, if there is one.
+
+        Args:
+            model: Compiled `keras_imas.IMAS`.
+
+        Returns:
+            Dict of the state: `epoch` and `step` to go on at, both from 0, the number
+            of `steps` of an epoch, ...; `None` where there is no checkpoint.
+
+        Raises:
+            ValueError: If there is none that can be used for this model.
+        """
+        self.checkpoints.clean()
+        newest = self.checkpoints.newest()
+        self._restored = None
+        if newest is None:
+            return None
+        _, arrays, state = newest
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        for name in ("model", "optimizer"):
+            _assign(_variables(model)[name], name, arrays, self.checkpoints.directory)
+        self._restored = (arrays, state)
+        return state
+
+    def on_train_begin(self, logs=None):
+        """Put the history and the other callbacks into the restored state.
+
+        Args:
+            logs: Not used.
+
+        Raises:
+            ValueError: If it is not `keras_imas.IMAS` that is trained.
+        """
+        if self.callbacks is None:
+            raise ValueError("`Checkpoint` is for the `fit` of `keras_imas.IMAS` alone")
+        self._signals = self._given_signals or StopSignals().__enter__()
+        self._last_time, self._since = time.monotonic(), 0
+        self._pending = self._saved = None
+        if self._restored is None:
+            return
+        state = self._restored[1]
+        history = self._model.history
+        history.epoch = list(state["epochs"])
+        history.history.update(state["history"])
+        for callback, its_state in zip(
+            self._stateful(), state["callbacks"], strict=True
+        ):
+            callback.set_state(its_state)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Put the epoch's logs so far into the restored state.
+
+        Args:
+            epoch: The epoch, from 0.
+            logs: Not used.
+        """
+        self._epoch, self._at, self._pending = epoch, 0, None
+        self._signals.defer(True)
+        self._set_draws()
+        if self._restored is None:
+            return
+        (arrays, state), self._restored = self._restored, None
+        self._at = state["step"]
+        amid = self._at and self._at < state["steps"]
+        if amid:
+            model = self.model
+            metrics = _variables(model)["metrics"]
+            with scope_of(model):
+                _assign(metrics, "metrics", arrays, self.checkpoints.directory)
+        self._draws = {
+            name.removeprefix("draws/"): value
+            for name, value in arrays.items()
+            if name.startswith("draws/")
+        }
+        if not amid:
+            self._set_draws()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Put the random generators into the restored state.
+
+        Args:
+            batch: Not used.
+            logs: Not used.
+        """
+        # Not before, as PyTorch draws where it begins to read data.
+        self._set_draws()
+
+    def keep_draws(self):
+        """Let the next epoch draw from here on, whatever is drawn until then."""
+        self._draws = global_draws()
+
+    def _set_draws(self):
+        draws, self._draws = self._draws, None
+        if draws:
+            set_global_draws(draws)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Save if it is time, or a signal has come.
+
+        Args:
+            batch: The step in the epoch, from 0.
+            logs: The epoch's logs so far.
+        """
+        step, steps = batch + 1, self.params["steps"]
+        self._since += step - self._at
+        self._at = step
+        last = steps is not None and step >= steps
+        if last:
+            self._pending = self._state(self._epoch, step, logs), global_draws()
+        if self._signals.requested:
+            self.save(self._state(self._epoch, step, logs))
+            raise Interrupted()
+        if last:  # evaluation may take long, and what is to be saved is known
+            self._signals.defer(False)
+        elif steps is not None and self._due():
+            self.save(self._state(self._epoch, step, logs))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Save if it is time.
+
+        Args:
+            epoch: The epoch, from 0.
+            logs: The epoch's logs.
+        """
+        with self._signals.finishing():
+            self._pending = self._state(epoch + 1, 0), global_draws()
+            finished = epoch + 1 == self.params["epochs"] or self.model.stop_training
+            # So that a best network on disk is the one that a resumed run knows of.
+            best = any(getattr(c, "best_epoch", None) == epoch for c in self.callbacks)
+            if finished or self._due() or best and self._at_all:
+                self.save(*self._pending)
+
+    def on_train_end(self, logs=None):
+        """Leave signals to others again.
+
+        Args:
+            logs: Not used.
+        """
+        self.leave()
+
+    def leave(self, error=None):
+        """Leave signals to others, and save where one has cut an epoch's end short.
+
+        Args:
+            error: What `fit` has raised. Defaults to `None`: nothing.
+        """
+        signals, self._signals = self._signals, None
+        if signals is None:
+            return
+        try:
+            if isinstance(error, Interrupted) and self._pending:
+                with contextlib.suppress(Interrupted), signals.finishing():
+                    self.save(*self._pending)
+        finally:
+            signals.defer(False)
+            if signals is not self._given_signals:
+                signals.__exit__()
+
+    def save(self, state, draws=None):
+        """Write a checkpoint, or a warning where that is not possible.
+
+        Args:
+            state: The state besides the variables.
+            draws: That of the global random generators. Defaults to `None`: as it is.
+        """
+        # From before, so that what was done while it was written is counted.
+        self._last_time, self._since = time.monotonic(), 0
+        model = self.model
+        step = int(ops.convert_to_numpy(model.step))
+        if self._saved == step:
+            return
+        with scope_of(model):
+            arrays = {
+                f"{name}/{number:05}/{variable.path}": replica_values(variable)
+                for name, variables in _variables(model).items()
+                for number, variable in enumerate(variables)
+            }
+        draws = global_draws() if draws is None else draws
+        arrays |= {f"draws/{name}": value for name, value in draws.items()}
+        try:
+            self.checkpoints.save(step, arrays, state)
+            self._saved = step
+        except OSError as error:
+            steps = self.checkpoints.steps()
+            last = f"that of step {steps[-1]:,}" if steps else "none"
+            print(
+                f"\nWarning: no checkpoint of step {step:,} was written: {error}. The "
+                f"last good one is {last}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _due(self):
+        if self._steps:
+            return self._since >= self._steps
+        return time.monotonic() - self._last_time >= self._seconds
+
+    def _state(self, epoch, step, logs=None):
+        history, steps = self._model.history, self.params["steps"]
+        return {
+            "epoch": epoch,
+            # Data of unknown length can only begin an epoch anew.
+            "step": 0 if steps is None else step,
+            "steps": steps,
+            "logs": {name: float(value) for name, value in (logs or {}).items()},
+            "epochs": list(history.epoch),
+            "history": {
+                name: [float(value) for value in values]
+                for name, values in history.history.items()
+            },
+            "callbacks": [callback.get_state() for callback in self._stateful()],
+        }
+
+    def _stateful(self):
+        return [c for c in self.callbacks if hasattr(c, "get_state")]
+
+
+def _interval(every):
+    """Return seconds and steps; one of them says nothing."""
+    text = str(every).strip()
+    if re.fullmatch(r"\d+", text):
+        steps = int(text)
+        return math.inf, steps
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(s|min|h)", text)
+    if not found or not float(found[1]):
+        raise ValueError(
+            '`every` must be a time, such as "10min", "30s" or "2h", or a number of '
+            f"steps. Received: every={every!r}"
+        )
+    return float(found[1]) * {"s": 1, "min": 60, "h": 3600}[found[2]], 0
+
+
+def _variables(model):
+    return {
+        "model": model.variables,
+        "optimizer": model.optimizer.variables,
+        "metrics": model.metrics_variables,
+    }
+
+
+def _assign(variables, name, arrays, directory):
+    """Assign what was saved to variables, if these are the same ones."""
+    saved = {key: value for key, value in arrays.items() if key.startswith(f"{name}/")}
+    if len(saved) != len(variables):
+        raise ValueError(
+            f"The checkpoint in {directory!r} is of another {name}: it has "
+            f"{len(saved)} variables, this one {len(variables)}"
+        )
+    for variable, (_, value) in zip(variables, sorted(saved.items()), strict=True):
+        dtype = np.dtype(keras.backend.standardize_dtype(variable.dtype))
+        try:
+            assign_replica_values(
+                variable, value.view(dtype) if value.dtype != dtype else value
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"The checkpoint in {directory!r} is of another {name}: {error}"
+            ) from error

@@ -1,0 +1,180 @@
+"""`fit` that goes on where a checkpoint was made, epoch by epoch of the data."""
+
+import contextlib
+
+import keras
+
+from keras_imas.backends.determinism import draw_as_reading
+from keras_imas.backends.devices import scope_of
+from keras_imas.callbacks import Checkpoint
+
+
+def fit(model, keras_fit, **options):
+    """Train, from the newest checkpoint on if there is one.
+
+    Args:
+        model: `keras_imas.IMAS`.
+        keras_fit: `keras.Model.fit` of that model.
+        **options: Its arguments.
+
+    Returns:
+        `keras.callbacks.History`.
+    """
+    callbacks = options.pop("callbacks", None)
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    callbacks = keras.tree.flatten(callbacks) if callbacks else []
+    position = getattr(options["x"], "position", None)
+    if options.get("steps_per_epoch") is not None:
+        position = None  # Keras reads on where the last epoch has ended
+    checkpoints = [c for c in callbacks if isinstance(c, Checkpoint)]
+    if len(checkpoints) > 1:
+        raise ValueError("`callbacks` may have one `Checkpoint`, and has several")
+    if not checkpoints:
+        with _following(position, options, callbacks):
+            return keras_fit(callbacks=callbacks, **options)
+
+    (checkpoint,) = checkpoints
+    # It comes last, so that what it saves is what the others have left.
+    callbacks = [c for c in callbacks if c is not checkpoint]
+    if not any(isinstance(c, keras.callbacks.History) for c in callbacks):
+        callbacks.append(keras.callbacks.History())
+    checkpoint.callbacks = list(callbacks)
+    callbacks.append(checkpoint)
+    with scope_of(model):
+        state = checkpoint.restore(model)
+    if position:
+        position.passed = 0  # its epochs are those that the checkpoint counts
+    if state is not None:
+        options["initial_epoch"] = state["epoch"]
+    error = None
+    try:
+        if state is None or not state["step"]:
+            with _following(position, options, callbacks):
+                return keras_fit(callbacks=callbacks, **options)
+        return _finish_epoch(model, keras_fit, state, position, callbacks, options)
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        checkpoint.leave(error)
+
+
+def _finish_epoch(model, keras_fit, state, position, callbacks, options):
+    """Train the rest of an epoch, then all others, as one training."""
+    epoch, step, steps = state["epoch"], state["step"], state["steps"]
+    epochs, verbose = options.get("epochs", 1), options.get("verbose", "auto")
+    if position and len(options["x"]) != steps:
+        raise ValueError(
+            f"The checkpoint is of a run with {steps} steps an epoch, and the data "
+            f"have {len(options['x'])}"
+        )
+    events = _Events(
+        callbacks,
+        add_history=True,
+        add_progbar=verbose != 0,
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+        model=model,
+    )
+    if step < steps:
+        part = {**options, "epochs": epoch + 1}
+        if position:  # with a length, so that Keras treats it as any epoch
+            part["x"] = options["x"].take(steps - step)
+        else:
+            part["steps_per_epoch"] = steps - step
+        events.skipped = step
+        with _following(position, options, events.callbacks, step):
+            keras_fit(callbacks=events, **part)
+        events.skipped = 0
+    else:
+        _end_epoch(model, events, state, options)
+    if epoch + 1 < epochs and not model.stop_training:
+        *_, checkpoint = callbacks
+        checkpoint.keep_draws()  # to build the model draws too, on PyTorch
+        rest = {**options, "initial_epoch": epoch + 1}
+        with _following(position, rest, events.callbacks):
+            keras_fit(callbacks=events, **rest)
+    events.finish()
+    return model.history
+
+
+def _end_epoch(model, events, state, options):
+    """Do what is left of an epoch whose steps are done."""
+    model.stop_training = False
+    events.on_train_begin()
+    events.on_epoch_begin(state["epoch"])
+    draw_as_reading()  # Keras begins to read once more, after the last step
+    logs = dict(state["logs"])
+    validation = options.get("validation_data")
+    frequency = options.get("validation_freq", 1)
+    chosen = (
+        (state["epoch"] + 1) % frequency == 0
+        if isinstance(frequency, int)
+        else state["epoch"] + 1 in frequency
+    )
+    if validation is not None and chosen:
+        images, label_maps, weights = keras.utils.unpack_x_y_sample_weight(validation)
+        results = model.evaluate(
+            images,
+            label_maps,
+            sample_weight=weights,
+            batch_size=options.get("validation_batch_size")
+            or options.get("batch_size"),
+            steps=options.get("validation_steps"),
+            verbose=0,
+            return_dict=True,
+        )
+        logs |= {f"val_{name}": value for name, value in results.items()}
+    events.on_epoch_end(state["epoch"], logs)
+
+
+class _Events(keras.callbacks.CallbackList):
+    """The callbacks of one training, of which Keras is told as of two."""
+
+    skipped = 0
+    _begun, _logs = False, None
+
+    def on_train_begin(self, logs=None):
+        if not self._begun:
+            self._begun = True
+            super().on_train_begin(logs)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        super().on_train_batch_begin(batch + self.skipped, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch + self.skipped, logs)
+
+    def on_train_end(self, logs=None):
+        self._logs = logs
+
+    def finish(self):
+        super().on_train_end(self._logs)
+
+
+@contextlib.contextmanager
+def _following(position, options, callbacks, step=0):
+    """Let the data's epochs be those of `fit`; one more `fit` takes the next ones.
+
+    `step` is where the first epoch starts.
+    """
+    if position is None:
+        yield
+        return
+    first = options.get("initial_epoch", 0)
+    ahead = max(position.passed - first, 0)
+
+    def hold(epoch):
+        position.hold(epoch + ahead, step if epoch == first else 0)
+
+    # Before the first epoch too, as some backends look at a batch to build the model.
+    hold(first)
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=lambda n, logs: hold(n))
+    callbacks.insert(0, callback)
+    try:
+        yield
+    finally:
+        callbacks.remove(callback)
+        position.release()

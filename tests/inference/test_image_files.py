@@ -1,0 +1,148 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_imas
+from keras_imas.data import ClassTable, read_class_table
+from keras_imas.inference.image_files import find_images, predict_files
+from keras_imas.inference.predictor import Predictor
+from keras_imas.runs.saved_networks import classes_of, image_size_of, load_networks
+
+CLASSES = ClassTable(("sky", "road", "car"), ((9, 9, 9), (250, 0, 0), (0, 250, 0)))
+FILES = ("a.png", "street/a.jpg", "street/b.png")
+
+
+def network(shape=(None, None, 3)):
+    keras.utils.set_random_seed(1)
+    layers = [keras.Input(shape), keras.layers.Rescaling(1 / 50)]
+    return keras.Sequential([*layers, keras.layers.Conv2D(3, 3, padding="same")])
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Three photographs of two sizes in two folders, and a file that is none."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(FILES):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = rng.integers(0, 256, (20 + number % 2, 30, 3), dtype="uint8")
+        Image.fromarray(image).save(path)
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no image")
+    return tmp_path / "photos"
+
+
+def predict(photographs, model=None, **options):
+    return predict_files(
+        model or network(),
+        find_images(photographs),
+        photographs.parent / "out",
+        CLASSES,
+        verbose=0,
+        **options,
+    )
+
+
+def test_each_photograph_gets_its_files(photographs):
+    results = predict(photographs, confidence=True, opacity=1.0)
+    output = photographs.parent / "out"
+    assert results["predicted"] == 3 and results["kept"] == 0
+    assert [path[-10:] for path in results["skipped"]] == ["broken.jpg"]
+    images = [np.array(Image.open(photographs / name)) for name in FILES]
+    for name, expected in zip(FILES, Predictor(network())(images), strict=True):
+        stem = name[:-4]
+        with Image.open(output / "masks" / f"{stem}.png") as mask:
+            labels = np.array(mask)
+            assert mask.mode == "P"
+            colors = np.array(mask.convert("RGB"))
+        np.testing.assert_array_equal(labels, expected.argmax(-1))
+        np.testing.assert_array_equal(colors, np.array(CLASSES.colors)[labels])
+        sure = np.array(Image.open(output / "confidence" / f"{stem}.png"))
+        np.testing.assert_allclose(sure, 255 * expected.max(-1), atol=0.51)
+        assert (output / "overlays" / f"{stem}.jpg").is_file()
+    assert read_class_table(output / "classes.csv").colors == CLASSES.colors
+    made = json.loads((output / "predictions.json").read_text())
+    assert made["skipped"] == results["skipped"]
+    assert not list(output.rglob(".*"))
+
+
+def test_goes_on_where_it_was(photographs):
+    predict(photographs)
+    mask = photographs.parent / "out" / "masks" / "street" / "a.png"
+    mask.unlink()
+    kept = photographs.parent / "out" / "masks" / "a.png"
+    before = kept.stat().st_mtime_ns
+    results = predict(photographs)
+    assert (results["predicted"], results["kept"]) == (1, 2)
+    assert mask.is_file() and kept.stat().st_mtime_ns == before
+    # What is asked for in addition is made for all.
+    assert predict(photographs, confidence=True)["predicted"] == 3
+
+
+def test_does_not_mix_what_was_made_otherwise(photographs):
+    predict(photographs)
+    with pytest.raises(FileExistsError, match="flip=None, now True"):
+        predict(photographs, flip=True)
+    (photographs.parent / "out" / "predictions.json").unlink()
+    with pytest.raises(FileExistsError, match="nothing is overwritten"):
+        predict(photographs)
+
+
+def test_a_network_of_one_size_goes_by_windows(photographs):
+    model = network((16, 24, 3))
+    predict(photographs, model)
+    image = np.array(Image.open(photographs / "a.png"))
+    expected = next(Predictor(model, window=(16, 24))([image])).argmax(-1)
+    labels = np.array(Image.open(photographs.parent / "out" / "masks" / "a.png"))
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_finds_one_image_a_pattern_and_not_its_own_output(photographs):
+    assert list(find_images(photographs / "a.png")) == ["a"]
+    assert list(find_images(photographs / "*" / "*.png")) == ["street/b"]
+    found = find_images(photographs, leave_out=photographs / "street")
+    assert sorted(found) == ["a", "broken"]
+    Image.new("RGB", (4, 4)).save(photographs / "a.jpg")
+    assert {"a.jpg", "a.png"} <= set(find_images(photographs))
+    with pytest.raises(FileNotFoundError, match="no images"):
+        find_images(photographs / "*.gif")
+
+
+def test_more_classes_than_a_byte_holds(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    table = classes_of("nowhere", 300)
+    layers = [keras.Input((4, 4, 3)), keras.layers.Conv2D(300, 1)]
+    model = keras.Sequential(layers)
+    model.layers[0].bias.assign(np.eye(300)[299])
+    images = find_images(tmp_path)
+    predict_files(model, images, tmp_path / "out", table, verbose=0)
+    labels = np.array(Image.open(tmp_path / "out" / "masks" / "a.png"))
+    assert (labels == 299).all()
+
+
+def test_loads_what_a_run_left(tmp_path):
+    network().save(tmp_path / "teacher_last.keras")
+    run = {"class_names": CLASSES.names, "colors": CLASSES.colors}
+    run["settings"] = {"image_size": ["180", "240"]}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    assert list(load_networks([tmp_path])) == ["teacher_last"]
+    assert classes_of(tmp_path, 3) == ClassTable(CLASSES.names, CLASSES.colors)
+    for path in (tmp_path, tmp_path / "teacher_last.keras"):
+        assert image_size_of(path) == (180, 240)
+    assert classes_of(tmp_path, 4).names == ("0", "1", "2", "3")
+    with pytest.raises(ValueError, match="has 4 classes, and 3 are named: sky"):
+        classes_of(tmp_path, 4, CLASSES)
+    keras_imas.IMAS(network()).save(tmp_path / "whole.keras")
+    assert list(load_networks([tmp_path / "whole.keras"])) == ["teacher", "student"]
+
+
+def test_names_what_is_no_model(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file"):
+        load_networks([tmp_path / "missing.keras"])
+    with pytest.raises(FileNotFoundError, match="neither teacher_best.keras"):
+        load_networks([tmp_path])
+    (tmp_path / "cut.keras").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="cut.keras' can't be loaded"):
+        load_networks([tmp_path / "cut.keras"])

@@ -1,0 +1,313 @@
+import dataclasses
+import json
+import os
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from keras_imas.runs import experiment, lock, run_directory
+from keras_imas.runs.recipe import METHODS, Recipe
+from keras_imas.training.stop_signals import Interrupted
+
+RECIPE = Recipe(steps=2, crop_size=9, learning_rate=1e-6, ohem_min_kept=50)
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (7, 10, 12, 3)).astype("uint8")
+LABELS = RNG.integers(0, 3, (7, 10, 12)).astype("uint8")
+
+
+def run(recipe, output_dir, labels=LABELS, validation=True):
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    return experiment.run(
+        recipe,
+        (IMAGES[:2], labels[:2]),
+        IMAGES[2:6],
+        (IMAGES[6:], labels[6:]) if validation else None,
+        class_names=["a", "b", "c"],
+        output_dir=str(output_dir),
+        student=network,
+        verbose=0,
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
+    recipe = dataclasses.replace(RECIPE, method=method)
+    results = run(recipe, tmp_path / "run")
+    logged = set() if method == "supervised" else {"hardness.parquet"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == logged | {
+        "hardness.png",
+        "history.jsonl",
+        "predictions.png",
+        "run.json",
+        "student_last.keras",
+        "teacher_best.keras",
+        "teacher_last.keras",
+    }
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert saved == json.loads(json.dumps(results))
+    assert saved["recipe"] == json.loads(json.dumps(dataclasses.asdict(recipe)))
+    assert saved["versions"]["keras"] == keras.__version__
+    assert {"git_revision", "command", "split", "labeled", "validation"} < set(saved)
+    assert saved["steps"] == 2  # two epochs of one step
+    lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    assert ("hardness" in json.loads(lines[0])) == (method != "supervised")
+    teacher = keras.models.load_model(tmp_path / "run" / "teacher_last.keras")
+    assert teacher.predict(IMAGES[:1], verbose=0).shape == (1, 10, 12, 3)
+    printed = capsys.readouterr().out
+    assert "| **mean** |" in printed and f"{method} on 2 labeled" in printed
+
+
+def test_runs_without_validation_images(tmp_path):
+    recipe = dataclasses.replace(RECIPE, method="supervised")
+    results = run(recipe, tmp_path / "run", validation=False)
+    assert "teacher_last" not in results
+    assert (tmp_path / "run" / "teacher_last.keras").is_file()
+    assert not (tmp_path / "run" / "teacher_best.keras").exists()
+
+
+@pytest.mark.parametrize(("index", "name"), [(1, "#1"), (6, "#0")])
+def test_bad_labels_are_named_before_anything_is_written(index, name, tmp_path):
+    """Of labeled images and of those to validate on."""
+    labels = LABELS.copy()
+    labels[index, 0, 0] = 9
+    with pytest.raises(ValueError, match=rf"{name}.* contains 9; allowed are 0 to 2"):
+        run(RECIPE, tmp_path / "run", labels)
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_images_are_refused_before_anything_is_written(tmp_path):
+    recipe = dataclasses.replace(RECIPE, unlabeled_batch_size=5)
+    with pytest.raises(ValueError, match="`unlabeled` has 4 images"):
+        run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "precious.txt").write_text("thesis")
+    with pytest.raises(FileExistsError, match="is not empty"):
+        run(RECIPE, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+
+
+@pytest.fixture
+def stop():
+    """A function that has this process stopped once there is a file."""
+    threads = []
+
+    def at(path):
+        def wait():
+            while not path.exists():
+                time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threads.append(threading.Thread(target=wait, daemon=True))
+        threads[-1].start()
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # should it come too late
+    yield at
+    for thread in threads:
+        thread.join()
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.full
+def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
+    recipe = dataclasses.replace(RECIPE, steps=4, learning_rate=1e-4)
+    keras.utils.set_random_seed(0)
+    expected = run(recipe, tmp_path / "expected")
+    keras.utils.set_random_seed(0)
+    stop(tmp_path / "run" / "history.jsonl")
+    with pytest.raises(Interrupted):
+        run(recipe, tmp_path / "run")
+    (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
+    before = (tmp_path / "run" / "history.jsonl").read_bytes()
+
+    # Another one is refused, and nothing is touched.
+    other = dataclasses.replace(recipe, steps=7)
+    reason = "unfinished run of another configuration: .*recipe.steps was 4, is 7"
+    with pytest.raises(FileExistsError, match=reason):
+        run(other, tmp_path / "run")
+    assert (tmp_path / "run" / "history.jsonl").read_bytes() == before
+
+    results = run(recipe, tmp_path / "run")
+    assert "holds an unfinished run" in capsys.readouterr().out
+    assert results.pop("resumed") == [int(checkpoint.name.removeprefix("step-"))]
+    different = {"minutes"}
+    for name in expected.keys() - different:
+        assert results[name] == expected[name], name
+    logs = [
+        (tmp_path / name / "history.jsonl").read_text().splitlines()
+        for name in ("run", "expected")
+    ]
+    for lines in zip(*logs, strict=True):
+        ours, theirs = map(json.loads, lines)
+        iou = ours.pop("iou", None), theirs.pop("iou", None)
+        assert ours == pytest.approx(theirs, abs=1e-5)
+        assert (iou[0] is None) == (iou[1] is None)
+        for network in iou[1] or ():
+            assert iou[0][network] == pytest.approx(iou[1][network], abs=2e-4)
+    ours, theirs = (
+        pyarrow.parquet.read_table(tmp_path / name / "hardness.parquet").to_pydict()
+        for name in ("run", "expected")
+    )
+    assert ours.keys() == theirs.keys() and ours["image"] == theirs["image"]
+    for name in ours.keys() - {"image"}:
+        assert ours[name] == pytest.approx(theirs[name], abs=2e-4), name
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    with pytest.raises(FileExistsError, match="it holds a finished run"):
+        run(recipe, tmp_path / "run")
+
+
+def test_a_directory_is_of_one_run(tmp_path):
+    path, configuration = str(tmp_path / "run"), {"recipe": {"steps": 1, "grid": (1,)}}
+    claimed, run = run_directory.claimed, {"finished": False}
+    with claimed(path, configuration) as unfinished:
+        assert unfinished is None
+        run_directory.write(path, {**run, "configuration": configuration})
+        message = f"use by process {os.getpid()} on"
+        with pytest.raises(FileExistsError, match=message), claimed(path, {}):
+            pass
+    with claimed(path, configuration) as unfinished:
+        assert unfinished["configuration"]["recipe"] == {"steps": 1, "grid": [1]}
+    other = {"recipe": {"steps": 2, "grid": (1,)}}
+    with pytest.raises(FileExistsError, match=r"configuration: recipe.steps was 1, is"):
+        with claimed(path, other):
+            pass
+    run_directory.write(path, {"finished": True, "configuration": configuration})
+    with pytest.raises(FileExistsError, match="it holds a finished run"):
+        with claimed(path, configuration):
+            pass
+    assert os.listdir(path) == ["run.json"]
+
+
+def test_an_unfinished_run_is_found_by_its_settings(tmp_path):
+    prefix = str(tmp_path / "run")
+    settings = {"steps": 5, "sizes": (1, 2)}
+    for number, finished in ((2, False), (9, True), (10, False)):
+        (tmp_path / f"run-{number}").mkdir()
+        run_directory.write(
+            f"{prefix}-{number}",
+            {"finished": finished, "configuration": {"settings": settings}},
+        )
+    (tmp_path / "run-x").mkdir()
+    found = run_directory.latest_unfinished
+    assert found(prefix, settings) == f"{prefix}-10"
+    assert found(prefix, {**settings, "steps": 6}) is None
+    with lock.locked(f"{prefix}-10"):
+        assert found(prefix, settings) is None
+    (tmp_path / "run-10" / "run.json").unlink()
+    assert found(prefix, settings) is None
+
+
+def test_selects_on_held_out_images(tmp_path, capsys):
+    recipe = dataclasses.replace(RECIPE, steps=3, window=8, flip=True)
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    results = experiment.run(
+        recipe,
+        (IMAGES[:2], LABELS[:2]),
+        IMAGES[2:6],
+        (IMAGES[6:], LABELS[6:]),
+        select_on=(255 - IMAGES[5:6], LABELS[5:6]),
+        class_names=["a", "b", "c"],
+        output_dir=str(tmp_path / "run"),
+        student=network,
+        verbose=0,
+    )
+    lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    logs = [json.loads(line) for line in lines]
+    scores = [log["select_mean_iou"] for log in logs]
+    best = scores.index(max(scores))
+    assert results["best_epoch"] == best + 1
+    for network, prefix in (("teacher", "val_"), ("student", "val_student_")):
+        expected = logs[best][f"{prefix}mean_iou"]
+        assert results[f"{network}_selected"] == pytest.approx(expected, abs=1e-4)
+    assert "the best on the images to select on" in capsys.readouterr().out
+
+
+def test_nothing_to_select_among(tmp_path):
+    with pytest.raises(ValueError, match="`select_on` chooses among .*missing"):
+        experiment.run(
+            RECIPE,
+            (IMAGES[:2], LABELS[:2]),
+            IMAGES[2:6],
+            select_on=(IMAGES[5:], LABELS[5:]),
+            class_names=["a", "b", "c"],
+            output_dir=str(tmp_path / "run"),
+        )
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_dry_run_writes_nothing(precision, tmp_path, capsys):
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    result = experiment.run(
+        dataclasses.replace(RECIPE, precision=precision),
+        (IMAGES[:2], LABELS[:2]),
+        IMAGES[2:6],
+        class_names=["a", "b", "c"],
+        output_dir=str(tmp_path / "run"),
+        student=network,
+        dry_run=True,
+    )
+    assert result is None and not (tmp_path / "run").exists()
+    printed = capsys.readouterr().out
+    for text in (
+        "2 epochs of 1 steps",
+        "unlabeled: 4 images",
+        "first batch: unlabeled_strong (4, 9, 9, 3) float32",
+        "a step takes about",
+    ):
+        assert text in printed
+
+
+@pytest.mark.parametrize("epoch_over", ["unlabeled", "labeled"])
+def test_both_senses_of_supervised_only(epoch_over, tmp_path):
+    recipe = Recipe(
+        method="supervised",
+        epoch_over=epoch_over,
+        epochs=2,
+        crop_size=9,
+        labeled_batch_size=1,
+        unlabeled_batch_size=1,
+        learning_rate=1e-6,
+    )
+    results = run(recipe, tmp_path / "run", validation=False)
+    assert results["steps"] == {"unlabeled": 8, "labeled": 4}[epoch_over]
+
+
+def test_unused_directory_counts_on(tmp_path):
+    prefix = str(tmp_path / "run")
+    assert experiment.unused_directory(prefix) == f"{prefix}-1"
+    (tmp_path / "run-1").mkdir()
+    assert experiment.unused_directory(prefix) == f"{prefix}-2"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "magic"},
+        {"steps": 0},
+        {"crop_size": -1},
+        {"epoch_over": "both"},
+        {"epoch_over": "labeled", "method": "imas"},
+        {"scale_min": 3.0},
+        {"scale_min": 0.0},
+        {"epochs": -1},
+        {"window": -1},
+        {"learning_rate": -0.1},
+    ],
+)
+def test_recipe_refuses_what_cannot_be(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Recipe(**change)
