@@ -120,7 +120,7 @@ def stopped(directory):
 
 @keras.saving.register_keras_serializable(package="behaviours")
 class Steep(keras_imas.losses.Crossentropy):
-    """A finite loss whose gradient is NaN where a batch's first label map ends with 2."""
+    """A finite loss whose gradient is NaN where the first label map ends with 2."""
 
     def call(self, y_true, y_pred):
         """Return the cross-entropy and a little of the logits' norm."""
