@@ -21,6 +21,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # One thread each, as several add up in any order. Without optimizations, XLA takes
@@ -89,11 +90,12 @@ def record(arguments):
             ]
             process = subprocess.Popen(command)
         for name in here:
-            print(name, flush=True)
-            options = {}
+            before, options = time.process_time(), {}
             if name == "file":
                 options = {"save": arguments.save, "load": arguments.load}
             records[name] = catalog.record(name, **options)
+            spent = time.process_time() - before
+            print(f"{name}: {spent:.1f} s of processor time", flush=True)
         if process is not None:
             if process.wait():
                 raise RuntimeError(f"The record of {', '.join(elsewhere)} has failed")
