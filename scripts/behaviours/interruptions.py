@@ -27,66 +27,63 @@ class Stop(keras.callbacks.Callback):
             raise RuntimeError("The power went")
 
 
-def _run(
-    directory, stop=None, epochs=3, every=2, data=None, make_model=tiny.model, **options
-):
-    """Train a new model in a directory; return the model, and what was logged."""
+def _run(directory, data, stop=None, every=2, make_model=None, **options):
+    """Train a new model in a directory; return what was logged and has become of it."""
     facts.fresh()
-    model = make_model()
+    model = make_model() if make_model else tiny.model(compiled={"metrics": None})
     held_out = [tiny.images(3, seed=2)]
-    callbacks = [
-        keras_imas.callbacks.Evaluation(held_out, tiny.CLASSES, every=2),
-        keras_imas.callbacks.Checkpoint(directory, every=every),
-    ]
+    evaluation = keras_imas.callbacks.Evaluation(held_out, tiny.CLASSES, every=2)
+    checkpoint = keras_imas.callbacks.Checkpoint(directory, every=every)
+    callbacks = [evaluation, checkpoint]
     if stop:
         callbacks.insert(0, stop)
+    options = {"epochs": 2, **options}
     return {
-        "fit": facts.fit(
-            model, *(data or ()), epochs=epochs, callbacks=callbacks, **options
-        ),
+        "fit": facts.fit(model, *data, callbacks=callbacks, **options),
         "variables": facts.variables(model),
-        "evaluation": str(callbacks[-2].get_state()),
+        "evaluation": str(evaluation.get_state()),
     }
 
 
-def runs(directory, make, at, by_signal=False, **options):
+def runs(directory, data, at, by_signal=False, **options):
     """Train at one go, and interrupted; with that, whether both end alike."""
-    whole = _run(f"{directory}/whole", data=make(), **options)
+    whole = _run(f"{directory}/whole", data, **options)
     path = f"{directory}/parts"
-    first = _run(path, Stop(at, by_signal), data=make(), **options)
+    first = _run(path, data, Stop(at, by_signal), **options)
     files = sorted(os.listdir(path))
-    second = _run(path, data=make(), **options)
-    longer = _run(path, data=make(), **{**options, "epochs": 4})
+    second = _run(path, data, **options)
     return {
         "whole": whole,
         "interrupted": first,
         "files": files,
         "resumed": second,
-        "longer": longer,
         "alike": str(whole["variables"] == second["variables"]),
     }
 
 
 def resumed(directory):
-    result = runs(directory, lambda: (tiny.batches(),), at=7)
-    path = f"{directory}/short"
-    _run(path, Stop(7), data=(tiny.batches(),))
-    result["other length"] = _run(path, data=(tiny.batches(12),))["fit"]["error"]
+    data = (tiny.batches(),)
+    result = runs(directory, data, at=7)
+    path = f"{directory}/parts"
+    result["longer"] = _run(path, data, epochs=3)
+    result["other length"] = _run(path, (tiny.batches(12),), Stop(2), epochs=5)
+    result["amid other"] = _run(path, data, epochs=5)
     return result
 
 
 def resumed_arrays(directory):
-    return runs(directory, tiny.batch, at=5, batch_size=4)
+    # With metrics of `compile`, which a backend may build late.
+    options = {"make_model": tiny.model, "batch_size": 4}
+    result = runs(directory, tiny.batch(), at=5, epochs=3, **options)
+    longer = _run(f"{directory}/parts", tiny.batch(), epochs=4, **options)
+    return result | {"longer": longer}
 
 
 def resumed_after_signal(directory):
+    data = (tiny.batches(),)
     validation = tiny.images(3, seed=4)
-    options = {"validation_data": validation, "validation_batch_size": 3}
+    options = {"validation_data": validation, "validation_batch_size": 3, "every": 0}
     return {
-        "amid": runs(
-            f"{directory}/amid", lambda: (tiny.batches(),), 6, True, every=0, **options
-        ),
-        "at the end": runs(
-            f"{directory}/end", lambda: (tiny.batches(),), 4, True, every=0, **options
-        ),
+        name: runs(f"{directory}/{name}", data, at, True, **options)
+        for name, at in (("amid", 6), ("at the end", 4))
     }

@@ -43,8 +43,10 @@ def batch(count=12, valid=True, index=True):
 def batches(count=16, **options):
     """Return the `tf.data` batches that the package makes."""
     labeled, unlabeled = images(6), images(count, seed=1)[0]
-    options = {"crop_size": SIZE, "num_classes": CLASSES, "seed": 3, **options}
-    return keras_imas.data.semi_supervised(labeled, unlabeled, **options)
+    options = {"num_classes": CLASSES, "seed": 3, "num_parallel_calls": 1, **options}
+    return keras_imas.data.semi_supervised(
+        labeled, unlabeled, crop_size=SIZE, **options
+    )
 
 
 def network(auxiliary=True, synchronized=False):
