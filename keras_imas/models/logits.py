@@ -1,5 +1,7 @@
 """From images to logits at full resolution, by any segmentation network."""
 
+import itertools
+
 import keras
 from keras import ops
 
@@ -85,7 +87,49 @@ def resize_logits(logits, images):
     return resize_bilinear(logits, *ops.shape(images)[1:3])
 
 
-def resized_logits(network, images):
+def run_on_views(network, views, training=None):
+    """Run a network once over several views, so that they share batch statistics.
+
+    Args:
+        network: Keras model from images to logits.
+        views: Dict of tensors `(B, H, W, 3)` of one size; `"labeled"` is among them
+            where the network has an auxiliary output.
+        training: As in Keras. Defaults to `None`.
+
+    Returns:
+        Dict of each view's logits, float32 `(B, H, W, C)`; and of the `"auxiliary"`
+        logits of the labeled view, where there are some.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, strides=2)
+        >>> images = ops.zeros((2, 8, 8, 3))
+        >>> logits = run_on_views(network, {"labeled": images, "strong": images})
+        >>> tuple(logits["strong"].shape)
+        (2, 8, 8, 5)
+    """
+    images = ops.concatenate(list(views.values()), axis=0)
+    outputs = run_network(network, images, training=training)
+    logits = resize_logits(outputs[0], images)
+    result = dict(zip(views, _split(logits, views.values()), strict=True))
+    if len(outputs) > 1:
+        labeled = views["labeled"]
+        auxiliary = outputs[1][: ops.shape(labeled)[0]]
+        result["auxiliary"] = resize_logits(auxiliary, labeled)
+    return result
+
+
+def _split(images, parts):
+    """Split a batch into parts of the sizes of `parts`."""
+    stops = list(itertools.accumulate(ops.shape(part)[0] for part in parts))
+    if len(stops) > 1 and all(isinstance(stop, int) for stop in stops):
+        # The gradient of a split is one concatenation, that of slices a sum of pads.
+        return ops.split(images, stops[:-1], axis=0)
+    return [
+        images[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)
+    ]
+
+
+def full_size_logits(network, images):
     """Run a network in inference mode; return its main logits at full resolution.
 
     Args:
@@ -97,7 +141,7 @@ def resized_logits(network, images):
 
     Example:
         >>> network = keras.layers.Conv2D(5, 2, strides=2)
-        >>> tuple(resized_logits(network, ops.zeros((1, 8, 8, 3))).shape)
+        >>> tuple(full_size_logits(network, ops.zeros((1, 8, 8, 3))).shape)
         (1, 8, 8, 5)
     """
     return resize_logits(run_network(network, images)[0], images)

@@ -95,7 +95,7 @@ def test_parts_are_what_the_numbers_say():
     layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1, name="classifier")]
     model = recipe.model(keras.Sequential(layers), steps_per_epoch=5, epochs=2)
     assert model.loss.get_config()["group_size"] == 2
-    optimizer = model.optimizer.inner_optimizer
+    optimizer = model.optimizer
     assert optimizer.global_clipnorm == 1.0
     assert optimizer.gradient_accumulation_steps == 3
     assert list(optimizer.multipliers.values()) == [10.0]
