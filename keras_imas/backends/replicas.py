@@ -95,8 +95,8 @@ def assign_where(condition, variables, values):
     Example:
         >>> variable = keras.Variable([1.0])
         >>> assign_where(ops.array(True), [variable], [ops.array([2.0])])
-        >>> float(variable[0])
-        2.0
+        >>> variable.numpy().tolist()
+        [2.0]
     """
 
     def assign():

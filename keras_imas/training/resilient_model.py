@@ -68,13 +68,12 @@ class ResilientModel(keras.Model):
             loss: See `keras.Model.compile`.
             **kwargs: See `keras.Model.compile`.
         """
-        if isinstance(optimizer, FiniteUpdates):
-            optimizer = optimizer.inner_optimizer
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
-        scales = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
-        guards = self.max_skipped_steps is not None and not scales
-        # Past Keras' own book-keeping of attributes: it is no part of the model.
-        vars(self)["_updates"] = FiniteUpdates(self.optimizer) if guards else None
+        self._optimizer_in_steps = contextlib.nullcontext
+        if self.max_skipped_steps is not None and not self._scales_loss:
+            # A function, as an attribute that is an optimizer would be saved too.
+            updates = FiniteUpdates(self.optimizer)
+            self._optimizer_in_steps = functools.partial(updates.stand_in, self)
 
     def compile_from_config(self, config):
         """Configure training as it was when the model was saved.
@@ -82,9 +81,7 @@ class ResilientModel(keras.Model):
         Args:
             config: What `get_compile_config` returned.
         """
-        # Models of before 0.1 were saved with the optimizer that skips updates.
-        known = {"FiniteUpdates": FiniteUpdates}
-        self.compile(**keras.saving.deserialize_keras_object(config, known))
+        self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
@@ -179,14 +176,12 @@ class ResilientModel(keras.Model):
         guards = self.max_skipped_steps is not None
         # What a step changes before it is known to be finite.
         before = Snapshot(self._changed_by_passes() if guards else [])
-        with (
-            self._updates.stand_in(self) if self._updates else contextlib.nullcontext()
-        ):
+        with self._optimizer_in_steps():
             logs = keras_step(self, data)
         trained = self._gradients_taken != taken
         if guards:
             failed = ops.logical_not(trained)
-            if not self._updates:
+            if self._scales_loss:
                 # A loss scale that was too large is no error, as long as it can fall.
                 scaled = self.optimizer.dynamic_scale > 1.0
                 failed = ops.logical_not(ops.logical_or(trained, scaled))
@@ -252,6 +247,10 @@ class ResilientModel(keras.Model):
         metrics = [m for m in self.metrics if m is not self._compile_metrics]
         counts = itertools.chain(*(metric.variables for metric in metrics))
         return [*self.student.non_trainable_variables, *counts]
+
+    @property
+    def _scales_loss(self):
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
     @property
     def _inner_optimizer(self):

@@ -174,7 +174,7 @@ def test_max_skipped_steps_must_not_be_negative():
         keras_imas.IMAS(network(), max_skipped_steps=-1)
 
 
-@pytest.mark.parametrize("rate", [np.nan, np.inf, 3e38])
+@pytest.mark.parametrize("rate", [np.nan, np.inf])
 def test_an_update_that_is_not_finite_changes_nothing(rate):
     model = imas()
     model.compile(keras_imas.optimizers.SGD(0.01, momentum=0.9))
