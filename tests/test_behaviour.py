@@ -47,3 +47,6 @@ def test_a_changed_value_is_reported(records):
     assert "-> 0x1p+0" in process.stdout
     assert "file: only in the first record" in process.stdout
     assert process.stdout.endswith("2 of 2 scenarios differ\n")
+    ignoring = "--ignore=^stopped: again/history"
+    process = programs.run(SCRIPT, "--compare", *compared, ignoring, cwd=records)
+    assert "stopped" not in process.stdout
