@@ -197,7 +197,7 @@ def assign_replica_values(variable, values):
 def _copies(variable):
     if keras.backend.backend() != "tensorflow":
         return [variable]
-    import tensorflow as tf  # noqa: TID251
+    import tensorflow as tf
 
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
@@ -208,6 +208,6 @@ def _copies(variable):
 def _replica_context():
     if keras.backend.backend() != "tensorflow":
         return None
-    import tensorflow as tf  # noqa: TID251  only its strategies have replicas
+    import tensorflow as tf
 
     return tf.distribute.get_replica_context()

@@ -56,6 +56,29 @@ class MeanTeacher(ResilientModel):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
+    # The optimizer trains the student alone, whatever is said to be trainable. The
+    # teacher stays an ordinary network, which is trainable when it is saved and loaded.
+
+    @property
+    def trainable_variables(self):
+        """The student's trainable variables."""
+        return self.student.trainable_variables
+
+    @property
+    def trainable_weights(self):
+        """The student's trainable weights."""
+        return self.student.trainable_weights
+
+    @property
+    def non_trainable_variables(self):
+        """All other variables: the teacher's, batch statistics, counts."""
+        return _without(self.variables, self.trainable_variables)
+
+    @property
+    def non_trainable_weights(self):
+        """All other weights."""
+        return _without(self.weights, self.trainable_weights)
+
     def teacher_decay(self):
         """Return the decay of the teacher at this step, see `ema_decay`."""
         # It goes by updates of the student, as with the large batch.
@@ -181,3 +204,8 @@ class MeanTeacher(ResilientModel):
         """
         read = keras.saving.deserialize_keras_object
         return cls(**{**config, **{name: read(config[name]) for name in _OBJECTS}})
+
+
+def _without(variables, others):
+    others = set(map(id, others))
+    return [variable for variable in variables if id(variable) not in others]
