@@ -24,9 +24,10 @@ from keras_imas import data, evaluation  # noqa: E402
 from keras_imas.inference import drawing  # noqa: E402
 from keras_imas.inference.predictor import Predictor  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
-from keras_imas.runs import (
-    experiment,  # noqa: E402
-    saved_networks,  # noqa: E402
+from keras_imas.runs import saved_networks  # noqa: E402
+from keras_imas.runs.new_directory import (  # noqa: E402
+    claim_directory,
+    unused_directory,
 )
 
 FLAGS = flags.FLAGS
@@ -83,8 +84,8 @@ def main(argv):
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     data.check_labels(examples, num_classes, FLAGS.ignore_class)
-    output_dir = FLAGS.output_dir or experiment.unused_directory("runs/evaluation")
-    experiment.claim_directory(output_dir)
+    output_dir = FLAGS.output_dir or unused_directory("runs/evaluation")
+    claim_directory(output_dir)
 
     multiple = 1 if FLAGS.window else examples.size_multiple()
     options = {

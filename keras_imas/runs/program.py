@@ -8,10 +8,13 @@ import traceback
 
 from absl import app, flags
 
+import keras_imas
 from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
 from keras_imas.runs import experiment, run_directory
 from keras_imas.runs.flags import define_flags, given_flags
+from keras_imas.runs.new_directory import unused_directory
+from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
 from keras_imas.training.health import NonFiniteError
 from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
@@ -140,10 +143,9 @@ class Program:
     def _directory(self, prefix, settings):
         """Choose where a run goes that says nothing of it."""
         values = flags.FLAGS
-        settings = experiment.comparable(settings)
-        unfinished = run_directory.latest_unfinished(prefix, settings)
+        unfinished = run_directory.latest_unfinished(prefix, comparable(settings))
         if unfinished is None or values.new or values.dry_run:
-            return experiment.unused_directory(prefix)
+            return unused_directory(prefix)
         print(
             f"Going on with the unfinished run of these flags in {unfinished}; --new "
             "starts another.",
@@ -171,4 +173,4 @@ def _command(output_dir):
 def _worded_here(error):
     """Tell whether it is this package that raised an error, in words for users."""
     where = traceback.extract_tb(error.__traceback__)[-1].filename
-    return pathlib.Path(where).is_relative_to(pathlib.Path(__file__).parent)
+    return pathlib.Path(where).is_relative_to(pathlib.Path(keras_imas.__file__).parent)
