@@ -1,4 +1,4 @@
-"""What a run will do and cost, before it starts."""
+"""Describe what a run would do and cost."""
 
 import dataclasses
 import time
@@ -14,9 +14,8 @@ _VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_valid")
 def describe(plan):
     """Print what a run would do: its data, learning rates, memory and hours.
 
-    The hours are those of one training step on few and small crops on this machine,
-    times what a whole step takes more. They overestimate where few don't fill the
-    device.
+    The hours are extrapolated from one training step on few and small crops on this
+    machine. They are overestimated if those don't fill the device.
 
     Args:
         plan: `keras_imas.runs.plan.Plan`; its student is trained for two steps, and

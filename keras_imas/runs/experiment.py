@@ -42,10 +42,10 @@ def run(
     To train on several devices, call it in
     `keras_imas.backends.devices.strategy_scope`.
 
-    Called again in the same way after it was killed, it goes on from its last
-    checkpoint; SIGTERM or SIGINT make it save one and raise
-    `keras_imas.training.stop_signals.Interrupted`. Where several processes train
-    together there are no checkpoints.
+    Call it again with the same arguments after it was killed, and it resumes from its
+    last checkpoint. At SIGTERM or SIGINT it saves a checkpoint and raises
+    `keras_imas.training.stop_signals.Interrupted`. Several processes that train
+    together save no checkpoints.
 
     Writes into `output_dir`: `run.json` (recipe, versions, revision, checksum of the
     split; at the end the results), `history.jsonl` (a line an epoch),
@@ -60,32 +60,33 @@ def run(
         unlabeled: Unlabeled images, see `keras_imas.data.as_examples`.
         validation: Labeled images to evaluate on. Defaults to `None`: no evaluation.
         class_names: Names of the classes, in the order of their ids.
-        output_dir: Directory to write into; made here, it must be empty or absent, or
-            hold an unfinished run of the same arguments.
-        select_on: Labeled images that tell which epoch is best. Defaults to `None`: the
+        output_dir: Directory to write into: absent, empty, or that of an unfinished run
+            of the same arguments.
+        select_on: Labeled images that choose the best epoch. Defaults to `None`: the
             validation images, so that the best epoch's numbers flatter.
         colors: RGB color of each class, 0..255. Defaults to `None`: made up.
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         student: Built Keras model from images to logits. Defaults to `None`: the
             DeepLabV3+ of the recipe.
-        settings: Dict of anything else that tells how the run was made, for `run.json`;
-            the programs pass their flags. Defaults to `None`.
-        checkpoint_every: From one checkpoint to the next, see
+        settings: Dict of how the run was started, for `run.json`; the programs pass
+            their flags. Defaults to `None`.
+        checkpoint_every: How often to save a checkpoint, see
             `keras_imas.callbacks.Checkpoint`. Defaults to `"10min"`.
         keep: Number of checkpoints to keep while it runs. Defaults to `2`.
-        tensorboard: Whether to write `tensorboard/` for it too. Defaults to `False`.
-        dry_run: Whether to build everything, print what a run would do and cost, and
-            stop. Nothing is written. Defaults to `False`.
+        tensorboard: Whether to write logs for TensorBoard, into `tensorboard/`.
+            Defaults to `False`.
+        dry_run: Whether to print what the run would do and cost, and stop. Nothing is
+            written. Defaults to `False`.
         verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
 
     Returns:
         Dict of results, as in `run.json`; `None` after a dry run.
 
     Raises:
-        ValueError: If the data don't fit, before training starts, or `output_dir`
-            holds checkpoints of which none can be used.
-        FileExistsError: If `output_dir` holds something else, or another process is
-            writing there.
+        ValueError: If the data don't fit, before training starts, or none of the
+            checkpoints in `output_dir` can be used.
+        FileExistsError: If `output_dir` holds something else, or another process writes
+            there.
         keras_imas.training.health.NonFiniteError: If the loss or the gradient goes bad.
 
     Example:
@@ -112,7 +113,7 @@ def run(
          'student_last.keras', 'teacher_last.keras']
     """
     start = time.perf_counter()
-    # Refuse what can't be before data are read.
+    # Made only so that wrong arguments are refused before data are read.
     Checkpoint(output_dir, every=checkpoint_every, keep=keep)
     keras.utils.set_random_seed(recipe.seed)
     parts = Parts.of(
@@ -145,7 +146,7 @@ def run(
         )
         facts = plan.facts()
         if unfinished is not None:
-            facts["resumed"] = _go_on(unfinished, watchers, output_dir)
+            facts["resumed"] = _resume(unfinished, watchers, output_dir)
         run_directory.write(output_dir, facts)
         model, logs = _fit(plan, batches, watchers, output_dir, verbose)
         facts = _report(plan, model, logs, watchers, facts, output_dir, verbose)
@@ -159,10 +160,10 @@ def run(
     return facts
 
 
-def _go_on(unfinished, watchers, output_dir):
-    """Say where an unfinished run goes on, and return the steps of all its resumptions.
+def _resume(unfinished, watchers, output_dir):
+    """Print how an unfinished run is resumed, and return the steps of all resumptions.
 
-    Without a checkpoint it starts again, and its history with it.
+    Without a checkpoint it starts again, and so does its history.
     """
     steps = watchers.checkpoint.checkpoints.steps() if watchers.checkpoint else []
     if steps:
@@ -194,7 +195,7 @@ def _fit(plan, batches, watchers, output_dir, verbose):
 
 
 def _report(plan, model, logs, watchers, facts, output_dir, verbose):
-    """Print and draw what a run has come to, and return it for `run.json`."""
+    """Print and draw the results of a run, and return them for `run.json`."""
     if watchers.evaluation is not None:
         names = plan.parts.class_names
         facts = facts | results.accuracy(watchers.evaluation, logs, names)

@@ -1,4 +1,4 @@
-"""Pictures of a run: predictions beside their truth, easy and hard images."""
+"""Pictures of a run: predictions beside the truth, easy and hard images."""
 
 import os
 
@@ -43,7 +43,7 @@ def save_pictures(model, recipe, parts, output_dir, *, verbose="auto"):
 
 
 def predictions(predictors, validation, colors, *, count=4):
-    """Draw images beside their truth and what student and teacher make of them.
+    """Draw images beside the truth and what student and teacher predict.
 
     Args:
         predictors: Dict of a `keras_imas.inference.Predictor` for `"student"` and
@@ -84,11 +84,11 @@ def save_hardness(
         model: `IMAS`.
         predictors: As in `predictions`.
         unlabeled: `keras_imas.data.Examples`.
-        filepath: Where to write the picture.
+        filepath: Path of the picture.
         colors: RGB color of each class.
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
         count: Number of easiest and of hardest images. Defaults to `4`.
-        at_most: Images to score; more are thinned out evenly. Defaults to `256`.
+        at_most: Images to score; of more, an even selection. Defaults to `256`.
     """
     wanted = _spread(len(unlabeled), at_most)
     scored = []

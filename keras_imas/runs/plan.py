@@ -12,8 +12,8 @@ from keras_imas.runs import batches, provenance
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.recipe import Recipe
 
-# What a run that goes on may have otherwise than before.
-_OF_NO_MATTER = (
+# Settings that may change when a run is resumed.
+_FREE_TO_CHANGE = (
     "cache",
     "checkpoint_every",
     "dry_run",
@@ -31,13 +31,13 @@ _OF_NO_MATTER = (
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A recipe, the images it is applied to, and what follows from the two.
+    """A recipe, the images to apply it to, and what follows from the two.
 
     Attributes:
         recipe: `keras_imas.runs.recipe.Recipe`.
         parts: `keras_imas.runs.parts.Parts`.
         student: Built Keras model from images to logits, or `None`: the recipe's.
-        settings: Dict of anything else that tells how the run was made, or `None`.
+        settings: Dict of how the run was started, such as flags, or `None`.
         steps_per_epoch: Steps of an epoch.
         epochs: Number of epochs.
         replicas: Number of devices that share a batch.
@@ -53,7 +53,7 @@ class Plan:
 
     @classmethod
     def of(cls, recipe, parts, *, student=None, settings=None):
-        """Work out the length of a run, and whether it can be.
+        """Plan a run: its length, and how its batches are divided among devices.
 
         Args:
             recipe: `keras_imas.runs.recipe.Recipe`.
@@ -80,7 +80,7 @@ class Plan:
 
     @property
     def supervised(self):
-        """Whether the method leaves the unlabeled images out."""
+        """Whether the method uses labeled images alone."""
         return self.recipe.method == "supervised"
 
     def batches(self):
@@ -121,7 +121,7 @@ class Plan:
         return model
 
     def configuration(self):
-        """Return what a run that goes on must agree in with what it was before.
+        """Return what must stay the same when the run is resumed.
 
         Returns:
             Dict as JSON has it, for `run.json` and checkpoints.
@@ -140,7 +140,7 @@ class Plan:
         }
 
     def facts(self):
-        """Return what `run.json` says of a run that begins.
+        """Return what `run.json` says when the run starts.
 
         Returns:
             Dict as JSON has it.
@@ -167,7 +167,7 @@ class Plan:
 
 
 def comparable(settings):
-    """Leave out of settings what a run that goes on may have otherwise.
+    """Return the settings that must stay the same when a run is resumed.
 
     Args:
         settings: Dict from name to value, or `None`.
@@ -181,4 +181,4 @@ def comparable(settings):
     """
     if settings is None:
         return None
-    return {name: v for name, v in settings.items() if name not in _OF_NO_MATTER}
+    return {name: v for name, v in settings.items() if name not in _FREE_TO_CHANGE}

@@ -1,4 +1,4 @@
-"""The directory of a run: who may write into it, and whether to go on there."""
+"""The directory of a run: claim a new one, or that of a run to resume."""
 
 import contextlib
 import glob
@@ -14,18 +14,18 @@ from keras_imas.whole_file import unfinished_files, write_whole
 
 @contextlib.contextmanager
 def claimed(path, configuration):
-    """Hold a directory that is new, or that of an unfinished run like this one.
+    """Hold a new directory, or that of an unfinished run of the same configuration.
 
     Args:
         path: The directory; made if it is absent.
-        configuration: Dict, as JSON has it, of what two runs must agree in.
+        configuration: Dict, as JSON has it, of what must be the same to resume.
 
     Yields:
-        What `run.json` of the unfinished run says, or `None` where the run is new.
+        `run.json` of the unfinished run, a dict; `None` for a new run.
 
     Raises:
-        FileExistsError: If another process writes there, it holds something else, or a
-            run that is finished or has another configuration.
+        FileExistsError: If another process writes there, or the directory holds
+            something else, such as a finished run or one of another configuration.
 
     Example:
         >>> import tempfile
@@ -52,15 +52,15 @@ def claimed(path, configuration):
 
 
 def latest_unfinished(prefix, settings):
-    """Find the newest directory of a run, if that is to be gone on with.
+    """Find the newest run, if it is to be resumed.
 
     Args:
         prefix: Beginning of the paths `prefix-N`.
-        settings: Dict of the settings that the run must have had.
+        settings: Dict of the settings that it must have.
 
     Returns:
-        The path; `None` where the newest run is finished, has other settings, or is
-        being run by a living process.
+        The path of its directory; `None` if the newest run is finished, has other
+        settings, or belongs to a living process.
 
     Example:
         >>> latest_unfinished("/nowhere/run", {}) is None

@@ -15,7 +15,7 @@ from keras_imas.runs.sources.source import Source
 
 @dataclasses.dataclass(frozen=True)
 class Folder(Source):
-    """Photographs and masks in folders of one's own."""
+    """Your own photographs and masks, in folders."""
 
     images: str = field("", "Folder of images, searched recursively, or a pattern.")
     masks: str = field("", "Folder of masks: NAME.png, a class id or color a pixel.")
