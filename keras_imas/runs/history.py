@@ -1,6 +1,8 @@
 """The history of a run: a line an epoch."""
 
+import itertools
 import json
+import sys
 import time
 
 import keras
@@ -60,12 +62,26 @@ class History(keras.callbacks.Callback):
         """
         self._epochs = state["epochs"]
         self.start -= state["seconds"]
-        # Epochs that ended after the checkpoint will end again.
         with open(self.filepath, "a+") as file:
             file.seek(0)
-            lines = file.readlines()[: self._epochs]
+            lines = file.readlines()
+        # Epochs that ended after the checkpoint will end again.
+        lines = list(itertools.takewhile(_is_whole, lines[: self._epochs]))
+        if len(lines) < self._epochs:
+            print(
+                f"Warning: {self.filepath} is damaged: of its first {self._epochs} "
+                f"lines {len(lines)} are whole, and the others are left out",
+                file=sys.stderr,
+            )
         write_whole(self.filepath, "".join(lines))
 
     def clear(self):
         """Forget all epochs, as the run starts from its first step."""
         write_whole(self.filepath, "")
+
+
+def _is_whole(line):
+    try:
+        return line.endswith("\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

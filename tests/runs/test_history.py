@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from keras_imas.runs.history import History
 
 
@@ -18,3 +20,15 @@ def test_a_resumed_run_writes_each_epoch_once(tmp_path):
     assert resumed.start == -state["seconds"]
     resumed.clear()
     assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("left", ['{"epoch": 2, "lo', '{"epoch": 2, "lo\n', ""])
+def test_half_a_line_is_cut_off(left, tmp_path, capsys):
+    path = tmp_path / "history.jsonl"
+    path.write_text('{"epoch": 1, "loss": 1.0}\n' + left)
+    history = History(path, start=0.0, evaluation=None)
+    history.set_state({"epochs": 2, "seconds": 1.0})
+    assert "history.jsonl is damaged: of its first 2 lines 1" in capsys.readouterr().err
+    history.on_epoch_end(2, {"loss": 0.5})
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 3]
