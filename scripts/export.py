@@ -25,11 +25,8 @@ from keras_imas import data  # noqa: E402
 from keras_imas.data.files import read_image  # noqa: E402
 from keras_imas.inference import exporting  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
-from keras_imas.runs import (
-    experiment,  # noqa: E402
-    provenance,  # noqa: E402
-    saved_networks,  # noqa: E402
-)
+from keras_imas.runs import provenance, saved_networks  # noqa: E402
+from keras_imas.runs.new_directory import claim_directory  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
@@ -71,7 +68,7 @@ def main(argv):
         )
         table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
         classes = saved_networks.classes_of(model_file, network.output_shape[-1], table)
-        experiment.claim_directory(FLAGS.output)
+        claim_directory(FLAGS.output)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)

@@ -20,7 +20,7 @@ from absl import app, flags  # noqa: E402
 
 from keras_imas.report.inspection import inspect  # noqa: E402
 from keras_imas.report.page import make_page  # noqa: E402
-from keras_imas.report.run import read_run  # noqa: E402
+from keras_imas.runs import read_run  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

@@ -5,7 +5,6 @@ import concurrent.futures
 import csv
 import hashlib
 import json
-import os
 import pathlib
 
 import keras
@@ -16,6 +15,7 @@ from keras_imas.data import files
 from keras_imas.data.tree import Tree
 from keras_imas.inference import drawing
 from keras_imas.inference.predictor import Predictor
+from keras_imas.whole_file import whole_file, write_whole
 
 # Whole images of more pixels go by a window, so that they fit into memory.
 _WHOLE_PIXELS = 2048 * 2048
@@ -144,10 +144,8 @@ def predict_files(
         for kind, picture in pictures.items():
             path = target(kind, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            # So that a file of that name is always a whole one.
-            part = path.with_name(f".{path.name}.part{path.suffix}")
-            picture.save(part, quality=90)
-            os.replace(part, path)
+            with whole_file(path) as part:
+                picture.save(part, quality=90)
         results["predicted"] += 1
         if bar:
             bar.add(1)
@@ -174,7 +172,7 @@ def predict_files(
             for probabilities in predictor(pixels()):
                 write(*waiting.popleft(), probabilities)
     content = {**settings, "classes": classes.names, **results}
-    (output_dir / "predictions.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_whole(output_dir / "predictions.json", json.dumps(content, indent=1) + "\n")
     return results
 
 
@@ -203,7 +201,7 @@ def _claim(output_dir, settings):
             "is overwritten. Choose another directory"
         )
     output_dir.mkdir(parents=True, exist_ok=True)
-    made.write_text(json.dumps(settings, indent=1) + "\n")
+    write_whole(made, json.dumps(settings, indent=1) + "\n")
 
 
 def _write_classes(path, classes):

@@ -45,7 +45,7 @@ def inspect(
     """Look at the images of a run that has written its hardness.
 
     Args:
-        run: `keras_imas.report.run.Run` with hardness.
+        run: `keras_imas.runs.Run` with hardness.
         gallery: Number of easiest and of hardest images to show. Defaults to `6`.
         count: Number of images to label next. Defaults to `50`.
         candidates: The hardest images, of which these are chosen. Defaults to `500`.

@@ -25,7 +25,7 @@ def make_page(runs, inspections=None):
     """Make the page.
 
     Args:
-        runs: List of `keras_imas.report.run.Run`.
+        runs: List of `keras_imas.runs.Run`.
         inspections: Dict from a run's name to its
             `keras_imas.report.inspection.Inspection`. Defaults to `None`: no images.
 

@@ -8,7 +8,8 @@ import pyarrow.parquet
 import pytest
 
 from keras_imas.report.inspection import Inspection, inspect, rank_correlation
-from keras_imas.report.run import HardnessTable, read_hardness, read_run
+from keras_imas.runs import read_run
+from keras_imas.runs.hardness_table import HardnessTable, read_hardness
 
 RUN = {
     "recipe": {"method": "imas", "seed": 0},
