@@ -4,7 +4,7 @@ import dataclasses
 import sys
 
 from keras_imas import data
-from keras_imas.inference import drawing
+from keras_imas.data.colors import default_colors
 from keras_imas.runs import provenance
 
 _MAX_WARNINGS = 20
@@ -67,7 +67,7 @@ class Parts:
                 "missing. Pass validation images, or leave `select_on` out"
             )
         if colors is None:
-            colors = drawing.default_colors(len(class_names))
+            colors = default_colors(len(class_names))
         examples = {
             name: None if part is None else data.as_examples(part)
             for name, part in given.items()

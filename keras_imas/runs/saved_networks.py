@@ -3,8 +3,8 @@
 import os
 
 from keras_imas.data.classes import ClassTable
+from keras_imas.data.colors import default_colors
 from keras_imas.imas import IMAS
-from keras_imas.inference import drawing
 from keras_imas.runs import run_directory
 from keras_imas.runs.safe_loading import load_model
 
@@ -103,7 +103,7 @@ def classes_of(path, num_classes, table=None):
             f"The model has {num_classes} classes, and {len(table.names)} are named: "
             f"{', '.join(table.names)}"
         )
-    colors = table.colors or drawing.default_colors(num_classes).tolist()
+    colors = table.colors or default_colors(num_classes).tolist()
     return ClassTable(table.names, tuple(map(tuple, colors)))
 
 
