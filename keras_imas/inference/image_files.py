@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from keras_imas.data import files
+from keras_imas.data.size_multiple import size_multiple
 from keras_imas.data.tree import Tree
 from keras_imas.inference import drawing
 from keras_imas.inference.predictor import Predictor
@@ -230,9 +231,7 @@ def _passes(images, window, pool, skip):
         yield {"window": window}, list(sizes)
         return
     whole = [n for n, (h, w) in sizes.items() if h * w <= _WHOLE_PIXELS]
-    # Each size is compiled anew, so that many are rounded up.
-    many = len({sizes[name] for name in whole}) > 8
-    yield {"size_multiple": 64 if many else 1}, whole
+    yield {"size_multiple": size_multiple(sizes[name] for name in whole)}, whole
     large = [n for n, (h, w) in sizes.items() if h * w > _WHOLE_PIXELS]
     if large:
         yield {"window": _WINDOW}, large
