@@ -119,6 +119,8 @@ def _accuracy(run):
     sentence = (
         f"The teacher reaches an mIoU of {teacher[-1]:.3f} on the validation images"
     )
+    if epochs[-1] < run.history[-1]["epoch"]:
+        sentence += f" after epoch {epochs[-1]}"
     compared = []
     if len(teacher) > 1:
         sentence += f" ({teacher[-1] - teacher[0]:+.3f} since epoch {epochs[0]})"
@@ -160,7 +162,7 @@ def _true_errors(run, errors):
         return None, None
     mean = np.mean(list(errors.values()))
     sentence = (
-        f"The teacher gets {100 * mean:.1f} % of the pixels wrong on the "
+        f"The teacher gets {_percent(mean, 1)} of the pixels wrong on the "
         f"{len(errors):,} unlabeled images whose label maps were compared"
     )
     recent = dict(zip(run.hardness.images, run.hardness.recent(), strict=True))
@@ -178,7 +180,7 @@ def _true_errors(run, errors):
         )
         compared = f"rank correlation with hardness {correlation:.2f}"
     return f"{sentence}.", (
-        f"{100 * mean:.1f} %",
+        _percent(mean, 1),
         "wrong pixels, unlabeled images",
         compared,
     )
@@ -205,9 +207,9 @@ def _pseudo_labels(run):
     if not ratio:
         return None, None
     return None, (
-        f"{100 * ratio[-1]:.0f} %",
+        _percent(ratio[-1]),
         "of the pseudo labels count",
-        f"{100 * ratio[0]:.0f} % in epoch {epochs[0]}",
+        f"{_percent(ratio[0])} in epoch {epochs[0]}",
     )
 
 
@@ -216,6 +218,10 @@ def _loss(run):
     if not loss:
         return None, None
     return None, (f"{loss[-1]:.3f}", "loss", f"{loss[0]:.3f} in epoch {epochs[0]}")
+
+
+def _percent(share, digits=0):
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _counted(number, what):

@@ -1,4 +1,4 @@
-"""Files that somebody made to break the program, or that were damaged on the way."""
+"""Read files that were made to break the program, or damaged on the way."""
 
 import os
 import resource
@@ -40,7 +40,7 @@ def run(torture):
 
 @contextmanager
 def _quiet():
-    """Keep what decoders print by themselves from the screen."""
+    """Hide what decoders print to stderr."""
     before = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -55,7 +55,7 @@ def _quiet():
 
 
 def _warm_up(torture):
-    """Load what is loaded once, so that it is not taken for what files do to memory."""
+    """Load what is loaded once, so that its memory is not counted as a file's."""
     from keras_imas import data
 
     root = torture.room("warm_up")

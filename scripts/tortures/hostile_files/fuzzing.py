@@ -1,4 +1,4 @@
-"""Inputs that are drawn: from a hypothesis strategy, or by damaging good bytes."""
+"""Draw inputs from a hypothesis strategy, or by damaging good bytes."""
 
 from hypothesis import HealthCheck, Phase, given, settings
 

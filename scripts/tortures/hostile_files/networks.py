@@ -1,4 +1,4 @@
-"""Hostile models, weights and checkpoints: damaged ones, and ones with code."""
+"""Attack with models, weights and checkpoints: damaged ones, and ones with code."""
 
 import io
 import pickle
@@ -8,7 +8,7 @@ from tortures.hostile_files.fuzzing import mutated
 
 
 class _Evil:
-    """Unpickled, it would make a file."""
+    """Make a file when unpickled."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -18,7 +18,7 @@ class _Evil:
 
 
 def checkpoints(torture, tally):
-    """Saved models and weights: damaged, and with code in them."""
+    """Load damaged models and weights, and some with code in them."""
     import keras
 
     from keras_imas.runs.safe_loading import load_model

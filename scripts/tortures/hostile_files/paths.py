@@ -1,11 +1,11 @@
-"""Names and links that lead out of the data's folders."""
+"""Attack with names and links that lead out of the data's folders."""
 
 from PIL import Image
 from tortures.hostile_files.photographs import make_photographs, pixels
 
 
 def ways_out(torture, tally):
-    """What leads out of the folders: it must not be read."""
+    """List files outside the folders, which must not be read."""
     from keras_imas import data
 
     root = torture.room("ways_out")

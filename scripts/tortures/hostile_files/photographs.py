@@ -1,4 +1,4 @@
-"""Small photographs and masks, whole, to be damaged."""
+"""Make small, whole photographs and masks to damage."""
 
 import io
 

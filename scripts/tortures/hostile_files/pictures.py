@@ -1,4 +1,4 @@
-"""Hostile images and masks: damaged ones, and small ones that decode to gigabytes."""
+"""Attack with images and masks: damaged ones, and decompression bombs."""
 
 import io
 import os
@@ -21,7 +21,7 @@ _BATCH = 20  # files in a folder, which is read as one
 
 
 def images(torture, tally):
-    """Images of every format, damaged: each is read or named."""
+    """Read damaged images of every format: each must be read or named."""
     seeds = [
         (suffix, encoded(Image.fromarray(pixels(mode), mode), suffix, options))
         for suffix, options in _FORMATS.items()
@@ -40,7 +40,7 @@ def images(torture, tally):
 
 
 def masks(torture, tally):
-    """Masks, damaged, SBD's files among them."""
+    """Read damaged masks, among them MATLAB files like those of SBD."""
     labels = Image.fromarray(np.arange(64, dtype="uint8").reshape(8, 8) % 3)
     seeds = [
         (suffix, encoded(labels, suffix, options))
@@ -100,7 +100,7 @@ def _words(message):
 
 
 def bombs(torture, tally):
-    """Small files that decode to gigabytes."""
+    """Read small files that decode to gigabytes."""
     from keras_imas import data
 
     root = torture.room("bombs")

@@ -1,4 +1,4 @@
-"""What came of hostile inputs, and the time that each may take."""
+"""Count what came of hostile inputs, and limit the time of each."""
 
 import collections
 import signal
@@ -11,7 +11,7 @@ _SECONDS = 20  # for one input; more is a hang
 
 
 class Tally:
-    """What came of inputs: read, refused in words that name the file, or worse."""
+    """Count inputs that were read, refused by name, or worse."""
 
     def __init__(self):
         self.counts = collections.Counter()

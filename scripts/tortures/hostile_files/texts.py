@@ -1,4 +1,4 @@
-"""Hostile text files: lists of names, tables of classes, flagfiles."""
+"""Attack with text files: lists of names, tables of classes, flagfiles."""
 
 import contextlib
 import io
@@ -31,7 +31,7 @@ _LINES = st.one_of(
 
 
 def lists(torture, tally):
-    """Names that are no names, in encodings that are none."""
+    """Read lists of impossible names, in impossible encodings."""
     from keras_imas import data
 
     root = torture.room("lists")
@@ -56,7 +56,7 @@ def lists(torture, tally):
 
 
 def class_tables(torture, tally):
-    """Tables whose numbers, names or quotes are not what they should be."""
+    """Read tables whose numbers, names or quotes are wrong."""
     from keras_imas.data import read_class_table
 
     path = torture.room("classes") / "classes.csv"
@@ -87,7 +87,7 @@ def class_tables(torture, tally):
 
 
 def flagfiles(torture, tally):
-    """Flagfiles with unknown flags, in no encoding, that name themselves."""
+    """Read flagfiles with unknown flags, of no encoding, or that include themselves."""
     from absl import flags
 
     from keras_imas.runs.flags import define_flags, parse_flags
@@ -140,7 +140,7 @@ def flagfiles(torture, tally):
 
 @contextlib.contextmanager
 def _silence():
-    """Keep what is printed for the exit's message."""
+    """Add what is printed to the message of an exit."""
     text = io.StringIO()
     with contextlib.redirect_stderr(text), contextlib.redirect_stdout(text):
         try:
