@@ -1,6 +1,8 @@
 """The validation pipeline: whole images, in order."""
 
-from keras_imas.data.examples import as_examples, as_record, require
+from keras_imas.data.as_examples import as_examples
+from keras_imas.data.examples import as_record
+from keras_imas.data.requirements import require
 
 
 def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):

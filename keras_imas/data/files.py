@@ -16,14 +16,14 @@ MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat")
 MAX_PIXELS = 89_478_485  # beyond them Pillow warns of one
 
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 swap height and width
-_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _COLORS = ("RGB", "RGBA", "P")
 # What may tell how to rotate a PNG: before its pixels, by Pillow's names, and after
 # them, where it is looked for in as many bytes, as Pillow decodes all to read on.
 _PNG_INFO = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _PNG_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _PNG_END = 1 << 16
-_IDS = ("1", "L", "P", "I", *_SIXTEEN_BIT)
+_IDS = ("1", "L", "P", "I", *SIXTEEN_BIT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_header(path, max_pixels=MAX_PIXELS):
             label map.
     """
     if os.path.splitext(path)[1].lower() == ".mat":
-        return Header(_read_mat(path, max_pixels).shape, "mat")
+        return Header(read_mat(path, max_pixels).shape, "mat")
     try:
         return _read_header(path, max_pixels)
     except Exception as error:  # of whatever kind a format's reader raises
@@ -80,7 +80,7 @@ def _read_header(path, max_pixels):
             mode, form = image.mode, image.format
             # Pillow would decode all of a PNG to look for EXIF after the pixels.
             known = form != "PNG" or _may_be_rotated(image)
-            orientation = _orientation(image) if known else 1
+            orientation = orientation_of(image) if known else 1
             height, width = _stored_size(image)
             lossy = form in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
             stretched = bool(image.tile) and image.tile[0][3] in ("L;2", "L;4")
@@ -191,91 +191,6 @@ def mask_problem(header, class_table=None):
     return reason
 
 
-def load(paths, plain, class_table=None, *, small_ids=False):
-    """Decodes an image, a mask, or both in a pipeline, whatever their formats.
-
-    Of images, 16 bits become 8 by the higher byte, grey becomes RGB, alpha is left out,
-    and what EXIF rotates is rotated.
-
-    Args:
-        paths: dict of string tensors, "image" and "label_map" or one of them.
-        plain: boolean tensor, whether TensorFlow can decode them: `Header.plain`, and
-            of a mask that it has one channel of ids.
-        class_table: `ClassTable` whose colors stand for classes, or None.
-        small_ids: whether all masks are plain, so that uint8 will do for their ids.
-            Defaults to False.
-
-    Returns:
-        `(decoded, problem)`: a dict of `(H, W, 3)` uint8 and `(H, W)` int32 or uint8,
-        and a string, empty where all is well. A color that the table does not list is
-        the negative number of `unlisted_color`.
-    """
-    import tensorflow as tf
-
-    ids = tf.uint8 if small_ids else tf.int32
-
-    def decode_image(path):
-        return tf.io.decode_image(tf.io.read_file(path), 3, expand_animations=False)
-
-    def decode_mask(path):
-        return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], ids)
-
-    kinds = {
-        "image": (decode_image, read_image, np.zeros((0, 0, 3), "uint8")),
-        "label_map": (
-            decode_mask,
-            lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
-            np.zeros((0, 0), ids.as_numpy_dtype),
-        ),
-    }
-    nothing = {key: kinds[key][2] for key in paths}
-
-    def attempt():
-        # A data set's errors can be ignored, an operation's can't: what TensorFlow
-        # can't decode goes to Pillow, which can or says why not.
-        decoded = tf.data.Dataset.from_tensors(paths).map(
-            lambda paths: {key: kinds[key][0](path) for key, path in paths.items()}
-        )
-        decoded = decoded.ignore_errors()
-        otherwise = tf.data.Dataset.from_tensors(nothing)
-        return decoded.concatenate(otherwise).take(1).get_single_element()
-
-    def slowly():
-        found = {key: _slowly(path, *kinds[key][1:]) for key, path in paths.items()}
-        decoded = {key: decoded for key, (decoded, _) in found.items()}
-        return decoded, tf.strings.join([problem for _, problem in found.values()])
-
-    decoded = tf.cond(
-        plain, attempt, lambda: {k: tf.constant(v) for k, v in nothing.items()}
-    )
-    empty = tf.reduce_any([tf.size(value) == 0 for value in decoded.values()])
-    decoded, problem = tf.cond(empty, slowly, lambda: (decoded, tf.constant("")))
-    for key, value in decoded.items():
-        decoded[key] = tf.ensure_shape(value, (None, None, *nothing[key].shape[2:]))
-    return decoded, problem
-
-
-def read_mask(path, class_table=None):
-    """Reads the class ids of a mask.
-
-    Args:
-        path: path of the file.
-        class_table: `ClassTable` whose colors stand for classes, or None.
-
-    Returns:
-        `(H, W)` int32 array. A color that the table does not list is a negative number.
-    """
-    if os.path.splitext(path)[1].lower() == ".mat":
-        return _read_mat(path)
-    from PIL import Image
-
-    with Image.open(path) as image:
-        image = _upright(image)
-        if by_color(image.mode, class_table):
-            return class_table.ids(np.asarray(image.convert("RGB")))
-        return np.array(image).astype("int32")
-
-
 def by_color(mode, class_table):
     """Tells whether a mask's colors stand for classes, rather than its values.
 
@@ -292,25 +207,6 @@ def by_color(mode, class_table):
     return mode in _COLORS or (mode in ("1", "L") and class_table.grey)
 
 
-def read_image(path):
-    """Reads the pixels of an image, as `load` does.
-
-    Args:
-        path: path of the file.
-
-    Returns:
-        `(H, W, 3)` uint8 array.
-    """
-    from PIL import Image
-
-    with Image.open(path) as image:
-        image = _upright(image)
-        if image.mode in _SIXTEEN_BIT:
-            grey = (np.asarray(image).astype("uint16") >> 8).astype("uint8")
-            return np.repeat(grey[..., None], 3, axis=-1)
-        return np.asarray(image.convert("RGB"))
-
-
 def _may_be_rotated(image):
     """Tells whether a PNG, not loaded yet, has something that may have it rotated."""
     if any(key in image.info for key in _PNG_INFO):
@@ -323,20 +219,12 @@ def _may_be_rotated(image):
     return any(mark in tail for mark in _PNG_MARKS)
 
 
-def _orientation(image):
+def orientation_of(image):
     """Returns how EXIF or XMP has an image shown: 1 to 8."""
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # of whatever kind; viewers show what is damaged as it is stored
         return 1
-
-
-def _upright(image):
-    """Returns an image as EXIF has it shown."""
-    from PIL import ImageOps
-
-    image.load()
-    return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
 
 
 def _stored_size(image):
@@ -346,22 +234,7 @@ def _stored_size(image):
     return image.height, image.width
 
 
-def _slowly(path, read, nothing):
-    """Reads a file with Pillow; returns a tensor and why it can't be read, or ""."""
-    import tensorflow as tf
-
-    @tf.autograph.experimental.do_not_convert
-    def attempt(path):
-        path = os.fsdecode(np.asarray(path).item())
-        try:
-            return read(path), b""
-        except Exception as error:  # of whatever kind the decoder's library raises
-            return nothing, f"{path} cannot be read: {error}".encode()
-
-    return tuple(tf.numpy_function(attempt, [path], (nothing.dtype, tf.string)))
-
-
-def _read_mat(path, max_pixels=MAX_PIXELS):
+def read_mat(path, max_pixels=MAX_PIXELS):
     """Reads a label map as SBD has it: `GTcls.Segmentation`."""
     try:  # a byte a pixel, and what SBD's files have besides
         label_map = read_matrix(path, "GTcls", "Segmentation", max_pixels + 2**24)

@@ -1,17 +1,18 @@
 """Examples from image files."""
 
-import concurrent.futures
 import os
 from collections import Counter
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from keras_imas.data import files
+from keras_imas.data import files, pixels
 from keras_imas.data.classes import read_class_table
 from keras_imas.data.examples import Examples
-from keras_imas.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES
+from keras_imas.data.files import IMAGE_SUFFIXES
 from keras_imas.data.lists import Entry, below, read_list
+from keras_imas.data.mask_files import Masks
+from keras_imas.data.pairs import usable
 from keras_imas.data.preflight import check_labels
 from keras_imas.data.problems import go_on, report
 from keras_imas.data.tree import Tree
@@ -101,14 +102,14 @@ def from_folder(
         if isinstance(classes, str | os.PathLike):
             classes = read_class_table(classes, ignore_class)
         tree = Tree("images", images, IMAGE_SUFFIXES)
-        folders = _Masks(masks, mask_name, tree) if masks is not None else None
+        folders = Masks(masks, mask_name, tree) if masks is not None else None
         labeled = labeled and folders is not None
         entries, origin = _entries(tree, names)
         found = _find(entries, origin, tree, folders if labeled else None, listed_masks)
         if not follow_links:
             trees = [tree, *(folders.trees if folders is not None else ())]
             found = _inside(found, origin, trees)
-        found = _usable(found, origin, classes, on_bad_image, max_pixels)
+        found = usable(found, origin, classes, on_bad_image, max_pixels)
     labeled = labeled and masks is not None
 
     columns = {
@@ -125,7 +126,7 @@ def from_folder(
         example, problem = {}, tf.constant("")
         if paths:
             all_plain = np.all([plain[key] for key in paths], axis=0)
-            example, problem = files.load(
+            example, problem = pixels.load(
                 paths,
                 tf.constant(all_plain)[index],
                 classes,
@@ -163,7 +164,7 @@ def with_masks(images, masks, mask_name=None):
         List of names, sorted.
     """
     tree = Tree("images", images, IMAGE_SUFFIXES)
-    folders = _Masks(masks, mask_name, tree)
+    folders = Masks(masks, mask_name, tree)
     return [name for name in map(files.stem, tree) if folders.find(name) is not None]
 
 
@@ -183,61 +184,6 @@ def look_up(label_table, label_map):
     known = tf.logical_and(label_map >= 0, label_map < len(label_table))
     ids = tf.gather(tf.constant(label_table, tf.int32), tf.where(known, label_map, 0))
     return tf.where(known, ids, label_map)
-
-
-class _Masks:
-    """Where the masks of images are found, and that they are no images themselves."""
-
-    def __init__(self, folders, name, images):
-        folders = [folders] if isinstance(folders, str | os.PathLike) else folders
-        # Images among the masks are found too, to tell why they don't serve.
-        self.trees = [
-            Tree("masks", folder, MASK_SUFFIXES, IMAGE_SUFFIXES) for folder in folders
-        ]
-        self.name = _mask_name(name)
-        for tree in self.trees:
-            _part(images, tree, self.name)
-
-    def find(self, name):
-        """Returns the path of the mask of a name without suffix, or None."""
-        return self._first(Tree.find, self.name(name))
-
-    def find_listed(self, text):
-        """Returns the path of the mask that a list names, or None."""
-        return self._first(Tree.find_listed, text)
-
-    def expected(self, name):
-        return self.trees[0].expected(self.name(name))
-
-    def _first(self, find, name):
-        for tree in self.trees:
-            path = find(tree, name)
-            if path is not None:
-                return tree.folder / path
-        return None
-
-
-def _part(images, masks, mask_name):
-    """Leaves masks out of the images, and images out of the masks."""
-    to_masks = os.path.relpath(*map(os.path.realpath, (masks.folder, images.folder)))
-    inside = {
-        path: os.path.normpath(os.path.join(to_masks, path)).replace(os.sep, "/")
-        for path in masks
-    }
-    if to_masks.split(os.sep)[0] not in (".", ".."):
-        images.leave_out(inside.values())
-        return
-    own = {}  # the mask of an image, as a path below the images
-    for image in images:
-        try:
-            mask = masks.find(mask_name(files.stem(image)))
-        except ValueError:  # it is said where the mask is needed
-            continue
-        if mask is not None and inside[mask] != image:
-            own[mask] = inside[mask]
-    images.leave_out(own.values())
-    remaining = set(images)
-    masks.leave_out(path for path in inside if inside[path] in remaining)
 
 
 def _entries(tree, names):
@@ -275,7 +221,7 @@ def _find(entries, origin, tree, masks, listed_masks):
                     raise ValueError(f"no mask {expected} of {row['image']}")
                 row["label_map"] = mask
         except ValueError as error:
-            wrong.append(f"{error}{_at(entry)}")
+            wrong.append(f"{error}{entry.place}")
         else:
             found.append(row)
     report(FileNotFoundError, f"{origin} has examples that can't be used", wrong)
@@ -308,27 +254,6 @@ def _image_and_mask(entry, tree, unlabeled):
     return image, fields[1] if len(fields) == 2 else None
 
 
-def _mask_name(pattern):
-    if pattern is None:
-        return lambda name: name
-    if not isinstance(pattern, str):
-        return pattern
-    try:
-        made = [pattern.format(name) for name in ("a", "b")]
-    except (LookupError, ValueError, AttributeError):
-        made = ["", ""]
-    if made[0] == made[1]:
-        raise ValueError(
-            "`mask_name` must have {} where the image's name comes, such as {}_L.png. "
-            f"Received: mask_name={pattern!r}"
-        )
-    return pattern.format
-
-
-def _at(entry):
-    return "" if entry.line is None else f" (line {entry.line})"
-
-
 def _inside(found, origin, trees):
     """Returns the rows whose files are in the folders, and not elsewhere by a link."""
     roots = [tree.real_path("") for tree in trees]
@@ -343,7 +268,7 @@ def _inside(found, origin, trees):
             if not any(os.path.commonpath([root, real]) == root for root in roots):
                 leads.append(
                     f"{row[key]} is a link to {real}, which is outside of the "
-                    f"folder{_at(row['entry'])}"
+                    f"folder{row['entry'].place}"
                 )
         outside += leads
         if not leads:
@@ -356,84 +281,3 @@ def _inside(found, origin, trees):
 
 def _is_below(path, folder):
     return path is not None and path.is_relative_to(folder)
-
-
-def _usable(found, origin, classes, on_bad_image, max_pixels):
-    """Returns the rows whose headers tell nothing against them."""
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        bad = list(
-            pool.map(
-                lambda row: _read_headers(row, classes, on_bad_image, max_pixels), found
-            )
-        )
-    unusable = [
-        f"{problem}{_at(row['entry'])}"
-        for row, problem in zip(found, bad, strict=True)
-        if problem
-    ]
-    report(ValueError, f"{origin} has examples that can't be used", unusable)
-    found = [row for row, problem in zip(found, bad, strict=True) if not problem]
-    report(ValueError, origin, list(_mixed(found)))
-    if not found:
-        raise ValueError(f"{origin} has no example that can be used.")
-    return found
-
-
-def _mixed(found):
-    """Yields what tells that masks don't all mean the same by a value."""
-    kinds = {}
-    for row in found:
-        if "mask_kind" in row:
-            kinds.setdefault(row["mask_kind"], row["label_map"])
-    if kinds.keys() >= {"colors", "ids"}:
-        yield (
-            f"{kinds['colors']} has colors of the table, and {kinds['ids']} is grey: "
-            "save all masks in one way"
-        )
-    if kinds.keys() >= {"ids", "bits"}:
-        yield (
-            f"{kinds['bits']} has 1 bit a pixel, and {kinds['ids']} more, so that "
-            "nobody knows whether its 1 means 1 or 255: save all masks with 8 bits"
-        )
-
-
-def _read_headers(row, classes, on_bad_image, max_pixels):
-    """Adds to a row what the headers of its files tell; returns a problem or None."""
-    headers = {}
-    try:
-        str(row["image"]).encode()
-    except UnicodeEncodeError:
-        return f"{os.fsencode(row['image'])!r} is no name in UTF-8: rename the file"
-    for key in ("image", "label_map"):
-        if key in row:
-            try:
-                headers[key] = files.read_header(row[key], max_pixels)
-            except (OSError, ValueError) as error:
-                if on_bad_image == "skip":  # it will be, when it is read
-                    return None
-                return f"{row[key]} cannot be read: {error}"
-    image = headers["image"]
-    row["size"], row["plain"] = image.size, {"image": image.plain}
-    problem = files.image_problem(image)
-    if problem:
-        return f"{row['image']} {problem}"
-    if "label_map" not in row:
-        return None
-    mask = headers["label_map"]
-    problem = files.mask_problem(mask, classes)
-    if os.path.samefile(row["image"], row["label_map"]):
-        problem = "is given as its own mask"
-    if problem:
-        return f"{row['label_map']} {problem}"
-    by_color = files.by_color(mask.mode, classes)
-    row["plain"]["label_map"] = mask.plain and mask.mode == "L" and not by_color
-    row["mask_kind"] = "colors" if by_color else "bits" if mask.mode == "1" else "ids"
-    if mask.size != image.size:
-        rotation = ""
-        if image.rotated:
-            rotation = "; EXIF rotates the image, and the mask must fit what is shown"
-        return (
-            f"{row['label_map']} is {mask.size}, its image {row['image']} is "
-            f"{image.size} (height, width); they must have one size{rotation}"
-        )
-    return None

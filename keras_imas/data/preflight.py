@@ -9,8 +9,8 @@ from collections import Counter
 import keras
 import numpy as np
 
+from keras_imas.data.as_examples import as_examples
 from keras_imas.data.classes import unlisted_color
-from keras_imas.data.examples import as_examples
 from keras_imas.data.problems import Problem, report
 from keras_imas.data.splits import in_both
 

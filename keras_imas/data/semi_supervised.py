@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
-from keras_imas.data.examples import as_examples
+from keras_imas.data.as_examples import as_examples
 from keras_imas.data.position import Position
 from keras_imas.data.splits import check_separate
 from keras_imas.imagenet import MEAN_COLOR
