@@ -34,11 +34,15 @@ class Examples:
         labeled: whether there are label maps.
         names: names of the examples, in order, or None if unknown.
         files: paths of the images, in order, or None.
+        mask_files: paths of the masks, in order, or None.
         image_size: `(height, width)` to resize to when read, or None.
         sizes: the different `(height, width)` of image files; empty if unknown.
         random_access: whether a record is its index, so that a shuffle of all of
             them costs nothing.
         on_bad_image: "error" or "skip": what happens where a file can't be decoded.
+        deep: whether each image has more than 8 bits; empty if unknown.
+        image_range: values in files that became 0 and 255, or None.
+        by_color: whether a negative id is a color that the table of classes lacks.
         bad: dict from name to the reason of what was skipped so far.
     """
 
@@ -48,10 +52,14 @@ class Examples:
     labeled: bool
     names: tuple | None = None
     files: tuple | None = None
+    mask_files: tuple | None = None
     image_size: tuple | None = None
     sizes: frozenset = frozenset()
     random_access: bool = True
     on_bad_image: str = "error"
+    deep: tuple = ()
+    image_range: tuple | None = None
+    by_color: bool = False
     bad: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -74,7 +82,7 @@ class Examples:
         return size_multiple(() if self.image_size else self.sizes)
 
     def read(self, *record, num_classes=None, ignore_class=255, labels=True):
-        """Loads one example, checks it and resizes it.
+        """Load one example, check it and resize it.
 
         Args:
             *record: an element of `records`.
@@ -99,7 +107,7 @@ class Examples:
         labels=True,
         num_parallel_calls=None,
     ):
-        """Reads the examples of many records, in order and in parallel.
+        """Read the examples of many records, in order and in parallel.
 
         Args:
             records: `tf.data.Dataset` of `(record, extra)`, `record` a tuple.
@@ -134,7 +142,7 @@ class Examples:
         return in_parallel(good, finished)
 
     def pick(self, indices):
-        """Reads single examples, in one pass, in their order.
+        """Read single examples, in one pass, in their order.
 
         Args:
             indices: positions among the examples.
@@ -155,7 +163,7 @@ class Examples:
         return picked.as_numpy_iterator()
 
     def cached(self, where):
-        """Returns these examples, which keep their images once they are decoded.
+        """Return these examples, which keep their images once they are decoded.
 
         Args:
             where: "memory", or a directory, which may hold images of other data sets.
@@ -201,7 +209,7 @@ class Examples:
         if problem is not None:
             example = require(problem == "", "{}", problem, then=example)
         if "label_map" in example:
-            if self.files is not None and example["label_map"].dtype.min < 0:
+            if self.by_color and example["label_map"].dtype.min < 0:
                 example = require_listed_colors(example)
             example = require_label_map(example, num_classes, ignore_class)
         if self.image_size is not None:
@@ -215,7 +223,7 @@ class Examples:
         return example
 
     def shuffled(self, seed, buffer_size):
-        """Returns the records in a new order.
+        """Return the records in a new order.
 
         Args:
             seed: `(2,)` integer tensor; the order is a function of it.
@@ -241,7 +249,7 @@ class Examples:
 
 
 def as_record(*record):
-    """Gives an element of `Examples.records` the form that `read_each` takes.
+    """Give an element of `Examples.records` the form that `read_each` takes.
 
     Args:
         *record: the element.

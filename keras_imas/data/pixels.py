@@ -4,11 +4,17 @@ import os
 
 import numpy as np
 
-from keras_imas.data.files import SIXTEEN_BIT, by_color, orientation_of, read_mat
+from keras_imas.data.files import (
+    SIXTEEN_BIT,
+    by_color,
+    orientation_of,
+    read_header,
+    read_mat,
+)
 
 
-def load(paths, plain, class_table=None, *, small_ids=False):
-    """Decodes an image, a mask, or both in a pipeline, whatever their formats.
+def load(paths, plain, class_table=None, *, image_range=None, small_ids=False):
+    """Decode an image, a mask, or both in a pipeline, whatever their formats.
 
     Of images, 16 bits become 8 by the higher byte, grey becomes RGB, alpha is left out,
     and what EXIF rotates is rotated.
@@ -18,6 +24,7 @@ def load(paths, plain, class_table=None, *, small_ids=False):
         plain: boolean tensor, whether TensorFlow can decode them: `Header.plain`, and
             of a mask that it has one channel of ids.
         class_table: `ClassTable` whose colors stand for classes, or None.
+        image_range: as in `read_image`. Defaults to None.
         small_ids: whether all masks are plain, so that uint8 will do for their ids.
             Defaults to False.
 
@@ -37,7 +44,11 @@ def load(paths, plain, class_table=None, *, small_ids=False):
         return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], ids)
 
     kinds = {
-        "image": (decode_image, read_image, np.zeros((0, 0, 3), "uint8")),
+        "image": (
+            decode_image,
+            lambda path: read_image(path, image_range),
+            np.zeros((0, 0, 3), "uint8"),
+        ),
         "label_map": (
             decode_mask,
             lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
@@ -72,7 +83,7 @@ def load(paths, plain, class_table=None, *, small_ids=False):
 
 
 def read_mask(path, class_table=None):
-    """Reads the class ids of a mask.
+    """Read the class ids of a mask.
 
     Args:
         path: path of the file.
@@ -89,30 +100,74 @@ def read_mask(path, class_table=None):
         image = _upright(image)
         if by_color(image.mode, class_table):
             return class_table.ids(np.asarray(image.convert("RGB")))
-        return np.array(image).astype("int32")
+        values = np.array(image)
+    if values.dtype.kind == "f":
+        broken = values[~(np.isfinite(values) & (values == np.floor(values)))]
+        if broken.size:
+            raise ValueError(
+                "a mask must hold whole numbers, class ids. Received: floats such as "
+                f"{broken[0]:g}"
+            )
+    return values.astype("int32")
 
 
-def read_image(path):
-    """Reads the pixels of an image, as `load` does.
+def read_image(path, image_range=None):
+    """Read the pixels of an image, as `load` does.
 
     Args:
         path: path of the file.
+        image_range: `(low, high)`, the values in the file that become 0 and 255; what
+            is beyond becomes these too. Defaults to None: all that the file's bits can
+            hold.
 
     Returns:
         `(H, W, 3)` uint8 array.
     """
     from PIL import Image
 
+    if image_range is not None:
+        values = read_values(path)
+        if not np.isfinite(values).all():
+            raise ValueError("it has values that are not finite")
+        low, high = image_range
+        scaled = (values.astype("float64") - low) * (255 / (high - low))
+        return _as_rgb(np.rint(np.clip(scaled, 0, 255)).astype("uint8"))
     with Image.open(path) as image:
         image = _upright(image)
         if image.mode in SIXTEEN_BIT:
-            grey = (np.asarray(image).astype("uint16") >> 8).astype("uint8")
-            return np.repeat(grey[..., None], 3, axis=-1)
+            return _as_rgb((np.asarray(image).astype("uint16") >> 8).astype("uint8"))
         return np.asarray(image.convert("RGB"))
 
 
+def read_values(path):
+    """Read the values of an image as the file holds them.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        `(H, W)` or `(H, W, 3)` array, without alpha.
+    """
+    from PIL import Image
+
+    header = read_header(path, float("inf"))
+    if header.bits == 16 and header.mode in ("RGB", "RGBA") and header.form == "PNG":
+        import tensorflow as tf  # Pillow reads 8 bits a color
+
+        content = tf.io.read_file(os.fspath(path))
+        return tf.io.decode_png(content, 3, tf.uint16).numpy()
+    with Image.open(path) as image:
+        image = _upright(image)
+        grey = image.mode in ("L", "I", "F", *SIXTEEN_BIT)
+        return np.array(image if grey else image.convert("RGB"))
+
+
+def _as_rgb(values):
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
 def _upright(image):
-    """Returns an image as EXIF has it shown."""
+    """Return an image as EXIF has it shown."""
     from PIL import ImageOps
 
     image.load()
@@ -120,7 +175,7 @@ def _upright(image):
 
 
 def _slowly(path, read, nothing):
-    """Reads a file with Pillow; returns a tensor and why it can't be read, or ""."""
+    """Read a file with Pillow; returns a tensor and why it can't be read, or ""."""
     import tensorflow as tf
 
     @tf.autograph.experimental.do_not_convert
