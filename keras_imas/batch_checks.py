@@ -205,16 +205,43 @@ def find_wrong_id(label_map, num_classes, ignore_class=255):
         >>> bool(found), float(label)
         (True, 9.0)
     """
-    # float32 holds whole numbers up to 2**24, and rounds none to an id of a class.
     labels = ops.cast(label_map, "float32")
-    # Negated, so that NaN is wrong.
-    right = ops.logical_and(labels >= 0, labels < num_classes)
-    right = ops.logical_and(right, labels == ops.floor(labels))
-    if ignore_class is not None:
-        right = ops.logical_or(right, labels == ignore_class)
-    wrong = ops.logical_not(right)
+    wrong = ops.logical_not(_known(labels, num_classes, ignore_class))
     highest = ops.max(ops.where(wrong, labels, -np.inf))
     return ops.any(wrong), highest
+
+
+def known_labels(labels, num_classes, ignore_class=255):
+    """Return labels with what is no class ignored, so that a loss can take them.
+
+    Args:
+        labels: Tensor of any shape.
+        num_classes: Number of classes C.
+        ignore_class: Id of pixels without label, or `None`: class 0 takes its place.
+            Defaults to `255`.
+
+    Returns:
+        Tensor like `labels`.
+
+    Example:
+        >>> labels = known_labels(ops.convert_to_tensor([[0, 9, 255]]), 4)
+        >>> ops.convert_to_numpy(labels).tolist()
+        [[0, 255, 255]]
+    """
+    wrong = ops.logical_not(_known(labels, num_classes, ignore_class))
+    other = 0 if ignore_class is None else ignore_class
+    return ops.where(wrong, ops.full_like(labels, other), labels)
+
+
+def _known(labels, num_classes, ignore_class):
+    # float32 holds whole numbers up to 2**24, and rounds none to an id of a class.
+    labels = ops.cast(labels, "float32")
+    # So that NaN is wrong.
+    known = ops.logical_and(labels >= 0, labels < num_classes)
+    known = ops.logical_and(known, labels == ops.floor(labels))
+    if ignore_class is not None:
+        known = ops.logical_or(known, labels == ignore_class)
+    return known
 
 
 def wrong_id_message(label, num_classes, ignore_class=255, where="The label map"):

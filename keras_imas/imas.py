@@ -238,7 +238,10 @@ class IMAS(MeanTeacher):
         if not isinstance(y_pred, dict):
             if training:
                 raise batch.not_a_batch(type(x).__name__)
+            y, label_code = self.look_at_labels(y, y_pred, sample_weight)
+            self.health.note(ops.ones(()), label_code)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        y, label_code = self.look_at_labels(y, y_pred["labeled"], sample_weight)
         # The student's regularizers come along.
         loss = super().compute_loss(x, y, y_pred["labeled"], sample_weight, training)
         for logits in y_pred.get("auxiliary", ()):
@@ -249,7 +252,7 @@ class IMAS(MeanTeacher):
             supervised_loss=loss * replica_count(), teacher_decay=self.teacher_decay()
         )
         if "scores" not in y_pred:
-            return self.guarded(loss, x or {}, [loss])
+            return self.guarded(loss, x or {}, [loss], label_code)
         scores = y_pred["scores"]
         strong, cutmix = (
             consistency_losses(
@@ -274,7 +277,7 @@ class IMAS(MeanTeacher):
         )
         if self.image_scores.tracks:
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)
-        return self.guarded(total, x or {}, [loss, strong, cutmix])
+        return self.guarded(total, x or {}, [loss, strong, cutmix], label_code)
 
     def sample_draws(self, batch_size, height, width):
         """Make a step's random draws; override it to repeat a step with given ones."""

@@ -5,8 +5,8 @@ import inspect
 import keras
 import numpy as np
 
-from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
+from keras_imas.batch_checks import check_label_map, known_labels
 from keras_imas.losses import Crossentropy
 from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
@@ -92,6 +92,22 @@ class MeanTeacher(ResilientModel):
             copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
+    def look_at_labels(self, labels, logits, sample_weight=None):
+        """Look in a step whether labels are classes.
+
+        Args:
+            labels: Label maps.
+            logits: What is compared with them, `(B, H, W, C)`.
+            sample_weight: Weights of the labels. Defaults to `None`.
+
+        Returns:
+            `(labels, code)`: the label maps, with what is no class ignored; and what
+            `keras_imas.training.health.Health.label_code` returns.
+        """
+        num_classes, ignore_class = logits.shape[-1], self.ignore_class
+        code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
+        return known_labels(labels, num_classes, ignore_class), code
+
     def compile(self, optimizer="sgd", loss=None, **kwargs):
         """Configure training, as `keras.Model.compile`.
 
@@ -131,7 +147,7 @@ class MeanTeacher(ResilientModel):
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
             image = keras.KerasTensor((1, *np.shape(x["labeled"])[1:]))
             num_classes = self.compute_output_spec(image).shape[-1]
-            batch.check_labels(y, num_classes, self.ignore_class)
+            check_label_map(y, num_classes, self.ignore_class, "`y`")
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self.check_unlabeled(len(y) % batch_size or batch_size)
@@ -157,6 +173,7 @@ class MeanTeacher(ResilientModel):
             Dict from name to value.
         """
         if not isinstance(y_pred, dict):
+            y = known_labels(y, y_pred.shape[-1], self.ignore_class)
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             own = [metric.name for metric in self.training_metrics]
             return {name: value for name, value in logs.items() if name not in own}
