@@ -71,11 +71,27 @@ def check_shape(name, value, expected):
         >>> check_shape("confidence", np.zeros((1, 2)), (None, 2))
     """
     shape, expected = tuple(value.shape), tuple(expected)
-    agree = len(shape) == len(expected) and all(
+    if not shapes_agree(shape, expected):
+        raise ValueError(f"`{name}` must have the shape {expected}. Received: {shape}")
+
+
+def shapes_agree(shape, expected):
+    """Tell whether two shapes are the same where both are known.
+
+    Args:
+        shape: A shape; `None` for an unknown size.
+        expected: Another one.
+
+    Returns:
+        A bool.
+
+    Example:
+        >>> shapes_agree((4, None), (4, 8)), shapes_agree((4,), (4, 8))
+        (True, False)
+    """
+    return len(shape) == len(expected) and all(
         a == b or a is None or b is None for a, b in zip(shape, expected, strict=True)
     )
-    if not agree:
-        raise ValueError(f"`{name}` must have the shape {expected}. Received: {shape}")
 
 
 def check_rank(name, value, rank):
@@ -158,6 +174,30 @@ def check_class(name, value, num_classes):
         raise ValueError(
             f"`{name}` must be in [0, {num_classes}), the classes of the logits, or "
             f"None. Received: {name}={value!r}"
+        )
+
+
+def check_num_classes(name, num_classes):
+    """Refuse one output channel, over which a softmax is always 1.
+
+    Args:
+        name: What has the channels, such as an argument's name.
+        num_classes: Number of channels; `None` where it is unknown.
+
+    Raises:
+        ValueError: If there are fewer than 2.
+
+    Example:
+        >>> check_num_classes("student_logits", 2)
+    """
+    if num_classes is not None and num_classes < 2:
+        raise ValueError(
+            f"`{name}` must have a channel for each class, 2 or more: over one, "
+            "softmax is always 1. For one kind of object take 2, background and "
+            "object, with label maps of 0 and 1 and no sigmoid; the one logit x of a "
+            "trained network becomes two by "
+            "`keras.layers.Concatenate()([keras.ops.zeros_like(x), x])`. Received: "
+            f"{num_classes} channel"
         )
 
 
