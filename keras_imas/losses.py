@@ -280,6 +280,29 @@ class OHEMCrossentropy(LabelMapLoss):
         self.group_size = group_size
         self.class_weights = _class_weights(class_weights)
 
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Return the loss.
+
+        Args:
+            y_true: See `LabelMapLoss`.
+            y_pred: See `LabelMapLoss`.
+            sample_weight: See `LabelMapLoss`; not with `group_size`.
+
+        Returns:
+            float32 scalar tensor; 0 where no pixel counts.
+
+        Raises:
+            ValueError: See `LabelMapLoss`; or if there are weights and groups.
+        """
+        if sample_weight is not None and self.group_size:
+            raise ValueError(
+                "`sample_weight` does not go with `group_size`: the loss is the mean "
+                "over groups, whatever they weigh. Give pixels that should not count "
+                "the label `ignore_class`, or leave `group_size` out. Received: "
+                f"group_size={self.group_size}"
+            )
+        return super().__call__(y_true, y_pred, sample_weight)
+
     def losses(self, labels, logits, valid, weights):
         """Return the loss of each group, whose mean is the loss.
 

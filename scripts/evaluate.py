@@ -13,14 +13,13 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import json  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from keras_imas import data, evaluation  # noqa: E402
+from keras_imas import data, evaluation, standard_json  # noqa: E402
 from keras_imas.inference import drawing  # noqa: E402
 from keras_imas.inference.predictor import Predictor  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
@@ -108,25 +107,30 @@ def main(argv):
         columns[name] = confusion.iou
         results[name] = {
             "mean_iou": confusion.mean_iou,
+            "mean_iou_labeled": confusion.mean_iou_labeled,
             "pixel_accuracy": confusion.pixel_accuracy,
             "loss": loss,
-            "iou": {
-                key: None if np.isnan(value) else float(value)
-                for key, value in zip(class_names, confusion.iou, strict=True)
-            },
+            "iou": evaluation.by_class(class_names, confusion.iou),
+            "remarks": evaluation.remarks(confusion, class_names),
         }
         path = os.path.join(output_dir, f"confusion_{name}")
         confusion.save_csv(f"{path}.csv", class_names)
         drawing.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
-    print(drawing.class_table(class_names, columns))
+    print(drawing.class_table(class_names, columns, confusion.labeled))
     for name in networks:
-        print(f"pixel accuracy of the {name}: {results[name]['pixel_accuracy']:.3f}")
+        accuracy = results[name]["pixel_accuracy"]
+        if not np.isnan(accuracy):
+            print(f"pixel accuracy of the {name}: {accuracy:.3f}")
+        for sentence in results[name]["remarks"]:
+            print(f"{name}: {sentence}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak /= 2**30 if sys.platform == "darwin" else 2**20  # bytes, elsewhere KiB
     results["peak_host_memory_gib"] = round(peak, 2)
     print(f"peak memory of the process on the host: {peak:.2f} GiB")
-    with open(os.path.join(output_dir, "evaluation.json"), "w") as file:
-        json.dump(results, file, indent=1)
+    with open(
+        os.path.join(output_dir, "evaluation.json"), "w", encoding="utf-8"
+    ) as file:
+        file.write(standard_json.dumps(results, indent=1) + "\n")
     print(f"Written to {output_dir}")
 
 
