@@ -117,7 +117,7 @@ class KerasMetric(keras.metrics.Metric):
                 "`metrics` must take logits: the network has no softmax at its end. "
                 f"Received: {what} with from_logits=False. Pass `from_logits=True`"
             )
-        if ignore_class in config.get("target_class_ids", ()):
+        if ignore_class in getattr(metric, "target_class_ids", ()):
             raise ValueError(
                 f"`metrics` must leave out ignore_class={ignore_class}, which {what} "
                 "counts as a class. Take keras_imas.metrics.MeanIoU(ignore_class="
@@ -140,10 +140,12 @@ class KerasMetric(keras.metrics.Metric):
         check_num_classes("y_pred", classes)
         labels = as_label_maps(y_true, logits.shape[:-1])
         weights = pixel_weights(sample_weight, labels)
+        if sample_weight is None:  # as integers, which metrics that count want
+            weights = ops.cast(weights, "int32")
         if self.ignore_class is not None:
             valid = ops.not_equal(labels, self.ignore_class)
             labels = ops.where(valid, labels, 0)
-            weights = ops.where(valid, weights, 0.0)
+            weights = ops.where(valid, weights, ops.zeros_like(weights))
         target, prediction = _KNOWN[type(self.metric)]
         labels, logits = ops.reshape(labels, (-1,)), ops.reshape(logits, (-1, classes))
         if target == "one-hot":

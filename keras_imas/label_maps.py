@@ -131,7 +131,7 @@ def pixel_weights(sample_weight, labels):
         return ones * weights
     # Of images: never along the width, even where it is as large as the batch.
     of_images = all(size == 1 for size in given[1:])
-    if not of_images or not shapes_agree(given[:1], shape[: len(given)]):
+    if not of_images or not shapes_agree(given[:1], shape[: len(given[:1])]):
         raise ValueError(
             "`sample_weight` must weigh images, with the shape (B,), or pixels, with "
             f"that of the label maps, {shape}. Received: the shape {given}"

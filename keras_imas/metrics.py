@@ -35,7 +35,8 @@ def iou_per_class(counts, ignore_class=None):
 class MeanIoU(keras.metrics.MeanIoU):
     """Add to Keras' `MeanIoU` logits as predictions, and the IoU class by class.
 
-    By default it is Keras' own. Predictions may be class ids, as there, or logits; a
+    By default it is Keras' own, and counts in integers: pass `dtype="float32"` for
+    weights that are fractions. Predictions may be class ids, as there, or logits; a
     channel axis of label maps is dropped; weights of images are not spread along the
     width; and an `ignore_class` that is one of the classes is left out of the mean. The
     mean is over the classes that occur in the label maps or in the predictions.

@@ -511,9 +511,8 @@ def test_what_has_no_weight_may_hold_any_label(kind, size, of):
         weights[:, :, : size // 2] = 1
     expected = scalar(kind()(labels, logits, weights))
     assert expected > 0
-    nothing = np.broadcast_to(weights.reshape(4, -1, size)[..., :1] == 0, labels.shape)
-    if of == "pixels":
-        nothing = weights == 0
+    by_pixel = weights[:, None, None] if of == "images" else weights
+    nothing = np.broadcast_to(by_pixel == 0, labels.shape)
     for other in ((labels + 1) % 3, np.full_like(labels, 255)):
         changed = np.where(nothing, other, labels)
         assert scalar(kind()(changed, logits, weights)) == pytest.approx(expected)

@@ -125,7 +125,9 @@ def test_by_default_it_is_that_of_keras():
         ([0, 0, 1, 1], [0, 1, 0, 1], [0.3, 0.3, 0.3, 0.1]),
         ([[[0], [2]]], [[[0], [1]]], None),
     ):
-        ours, theirs = metrics.MeanIoU(3), keras.metrics.MeanIoU(3)
+        dtype = weights and "float32"
+        ours = metrics.MeanIoU(3, dtype=dtype)
+        theirs = keras.metrics.MeanIoU(3, dtype=dtype)
         for metric in (ours, theirs):
             metric.update_state(labels, predictions, sample_weight=weights)
         assert result(ours) == result(theirs) > 0

@@ -37,13 +37,10 @@ def final_activation(network):
         >>> final_activation(keras.Sequential(layers))
         'softmax'
     """
-    try:
-        outputs = network.outputs
-        structure = network.output if isinstance(network, keras.Model) else outputs
-    except (AttributeError, ValueError):  # a subclassed model
+    outputs = getattr(network, "outputs", None)
+    if not outputs:  # a subclassed model
         return None
-    if not outputs:
-        return None
+    structure = getattr(network, "output", outputs)
     if isinstance(structure, dict):
         names = sorted(structure, key=lambda name: name == "auxiliary")
         return _before(structure[names[0]])
