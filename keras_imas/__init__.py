@@ -1,5 +1,7 @@
 """Semi-supervised semantic segmentation with iMAS, in Keras 3."""
 
+import importlib
+
 from keras_imas import (
     augment,
     callbacks,
@@ -12,6 +14,7 @@ from keras_imas import (
     optimizers,
     teacher,
 )
+from keras_imas import former_paths as _former_paths  # noqa: F401
 from keras_imas.imas import IMAS
 from keras_imas.scoring import hardness
 
@@ -31,3 +34,14 @@ __all__ = [
     "optimizers",
     "teacher",
 ]
+
+
+def __getattr__(name):
+    """Import a submodule where it is first used as an attribute."""
+    module = f"{__name__}.{name}"
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

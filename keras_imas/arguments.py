@@ -135,6 +135,25 @@ def check_range(name, value):
         )
 
 
+def check_not_negative(**values):
+    """Refuse negative numbers.
+
+    Args:
+        **values: The numbers by the arguments' names.
+
+    Raises:
+        ValueError: If one is negative.
+
+    Example:
+        >>> check_not_negative(ema_copy_steps=0)
+    """
+    for name, value in values.items():
+        if value < 0:
+            raise ValueError(
+                f"`{name}` must not be negative. Received: {name}={value!r}"
+            )
+
+
 def check_fraction(name, value):
     """Refuse a number outside [0, 1].
 

@@ -355,3 +355,24 @@ class OHEMCrossentropy(LabelMapLoss):
             "group_size": self.group_size,
             "class_weights": self.class_weights,
         }
+
+
+def weight_at(step, weight, *, start_step=0):
+    """Return the weight λ of the consistency loss at a step.
+
+    Args:
+        step: Training step, from 0; an integer tensor or variable.
+        weight: A number, or a `keras.optimizers.schedules.LearningRateSchedule` of the
+            steps since `start_step`.
+        start_step: The first semi-supervised step; before it λ is 0. Defaults to `0`.
+
+    Returns:
+        float32 scalar tensor.
+
+    Example:
+        >>> [float(weight_at(ops.array(s), 3.0, start_step=2)) for s in (1, 2)]
+        [0.0, 3.0]
+    """
+    if callable(weight):
+        weight = weight(ops.maximum(step - start_step, 0))
+    return ops.cast(step >= start_step, "float32") * ops.cast(weight, "float32")

@@ -1,9 +1,45 @@
 """The teacher: an exponential moving average of the student."""
 
+import keras
 from keras import ops
 
 from keras_imas.arguments import check_fraction
 from keras_imas.backends.formulations import faster
+
+
+def teacher_of(student, teacher=None):
+    """Return a teacher that starts as a copy of the student.
+
+    Args:
+        student: Built Keras model.
+        teacher: A second model made the same way, for students that Keras can't clone.
+            Defaults to `None`: a clone.
+
+    Returns:
+        Keras model with weights of its own.
+
+    Raises:
+        ValueError: If the student is not built or can't be cloned.
+
+    Example:
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        >>> teacher_of(keras.Sequential(layers)).output_shape
+        (None, 8, 8, 2)
+    """
+    if not student.built:
+        raise ValueError(
+            "`student` has no weights yet. Build it before: call it once on images of "
+            "the size to train on, `student(numpy.zeros((1, 129, 129, 3)))`"
+        )
+    if teacher is student:
+        raise ValueError(
+            "`teacher` must be a second model, with weights of its own: as the student "
+            "itself it would teach nothing. Leave it out, and a clone is made"
+        )
+    teacher = _clone(student) if teacher is None else teacher
+    # For JAX the two must not share buffers, which `assign` would let them do.
+    teacher.set_weights(student.get_weights())
+    return teacher
 
 
 def ema_decay(step, *, max_decay=0.996, start_step=0, copy_until=0):
@@ -77,7 +113,6 @@ def move_teacher(teacher_variables, student_variables, decay):
         decay: Scalar tensor in [0, 1].
 
     Example:
-        >>> import keras
         >>> teacher, student = keras.Variable([1.0]), keras.Variable([0.0])
         >>> move_teacher([teacher], [student], ops.array(0.75))
         >>> teacher.numpy().tolist()
@@ -89,3 +124,29 @@ def move_teacher(teacher_variables, student_variables, decay):
             interpolate(ours, theirs, decay)
         else:
             ours.assign(ema_update(ours, ops.stop_gradient(theirs), decay))
+
+
+def _clone(student):
+    """Return a built copy of a model, with weights of its own in the same order."""
+    reason = None
+    try:
+        if isinstance(student, keras.Sequential) or student.layers[0].__class__ is (
+            keras.layers.InputLayer
+        ):
+            clone = keras.models.clone_model(student)
+            # That of a subclass of a graph may be a plain graph, in another order.
+            if [v.path for v in clone.weights] == [v.path for v in student.weights]:
+                return clone
+        clone = student.__class__.from_config(student.get_config())
+        if not clone.built:
+            clone.build_from_config(student.get_build_config())
+            clone.built = True  # Keras leaves that to whoever calls it
+        if [v.shape for v in clone.weights] == [v.shape for v in student.weights]:
+            return clone
+    except (NotImplementedError, TypeError, ValueError) as error:
+        reason = error
+    raise ValueError(
+        f"Keras can't clone the student, a {student.__class__.__name__}. Pass "
+        "`teacher=`, a second model made the same way and built, or give the class "
+        "`get_config`"
+    ) from reason

@@ -456,7 +456,72 @@ def test_teacher_copies_then_averages_batch_statistics_included():
 def test_the_optimizer_trains_the_student_alone():
     model = keras_imas.IMAS(conv_student())
     assert len(model.trainable_variables) == len(model.student.trainable_variables)
-    assert not model.teacher.trainable_variables
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_the_teacher_is_the_average_whatever_is_trainable(trainable):
+    def teacher(set_trainable):
+        keras.utils.set_random_seed(0)
+        model = keras_imas.IMAS(conv_student(), seed=0, ema_decay=0.9)
+        if set_trainable:
+            model.trainable = True
+            model.teacher.trainable = trainable
+        model.compile(keras.optimizers.AdamW(1e-3, weight_decay=10.0))
+        for _ in range(2):
+            model.train_on_batch(batch(), label_maps(2))
+        return weights(model.teacher)
+
+    for a, b in zip(teacher(True), teacher(False), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_teacher_is_saved_as_a_network_that_trains(tmp_path):
+    model = keras_imas.IMAS(conv_student())
+    model.teacher.save(tmp_path / "teacher.keras")
+    loaded = keras.saving.load_model(tmp_path / "teacher.keras")
+    assert len(loaded.trainable_variables) == len(model.student.trainable_variables)
+
+
+def test_the_student_is_no_teacher():
+    student = conv_student()
+    with pytest.raises(ValueError, match="`teacher` must be a second model"):
+        keras_imas.IMAS(student, student)
+
+
+def test_losses_of_layers_count_once():
+    def loss(regularized):
+        inputs = keras.Input((HEIGHT, WIDTH, 3))
+        regularizer = keras.regularizers.L2(1e-4) if regularized else None
+        x = keras.layers.Rescaling(1 / 255)(inputs)
+        x = keras.layers.Activation("linear", activity_regularizer=regularizer)(x)
+        outputs = keras.layers.Conv2D(CLASSES, 1, kernel_initializer="ones")(x)
+        model = keras_imas.IMAS(keras.Model(inputs, outputs), seed=0)
+        model.compile(keras.optimizers.SGD(0.0))
+        return model.train_on_batch(batch(2, 2), label_maps(2), return_dict=True)[
+            "supervised_loss"
+        ]
+
+    # Of the mean over the six images of the training pass, not of scoring passes too.
+    views = np.concatenate([x / 255 for x in batch(2, 2).values()])
+    once = 1e-4 * np.mean(np.sum(views**2, axis=(1, 2, 3)))
+    assert loss(True) - loss(False) == pytest.approx(once, rel=0.2)
+
+
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_all_auxiliary_outputs_train(kind):
+    inputs = keras.Input((HEIGHT, WIDTH, 3))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    heads = [keras.layers.Conv2D(CLASSES, 1, strides=s) for s in (1, 2, 1, 4)]
+    outputs = [head(x) for head in heads]
+    if kind == "dict":
+        names = ("main", "auxiliary", "auxiliary_2", "auxiliary_3")
+        outputs = dict(zip(names, outputs, strict=True))
+    model = keras_imas.IMAS(keras.Model(inputs, outputs), seed=0)
+    model.compile(keras.optimizers.SGD(0.1))
+    before = [weights(head) for head in heads]
+    model.train_on_batch(batch(), label_maps(2))
+    for head, old in zip(heads, before, strict=True):
+        assert (weights(head)[0] != old[0]).any()
 
 
 def test_no_consistency_in_the_warm_up():

@@ -136,6 +136,83 @@ def sample_boxes(
     return boxes_from_draws(fraction, ops.minimum(centers, size - 1), height, width)
 
 
+def sample_draws(
+    batch_size, height, width, *, fraction_range=(0.1, 0.9), group_size=None, seed=None
+):
+    """Make every random draw of a batch's CutMix.
+
+    Args:
+        batch_size: Number of images B.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        fraction_range: See `sample_boxes`. Defaults to `(0.1, 0.9)`.
+        group_size: See `cutmix_partners`. Defaults to `None`: the whole batch.
+        seed: See `sample_boxes`. Defaults to `None`: random.
+
+    Returns:
+        Dict of tensors: `"boxes"`, int32 `(B, 4)`; `"coin"`, uniform on [0, 1), one
+        for each group; `"shuffle"`, uniform on [0, 1), `(B,)`, whose order makes the
+        random partners of uniform CutMix.
+
+    Example:
+        >>> sorted(sample_draws(4, 32, 64, seed=1))
+        ['boxes', 'coin', 'shuffle']
+    """
+    if isinstance(seed, int):
+        seed = keras.random.SeedGenerator(seed)
+    boxes = sample_boxes(
+        batch_size,
+        height,
+        width,
+        fraction_range=fraction_range,
+        group_size=group_size,
+        seed=seed,
+    )
+    groups = group_count(batch_size, group_size)
+    return {
+        "boxes": boxes,
+        "coin": keras.random.uniform((groups,), seed=seed),
+        "shuffle": keras.random.uniform((batch_size,), seed=seed),
+    }
+
+
+def cutmix_plan(hardness, draws, *, adaptive=True, probability=None, group_size=None):
+    """Decide which images are cut-mixed, where, and with which partners.
+
+    Where the coin says no the box is empty: the batch keeps its shape, as XLA
+    requires, and the loss is masked by `mixed`.
+
+    Args:
+        hardness: `(B,)` in [0, 1].
+        draws: What `sample_draws` returned.
+        adaptive: Whether hardness chooses the partners. Defaults to `True`; `False`
+            takes the random ones of the draws.
+        probability: Probability that a group is cut-mixed. Defaults to `None`:
+            mean(1 − hardness) where `adaptive`, else 1.
+        group_size: See `cutmix_partners`. Defaults to `None`: the whole batch.
+
+    Returns:
+        `(mixed, boxes, partners)`: float32 `(B,)` of 0 and 1; int32 `(B, 4)`; int32
+        `(B,)`.
+
+    Example:
+        >>> draws = {"boxes": ops.ones((2, 4), "int32"), "coin": ops.array([0.5])}
+        >>> mixed, _, partners = cutmix_plan(ops.array([0.9, 0.3]), draws)
+        >>> float(mixed[0]), int(partners[0])
+        (0.0, 1)
+    """
+    if probability is None and adaptive:
+        grouped = ops.reshape(hardness, (-1, group_size) if group_size else (1, -1))
+        probability = ops.mean(1.0 - grouped, axis=-1)
+    elif probability is None:
+        probability = 1.0
+    coin = ops.cast(ops.cast(draws["coin"], "float32") < probability, "float32")
+    mixed = for_each_image(coin, ops.shape(hardness)[0], group_size)
+    boxes = draws["boxes"] * ops.cast(mixed, "int32")[:, None]
+    order = hardness if adaptive else draws["shuffle"]
+    return mixed, boxes, cutmix_partners(order, group_size=group_size)
+
+
 def boxes_from_draws(fraction, centers, height, width):
     """Place boxes around their centers and clip them to the image.
 

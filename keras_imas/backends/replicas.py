@@ -84,6 +84,65 @@ def own_part(value):
     return ops.slice(value, start, (size, *value.shape[1:]))
 
 
+def assign_where(condition, variables, values):
+    """Assign values to variables if a condition holds, on all replicas.
+
+    Args:
+        condition: Boolean scalar tensor, the same on all replicas.
+        variables: List of `keras.Variable`.
+        values: List of as many tensors.
+
+    Example:
+        >>> variable = keras.Variable([1.0])
+        >>> assign_where(ops.array(True), [variable], [ops.array([2.0])])
+        >>> variable.numpy().tolist()
+        [2.0]
+    """
+
+    def assign():
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    context = _replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        ops.cond(condition, assign, lambda: None)
+        return
+
+    def assign_on_all(strategy, condition, values):
+        condition = strategy.experimental_local_results(condition)[0]
+        for variable, value in zip(variables, values, strict=True):
+            strategy.extended.update(
+                variable.value,
+                lambda ours, new: ours.assign(ops.where(condition, new, ours)),
+                args=(value,),
+            )
+
+    context.merge_call(assign_on_all, args=(condition, values))
+
+
+def own_draws(sample, batch_size, *size):
+    """Draw for the whole batch, and return this replica's part.
+
+    So any number of replicas sees the same draws.
+
+    Args:
+        sample: Function of the number of images and `size` that returns a dict of
+            tensors, one entry for each image or pairing group.
+        batch_size: Number of images on this replica.
+        *size: Passed on.
+
+    Returns:
+        Dict of tensors.
+
+    Example:
+        >>> draws = own_draws(lambda count: {"coin": ops.zeros((count,))}, 4)
+        >>> ops.shape(draws["coin"])
+        (4,)
+    """
+    draws = sample(batch_size * replica_count(), *size)
+    return {name: own_part(draw) for name, draw in draws.items()}
+
+
 def replica_values(variable):
     """Return what a variable holds on each replica, outside of a step.
 
@@ -138,7 +197,7 @@ def assign_replica_values(variable, values):
 def _copies(variable):
     if keras.backend.backend() != "tensorflow":
         return [variable]
-    import tensorflow as tf  # noqa: TID251
+    import tensorflow as tf
 
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
@@ -149,6 +208,6 @@ def _copies(variable):
 def _replica_context():
     if keras.backend.backend() != "tensorflow":
         return None
-    import tensorflow as tf  # noqa: TID251  only its strategies have replicas
+    import tensorflow as tf
 
     return tf.distribute.get_replica_context()

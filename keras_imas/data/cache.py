@@ -7,6 +7,8 @@ import tempfile
 
 import numpy as np
 
+from keras_imas.whole_file import whole_file
+
 
 def cached(examples, where):
     """Makes a `load` that decodes an image once.
@@ -94,10 +96,6 @@ class _Directory:
             )
 
     def _write(self, path, image):
-        with tempfile.NamedTemporaryFile(dir=self.directory, delete=False) as file:
-            try:
-                np.save(file, image)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, path)
+        # One that a power cut damages is only decoded again.
+        with whole_file(path, durable=False) as part:
+            np.save(part, image)

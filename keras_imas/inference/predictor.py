@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_imas.imagenet import MEAN_COLOR
-from keras_imas.models.logits import resized_logits, segmenter
+from keras_imas.models.logits import full_size_logits, segmenter
 from keras_imas.models.resize import resize_bilinear
 
 
@@ -155,7 +155,7 @@ class _Probabilities(keras.Model):
         self.built = True
 
     def call(self, images):
-        return ops.softmax(resized_logits(self.network, images), axis=-1)
+        return ops.softmax(full_size_logits(self.network, images), axis=-1)
 
 
 class _View:

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_imas.models.logits import list_outputs
+
 # Layers that leave it open what comes before them.
 _PASSING = (
     "Activation",
@@ -40,11 +42,7 @@ def final_activation(network):
     outputs = getattr(network, "outputs", None)
     if not outputs:  # a subclassed model
         return None
-    structure = getattr(network, "output", outputs)
-    if isinstance(structure, dict):
-        names = sorted(structure, key=lambda name: name == "auxiliary")
-        return _before(structure[names[0]])
-    return _before(outputs[0])
+    return _before(list_outputs(getattr(network, "output", outputs))[0])
 
 
 def check_final_activation(name, network):

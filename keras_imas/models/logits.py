@@ -1,9 +1,12 @@
 """From images to logits at full resolution, by any segmentation network."""
 
+import itertools
+
 import keras
 from keras import ops
 
 from keras_imas.backends.formulations import accelerated
+from keras_imas.backends.gradients import without_gradients
 from keras_imas.models.resize import ResizeLike, resize_bilinear
 
 
@@ -11,8 +14,8 @@ def list_outputs(outputs):
     """List a network's outputs: the main logits first, then auxiliary ones.
 
     Args:
-        outputs: A tensor; a list or tuple of them; or a dict of one of any name and,
-            if there is an auxiliary one, `"auxiliary"`.
+        outputs: A tensor; a list or tuple of them; or a dict of one of any name and of
+            auxiliary ones whose names begin with `"auxiliary"`.
 
     Returns:
         List of tensors.
@@ -26,11 +29,12 @@ def list_outputs(outputs):
     """
     if isinstance(outputs, dict):
         # By name, as Keras on PyTorch returns the keys sorted.
-        names = sorted(outputs, key=lambda name: name == "auxiliary")
-        if len(names) > 1 and names[1] != "auxiliary":
+        names = sorted(outputs, key=lambda name: (name.startswith("auxiliary"), name))
+        if not all(name.startswith("auxiliary") for name in names[1:]):
             raise ValueError(
                 "A dict of outputs must hold the main logits under any name, and "
-                f'auxiliary ones as "auxiliary". Received: {names}'
+                'auxiliary ones as "auxiliary", "auxiliary_2", .... Received: '
+                f"{list(outputs)}"
             )
         return [outputs[name] for name in names]
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
@@ -85,7 +89,49 @@ def resize_logits(logits, images):
     return resize_bilinear(logits, *ops.shape(images)[1:3])
 
 
-def resized_logits(network, images):
+def run_on_views(network, views, training=None):
+    """Run a network once over several views, so that they share batch statistics.
+
+    Args:
+        network: Keras model from images to logits.
+        views: Dict of tensors `(B, H, W, 3)` of one size; `"labeled"` is among them
+            where the network has an auxiliary output.
+        training: As in Keras. Defaults to `None`.
+
+    Returns:
+        Dict of each view's logits, float32 `(B, H, W, C)`; and as `"auxiliary"` a list
+        of the labeled view's auxiliary logits, where there are some.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, strides=2)
+        >>> images = ops.zeros((2, 8, 8, 3))
+        >>> logits = run_on_views(network, {"labeled": images, "strong": images})
+        >>> tuple(logits["strong"].shape)
+        (2, 8, 8, 5)
+    """
+    images = ops.concatenate(list(views.values()), axis=0)
+    outputs = run_network(network, images, training=training)
+    logits = resize_logits(outputs[0], images)
+    result = dict(zip(views, _split(logits, views.values()), strict=True))
+    if len(outputs) > 1:
+        labeled = views["labeled"]
+        size = ops.shape(labeled)[0]
+        result["auxiliary"] = [resize_logits(x[:size], labeled) for x in outputs[1:]]
+    return result
+
+
+def _split(images, parts):
+    """Split a batch into parts of the sizes of `parts`."""
+    stops = list(itertools.accumulate(ops.shape(part)[0] for part in parts))
+    if len(stops) > 1 and all(isinstance(stop, int) for stop in stops):
+        # The gradient of a split is one concatenation, that of slices a sum of pads.
+        return ops.split(images, stops[:-1], axis=0)
+    return [
+        images[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)
+    ]
+
+
+def full_size_logits(network, images):
     """Run a network in inference mode; return its main logits at full resolution.
 
     Args:
@@ -97,10 +143,35 @@ def resized_logits(network, images):
 
     Example:
         >>> network = keras.layers.Conv2D(5, 2, strides=2)
-        >>> tuple(resized_logits(network, ops.zeros((1, 8, 8, 3))).shape)
+        >>> tuple(full_size_logits(network, ops.zeros((1, 8, 8, 3))).shape)
         (1, 8, 8, 5)
     """
     return resize_logits(run_network(network, images)[0], images)
+
+
+def scoring_logits(network, images):
+    """Run a network for its predictions alone, within a training step.
+
+    Nothing is kept for a gradient, and losses that layers add (`add_loss`, activity
+    regularizers) don't count: they belong to the training pass.
+
+    Args:
+        network: Keras model from images to logits.
+        images: Tensor `(B, H, W, 3)`.
+
+    Returns:
+        float32 tensor `(B, H, W, C)`.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, activity_regularizer="l2")
+        >>> logits = scoring_logits(network, ops.ones((1, 8, 8, 3)))
+        >>> network.losses
+        []
+    """
+    with without_gradients():
+        logits = full_size_logits(network, images)
+    network._clear_losses()
+    return ops.stop_gradient(logits)
 
 
 def segmenter(network):

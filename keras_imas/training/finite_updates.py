@@ -1,18 +1,24 @@
-"""An optimizer that skips updates whose gradient is NaN or infinite."""
+"""Skip updates that are NaN or infinite."""
+
+import contextlib
 
 import keras
 from keras import ops
 
+from keras_imas.backends.replicas import assign_where
 from keras_imas.training.health import all_finite
 
 
 class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
-    """An optimizer that leaves everything as it is where a gradient is not finite.
+    """An optimizer that changes nothing where a gradient or an update is not finite.
 
-    Keras' `LossScaleOptimizer` does that, on replicas too; this one does not scale.
+    The gradient is looked at as by Keras' `LossScaleOptimizer`, on replicas too. The
+    update may be NaN or infinite though the gradient is finite, by its learning rate.
+    This optimizer does not scale the loss and has no variables of its own, so that it
+    can stand in for its inner optimizer while a step runs.
 
     Args:
-        inner_optimizer: Optimizer to which finite gradients go.
+        inner_optimizer: Optimizer that makes the updates.
         **kwargs: See `keras.optimizers.LossScaleOptimizer`.
 
     Example:
@@ -23,6 +29,16 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
 
     def __init__(self, inner_optimizer, **kwargs):
         super().__init__(inner_optimizer, **{**kwargs, "initial_scale": 1.0})
+        self.built = True
+
+    def build(self, variables):
+        """Make the inner optimizer's variables.
+
+        Args:
+            variables: The variables to train.
+        """
+        if not self.inner_optimizer.built:
+            self.inner_optimizer.build(variables)
 
     def stateless_apply(self, optimizer_variables, grads, trainable_variables):
         """Return the updated variables, as `keras.optimizers.Optimizer` does.
@@ -32,21 +48,34 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
             grads: The gradients.
             trainable_variables: Values of the variables to train.
         """
-        inner = self.inner_optimizer
-        own_count = len(optimizer_variables) - len(inner.variables)
-        own, old = optimizer_variables[:own_count], optimizer_variables[own_count:]
-
-        def apply():
-            trained, new = inner.stateless_apply(old, grads, trainable_variables)
-            return list(trained), list(new)
 
         def keep():
-            return list(trainable_variables), list(old)
+            return list(trainable_variables), list(optimizer_variables)
+
+        def apply():
+            updated = self.inner_optimizer.stateless_apply(
+                optimizer_variables, grads, trainable_variables
+            )
+            trained, own = map(list, updated)
+            finite = all_finite([*trained, *own]) > 0.0
+            return ops.cond(finite, lambda: (trained, own), keep)
 
         # A branch: to choose between values, XLA on CPUs would have the test of all
         # gradients in each of the choices, and take three times as long to compile.
-        trained, new = ops.cond(self.check_finite(grads), apply, keep)
-        return trained, [*own, *new]
+        return ops.cond(self.check_finite(grads), apply, keep)
+
+    def apply(self, grads, trainable_variables=None):
+        """Update variables, as `keras.optimizers.Optimizer` does.
+
+        Args:
+            grads: The gradients.
+            trainable_variables: The variables. Defaults to `None`: those of `build`.
+        """
+        trained = trainable_variables or self.inner_optimizer._trainable_variables
+        variables = [*trained, *self.inner_optimizer.variables]
+        before = [ops.copy(variable) for variable in variables]
+        super().apply(grads, trainable_variables)
+        assign_where(all_finite(variables) < 1.0, variables, before)
 
     def check_finite(self, grads):
         """Tell whether there is no NaN and no infinity, see `all_finite`.
@@ -59,6 +88,35 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
         """
         return all_finite([grad for grad in grads if grad is not None]) > 0.0
 
+    @contextlib.contextmanager
+    def stand_in(self, model):
+        """Be a model's optimizer, in a context; outside of it the inner one is.
+
+        Args:
+            model: `keras.Model` whose optimizer is the inner one.
+
+        Example:
+            >>> model = keras.Sequential()
+            >>> model.compile(keras.optimizers.Adam())
+            >>> updates = FiniteUpdates(model.optimizer)
+            >>> with updates.stand_in(model):
+            ...     model.optimizer is updates
+            True
+            >>> type(model.optimizer).__name__
+            'Adam'
+        """
+        # Past Keras' own book-keeping of attributes.
+        vars(model)["optimizer"] = self
+        try:
+            yield
+        finally:
+            vars(model)["optimizer"] = self.inner_optimizer
+
+    @property
+    def variables(self):
+        """The inner optimizer's variables."""
+        return self.inner_optimizer.variables
+
     def scale_loss(self, loss):
         """Return the loss as it is.
 
@@ -67,8 +125,6 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
         """
         return loss
 
-    # If Keras should call these otherwise one day, the scale, which nothing ever
-    # raises, falls by powers of two, and results stay the same.
     def _stateful_handle_finite_grads(self, grads, trainable_variables):
         self.inner_optimizer.apply(grads, trainable_variables=trainable_variables)
 

@@ -19,7 +19,7 @@ _CHECKED = (
 )
 
 
-PARTS = (*_CHECKED, "the gradient")
+PARTS = (*_CHECKED, "the gradient or the update")
 
 
 _GRADIENT = 1 << len(_CHECKED)
@@ -226,7 +226,7 @@ def parts_of(code):
 
     Example:
         >>> parts_of(0b1000100)
-        ('the supervised loss', 'the gradient')
+        ('the supervised loss', 'the gradient or the update')
     """
     parts = tuple(part for place, part in enumerate(PARTS) if code >> place & 1)
     return tuple(part for part in parts if part in _IMAGES) or parts

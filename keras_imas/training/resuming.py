@@ -6,7 +6,7 @@ import keras
 
 from keras_imas.backends.determinism import draw_as_reading
 from keras_imas.backends.devices import scope_of
-from keras_imas.callbacks import Checkpoint
+from keras_imas.training.checkpoint import Checkpoint
 
 
 def fit(model, keras_fit, **options):

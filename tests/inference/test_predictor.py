@@ -100,7 +100,7 @@ def test_networks_run_in_inference_mode():
     model = keras.Model(inputs, keras.layers.Conv2D(CLASSES, 1)(x))
     before = model.get_weights()
     first, second = (
-        ops.convert_to_numpy(inference.resized_logits(model, images(2)))
+        ops.convert_to_numpy(inference.full_size_logits(model, images(2)))
         for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
@@ -131,7 +131,7 @@ def test_segmenter(make, tmp_path):
         x = images(2, size)
         logits = wrapped.predict(x, verbose=0)
         assert logits.shape == (2, *size, CLASSES) and logits.dtype == "float32"
-        expected = ops.convert_to_numpy(inference.resized_logits(model, x))
+        expected = ops.convert_to_numpy(inference.full_size_logits(model, x))
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(
             loaded.predict(x, verbose=0), logits, rtol=1e-4, atol=1e-3
@@ -180,7 +180,7 @@ def test_score_hardness(capsys):
     expected = [
         reference.image_hardness(
             *(
-                ops.convert_to_numpy(inference.resized_logits(n, picture[None]))[0]
+                ops.convert_to_numpy(inference.full_size_logits(n, picture[None]))[0]
                 for n in (model.student, model.teacher)
             ),
             confidence_threshold=0.9,

@@ -124,7 +124,9 @@ def test_a_gradient_is_named_though_the_loss_is_finite():
 
     model = imas(root(), teacher=root())
     before = model.student.get_weights() + model.teacher.get_weights()
-    with pytest.raises(NonFiniteError, match="the gradient was NaN or infinite"):
+    with pytest.raises(
+        NonFiniteError, match="the gradient or the update was NaN or infinite"
+    ):
         model.train_on_batch(*batch())
     assert_same(before, model.student.get_weights() + model.teacher.get_weights())
 
@@ -160,7 +162,7 @@ def test_bad_steps_are_skipped_counted_and_stop_in_a_row(strict):
 
 def test_numbers_are_not_looked_at_where_that_is_asked_for():
     model = imas(max_skipped_steps=None)
-    assert not isinstance(model.optimizer, FiniteUpdates)
+
     inputs, labels = batch()
     inputs["labeled"][0] = np.nan
     logs = model.train_on_batch(inputs, labels, return_dict=True)
@@ -170,6 +172,30 @@ def test_numbers_are_not_looked_at_where_that_is_asked_for():
 def test_max_skipped_steps_must_not_be_negative():
     with pytest.raises(ValueError, match="`max_skipped_steps` must not be negative"):
         keras_imas.IMAS(network(), max_skipped_steps=-1)
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf])
+def test_an_update_that_is_not_finite_changes_nothing(rate):
+    model = imas()
+    model.compile(keras_imas.optimizers.SGD(0.01, momentum=0.9))
+    model.train_on_batch(*batch())
+    model.optimizer.learning_rate = rate
+    before = state(model)
+    with pytest.raises(NonFiniteError, match="the gradient or the update was NaN"):
+        model.train_on_batch(*batch(1))
+    assert_same(before, state(model))
+
+
+def test_the_optimizer_is_the_one_that_was_passed():
+    optimizer = keras.optimizers.AdamW(1e-9, weight_decay=1e8)
+    model = imas()
+    model.compile(optimizer)
+    assert model.optimizer is optimizer
+    kernel = model.student.layers[-1].kernel
+    before = ops.convert_to_numpy(kernel).copy()
+    model.optimizer.exclude_from_weight_decay(var_list=[kernel])
+    model.train_on_batch(*batch())
+    np.testing.assert_allclose(ops.convert_to_numpy(kernel), before, atol=1e-6)
 
 
 def update(optimizer, gradient, variable):

@@ -1,0 +1,93 @@
+"""One `train_step`, as Keras has it on TensorFlow and PyTorch, on every backend.
+
+On JAX a step takes the values of all variables and returns new ones.
+"""
+
+import functools
+import itertools
+
+import keras
+
+
+def on_every_backend(train_step):
+    """Let a `train_step(self, data)` that assigns variables run on JAX as well.
+
+    Args:
+        train_step: Method of a `keras.Model` that returns the logs. It trains by
+            `keras_step`.
+
+    Returns:
+        The method as Keras calls it: on JAX `train_step(self, state, data)`, which
+        returns the logs and the new state.
+
+    Example:
+        >>> class Counting(keras.Model):
+        ...     @on_every_backend
+        ...     def train_step(self, data):
+        ...         return keras_step(self, data)
+    """
+
+    @functools.wraps(train_step)
+    def step(model, *args):
+        if keras.backend.backend() != "jax":
+            return train_step(model, *args)
+        state, data = args
+        variables = _state_variables(model)
+        values = itertools.chain(*state)
+        with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
+            logs = train_step(model, data)
+        values = map(scope.get_current_value, variables)
+        return logs, tuple(list(itertools.islice(values, len(s))) for s in state)
+
+    return step
+
+
+def keras_step(model, data):
+    """Train for a step as `keras.Model.train_step` does, within `on_every_backend`.
+
+    Args:
+        model: The `keras.Model`.
+        data: The batch.
+
+    Returns:
+        The logs.
+    """
+    if keras.backend.backend() != "jax":
+        return keras.Model.train_step(model, data)
+    variables = _state_variables(model)
+    sizes = [len(group) for group in _state_groups(model)]
+    values = iter([variable.value for variable in variables])
+    state = tuple(list(itertools.islice(values, size)) for size in sizes)
+    logs, state = keras.Model.train_step(model, state, data)
+    for variable, value in zip(variables, itertools.chain(*state), strict=True):
+        variable.assign(value)
+    return logs
+
+
+def step_logs(result):
+    """Return the logs of what a model's `train_function` returned.
+
+    Args:
+        result: On JAX the logs and the new state; elsewhere the logs.
+
+    Returns:
+        Dict.
+
+    Example:
+        >>> step_logs(({}, ()) if keras.backend.backend() == "jax" else {})
+        {}
+    """
+    return result[0] if keras.backend.backend() == "jax" else result
+
+
+def _state_groups(model):
+    return (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+
+
+def _state_variables(model):
+    return list(itertools.chain(*_state_groups(model)))

@@ -1,0 +1,211 @@
+"""A student, and its exponential moving average as the teacher."""
+
+import inspect
+
+import keras
+import numpy as np
+
+from keras_imas import batch
+from keras_imas.arguments import check_fraction, check_not_negative
+from keras_imas.losses import Crossentropy
+from keras_imas.models.logits import segmenter
+from keras_imas.teacher import ema_decay, teacher_of
+from keras_imas.training.resilient_model import ResilientModel
+
+_OBJECTS = ("student", "teacher", "unlabeled_weight")
+
+
+class MeanTeacher(ResilientModel):
+    """A model that trains a student, and predicts, evaluates and exports its teacher.
+
+    A subclass says what a step is: `train_step`, `call` and `compute_loss`. See
+    `keras_imas.IMAS` for the arguments.
+
+    Attributes:
+        student: Network that a step trains.
+        teacher: Network of the same kind that follows the student.
+    """
+
+    def __init__(
+        self,
+        student,
+        teacher=None,
+        *,
+        ema_decay=0.996,
+        ema_copy_steps=0,
+        supervised_only_steps=0,
+        ignore_class=255,
+        max_skipped_steps=0,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(max_skipped_steps=max_skipped_steps, **kwargs)
+        check_fraction("ema_decay", ema_decay)
+        check_not_negative(
+            ema_copy_steps=ema_copy_steps,
+            supervised_only_steps=supervised_only_steps,
+            max_skipped_steps=max_skipped_steps or 0,
+        )
+        self.student = student
+        self.teacher = teacher_of(student, teacher)
+        self.ema_decay = ema_decay
+        self.ema_copy_steps = ema_copy_steps
+        self.supervised_only_steps = supervised_only_steps
+        self.ignore_class = ignore_class
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    # The optimizer trains the student alone, whatever is said to be trainable. The
+    # teacher stays an ordinary network, which is trainable when it is saved and loaded.
+
+    @property
+    def trainable_variables(self):
+        """The student's trainable variables."""
+        return self.student.trainable_variables
+
+    @property
+    def trainable_weights(self):
+        """The student's trainable weights."""
+        return self.student.trainable_weights
+
+    @property
+    def non_trainable_variables(self):
+        """All other variables: the teacher's, batch statistics, counts."""
+        return _without(self.variables, self.trainable_variables)
+
+    @property
+    def non_trainable_weights(self):
+        """All other weights."""
+        return _without(self.weights, self.trainable_weights)
+
+    def teacher_decay(self):
+        """Return the decay of the teacher at this step, see `ema_decay`."""
+        # It goes by updates of the student, as with the large batch.
+        steps, warm_up = self.steps_per_update, self.supervised_only_steps
+        return ema_decay(
+            self.step // steps,
+            max_decay=self.ema_decay,
+            start_step=-(-warm_up // steps),
+            copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
+        )
+
+    def compile(self, optimizer="sgd", loss=None, **kwargs):
+        """Configure training, as `keras.Model.compile`.
+
+        Args:
+            optimizer: Optimizer of the student. Defaults to `"sgd"`.
+            loss: Supervised loss on `(label_maps, logits)`. Defaults to `None`:
+                cross-entropy over the pixels that are not `ignore_class`.
+            **kwargs: See `keras.Model.compile`. `metrics` update in evaluation only:
+                over full-size logits they would cost more than the method.
+        """
+        if loss is None:
+            loss = Crossentropy(ignore_class=self.ignore_class)
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+
+    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        """Train, as `keras.Model.fit`; check NumPy arrays before the first step.
+
+        With a `keras_imas.callbacks.Checkpoint` among the callbacks the training
+        resumes from its newest checkpoint.
+
+        Args:
+            x: Dict of images, see above; or batches of such dicts and label maps.
+            y: Label maps `(N, H, W)`, where `x` is a dict.
+            batch_size: See `keras.Model.fit`.
+            *args: See `keras.Model.fit`.
+            **kwargs: See `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: If `y` holds an id that is neither a class nor `ignore_class`, a
+                batch can't be paired, or the strategy has several workers.
+            keras_imas.training.health.NonFiniteError: If a loss or gradient is NaN or
+                infinite, in more than `max_skipped_steps` steps in a row.
+        """
+        if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
+            image = keras.KerasTensor((1, *np.shape(x["labeled"])[1:]))
+            num_classes = self.compute_output_spec(image).shape[-1]
+            batch.check_labels(y, num_classes, self.ignore_class)
+            if "unlabeled" in x:
+                batch_size = batch_size or 32
+                self.check_unlabeled(len(y) % batch_size or batch_size)
+        return super().fit(x, y, batch_size, *args, **kwargs)
+
+    def check_unlabeled(self, batch_size):
+        """Refuse a number of unlabeled images that the method can't train on.
+
+        Args:
+            batch_size: Number of images in the smallest batch.
+        """
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Return the logs: the method's in training, those of `compile` in evaluation.
+
+        Args:
+            x: The inputs.
+            y: Label maps.
+            y_pred: What `call` returned.
+            sample_weight: See `keras.Model.compute_metrics`.
+
+        Returns:
+            Dict from name to value.
+        """
+        if not isinstance(y_pred, dict):
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            own = [metric.name for metric in self.training_metrics]
+            return {name: value for name, value in logs.items() if name not in own}
+        if self._compile_metrics is not None and not self._compile_metrics.built:
+            self._compile_metrics.build(y, y_pred["labeled"])
+        names = ("loss", *self.logged(y_pred))
+        return {m.name: m.result() for m in self.metrics if m.name in names}
+
+    def logged(self, y_pred):
+        """Return the names of the training metrics that a step's logs have.
+
+        Args:
+            y_pred: What `call` returned.
+        """
+        return [metric.name for metric in self.training_metrics]
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Export the teacher, from images to logits, as `keras.Model.export`.
+
+        Args:
+            filepath: Where to write.
+            format: See `keras.Model.export`. Defaults to `"tf_saved_model"`.
+            **kwargs: See `keras.Model.export`.
+        """
+        segmenter(self.teacher).export(filepath, format=format, **kwargs)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        config = super().get_config()
+        for kind in type(self).__mro__[: type(self).__mro__.index(ResilientModel)]:
+            for name, parameter in inspect.signature(kind.__init__).parameters.items():
+                if parameter.kind is parameter.KEYWORD_ONLY:
+                    config[name] = getattr(self, name)
+        for name in _OBJECTS:
+            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """Create the model from what `get_config` returned.
+
+        Args:
+            config: The dict.
+
+        Returns:
+            A model of this class.
+        """
+        read = keras.saving.deserialize_keras_object
+        return cls(**{**config, **{name: read(config[name]) for name in _OBJECTS}})
+
+
+def _without(variables, others):
+    others = set(map(id, others))
+    return [variable for variable in variables if id(variable) not in others]

@@ -1,0 +1,60 @@
+"""Scenarios of two devices: TensorFlow's `MirroredStrategy`, JAX' `DataParallel`."""
+
+import contextlib
+
+import keras
+from behaviours import facts, interruptions, tiny, training
+
+import keras_imas
+
+SCENARIOS = ("replicas", "replicas_skipped", "replicas_resumed")
+
+
+def _model(**options):
+    """Return a model on all devices."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+        student = {"synchronized": True}
+    else:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        scope, student = contextlib.nullcontext(), {}
+    with scope:
+        return tiny.model(tiny.network(**student), **options)
+
+
+def replicas(directory):
+    path = f"{directory}/hardness.parquet"
+    model = _model(pairing_group_size=2)
+    log = keras_imas.callbacks.HardnessLog(path, 16)
+    images, labels = tiny.images(4, seed=2)
+    result = {"fit": facts.fit(model, tiny.batches(), epochs=2, callbacks=[log])}
+    result["rows"] = training.rows(path)
+    result["arrays"] = training.trained(model)
+    result["predict"] = facts.array(model.predict(images, verbose=0))
+    result["evaluate"] = facts.arrays(model.evaluate(images, labels, verbose=0))
+    return result
+
+
+def replicas_skipped(directory):
+    loss = keras_imas.losses.OHEMCrossentropy(min_kept=300, group_size=2)
+    optimizer = tiny.optimizer(gradient_accumulation_steps=2)
+    compiled = {"loss": loss, "optimizer": optimizer}
+    model = _model(max_skipped_steps=1, compiled=compiled)
+    data = training.damaged(labeled=3, unlabeled=4)
+    result = training.trained(model, training.damaged(labeled=3), shuffle=False)
+    return result | {"stopped": training.trained(model, data, shuffle=False)}
+
+
+def replicas_resumed(directory):
+    return interruptions.runs(
+        directory,
+        (tiny.batches(),),
+        at=7,
+        make_model=lambda: _model(compiled={"metrics": None}),
+    )
+
+
+for scenario in (replicas, replicas_skipped, replicas_resumed):
+    scenario.devices = 2
