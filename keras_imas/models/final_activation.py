@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_imas.arguments import check_num_classes
 from keras_imas.models.logits import list_outputs
 
 # Layers that leave it open what comes before them.
@@ -39,26 +40,28 @@ def final_activation(network):
         >>> final_activation(keras.Sequential(layers))
         'softmax'
     """
-    outputs = getattr(network, "outputs", None)
-    if not outputs:  # a subclassed model
-        return None
-    return _before(list_outputs(getattr(network, "output", outputs))[0])
+    output = _main_output(network)
+    return None if output is None else _before(output)
 
 
-def check_final_activation(name, network):
-    """Refuse a network that ends in probabilities.
+def check_returns_logits(name, network):
+    """Refuse a network of one channel, or one that ends in probabilities.
 
     Args:
         name: The argument's name.
         network: Built Keras model from images to logits.
 
     Raises:
-        ValueError: If its main output goes through a softmax or sigmoid.
+        ValueError: If its main output has one channel, or goes through a softmax or
+            sigmoid.
 
     Example:
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
-        >>> check_final_activation("student", keras.Sequential(layers))
+        >>> check_returns_logits("student", keras.Sequential(layers))
     """
+    output = _main_output(network)
+    if output is not None:
+        check_num_classes(name, output.shape[-1])
     activation = final_activation(network)
     if activation is not None:
         raise ValueError(
@@ -68,6 +71,12 @@ def check_final_activation(name, network):
             "`keras.Model(network.inputs, network.layers[-2].output)` where it is a "
             "layer of its own"
         )
+
+
+def _main_output(network):
+    """Return the symbolic main output; `None` of a subclassed model."""
+    outputs = getattr(network, "outputs", None)
+    return list_outputs(getattr(network, "output", outputs))[0] if outputs else None
 
 
 def _before(tensor):

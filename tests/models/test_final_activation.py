@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_imas.models.final_activation import check_final_activation, final_activation
+from keras_imas.models.final_activation import check_returns_logits, final_activation
 
 
 def image():
@@ -80,10 +80,16 @@ def test_final_activation(network, expected):
     network = network()
     assert final_activation(network) == expected
     if expected is None:
-        check_final_activation("student", network)
+        check_returns_logits("student", network)
         return
     with pytest.raises(ValueError, match=f"`student` must return logits.*{expected}"):
-        check_final_activation("student", network)
+        check_returns_logits("student", network)
+
+
+def test_one_channel_is_refused():
+    network = outputs(lambda x: keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
+    with pytest.raises(ValueError, match="`student` must have a channel for"):
+        check_returns_logits("student", network)
 
 
 def test_a_subclassed_model_is_not_known():
@@ -103,7 +109,7 @@ def test_a_subclassed_model_is_not_known():
 def test_the_cures_of_the_message():
     network = softmax_network()
     network.layers[-1].activation = keras.activations.linear
-    check_final_activation("student", network)
+    check_returns_logits("student", network)
     network = FOUND["sequential"][0]()
     network = keras.Model(network.inputs, network.layers[-2].output)
-    check_final_activation("student", network)
+    check_returns_logits("student", network)
