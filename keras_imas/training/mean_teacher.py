@@ -9,7 +9,7 @@ from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
 from keras_imas.keras_loss import loss_over_label_maps
 from keras_imas.keras_metric import metrics_over_label_maps
-from keras_imas.models.final_activation import check_returns_logits
+from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
 from keras_imas.training.resilient_model import ResilientModel
@@ -48,7 +48,7 @@ class MeanTeacher(ResilientModel):
             supervised_only_steps=supervised_only_steps,
             max_skipped_steps=max_skipped_steps or 0,
         )
-        check_returns_logits("student", student)
+        check_student(student)
         self.student = student
         self.teacher = teacher_of(student, teacher)
         self.ema_decay = ema_decay
