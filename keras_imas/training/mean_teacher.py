@@ -7,7 +7,8 @@ import numpy as np
 
 from keras_imas.arguments import check_fraction, check_not_negative
 from keras_imas.batch_checks import check_label_map, known_labels
-from keras_imas.losses import Crossentropy
+from keras_imas.keras_loss import loss_over_label_maps
+from keras_imas.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
@@ -108,19 +109,36 @@ class MeanTeacher(ResilientModel):
         code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
         return known_labels(labels, num_classes, ignore_class), code
 
-    def compile(self, optimizer="sgd", loss=None, **kwargs):
+    def compile(
+        self, optimizer="sgd", loss=None, metrics=None, weighted_metrics=None, **kwargs
+    ):
         """Configure training, as `keras.Model.compile`.
 
         Args:
             optimizer: Optimizer of the student. Defaults to `"sgd"`.
-            loss: Supervised loss on `(label_maps, logits)`. Defaults to `None`:
+            loss: Supervised loss on `(label_maps, logits)`, see
+                `keras_imas.keras_loss.loss_over_label_maps`. Defaults to `None`:
                 cross-entropy over the pixels that are not `ignore_class`.
-            **kwargs: See `keras.Model.compile`. `metrics` update in evaluation only:
-                over full-size logits they would cost more than the method.
+            metrics: See `keras.Model.compile`, and which metrics of Keras can be had
+                `keras_imas.keras_metric.metrics_over_label_maps`. They update in
+                evaluation only: over full-size logits they would cost more than the
+                method. Defaults to `None`.
+            weighted_metrics: As `metrics`, with `sample_weight`. Defaults to `None`.
+            **kwargs: See `keras.Model.compile`.
+
+        Raises:
+            ValueError: If a loss or metric of Keras has no meaning for label maps, or
+                another `ignore_class`.
         """
-        if loss is None:
-            loss = Crossentropy(ignore_class=self.ignore_class)
-        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        super().compile(
+            optimizer=optimizer,
+            loss=loss_over_label_maps(loss, self.ignore_class),
+            metrics=metrics_over_label_maps(metrics, self.ignore_class),
+            weighted_metrics=metrics_over_label_maps(
+                weighted_metrics, self.ignore_class
+            ),
+            **kwargs,
+        )
 
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Train, as `keras.Model.fit`; check NumPy arrays before the first step.
