@@ -16,7 +16,7 @@ from keras_imas.backends.replicas import own_draws, replica_count
 from keras_imas.backends.steps import on_every_backend
 from keras_imas.losses import consistency_losses, weight_at
 from keras_imas.metrics import ImageMeans
-from keras_imas.models.logits import full_size_logits, run_on_views
+from keras_imas.models.logits import full_size_logits, run_on_views, scoring_logits
 from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
 from keras_imas.teacher import move_teacher
 from keras_imas.training.mean_teacher import MeanTeacher
@@ -53,8 +53,8 @@ class IMAS(MeanTeacher):
 
     Args:
         student: Keras model from images to logits, built; at the images' resolution or
-            lower. Of several outputs the first is the main one, the second auxiliary;
-            in a dict, the one named `"auxiliary"`.
+            lower. Of several outputs the first is the main one, the others auxiliary;
+            in a dict, those whose names begin with `"auxiliary"`.
         teacher: A second model like `student`, for students that Keras can't clone.
             Defaults to `None`: a clone.
         confidence_threshold: Confidence τ from which a pseudo label counts, in [0, 1].
@@ -70,7 +70,7 @@ class IMAS(MeanTeacher):
         background_class: Class without weight in the hardness; the paper's recipes set
             0. Defaults to `None`.
         ignore_class: Label of pixels that don't count. Defaults to `255`.
-        auxiliary_weight: Weight of the supervised loss of an auxiliary output.
+        auxiliary_weight: Weight of the supervised loss of each auxiliary output.
             Defaults to `0.4`.
         cutmix_range: Range of the side fraction of CutMix boxes. Defaults to
             `(0.1, 0.9)`.
@@ -190,10 +190,9 @@ class IMAS(MeanTeacher):
         draws = own_draws(self.sample_draws, *ops.shape(weak)[:3])
 
         # 1. Hardness: how much student and teacher disagree about the weak view.
-        student_logits = full_size_logits(self.student, weak)
-        student = map(ops.stop_gradient, pseudo_labels(student_logits))
-        teacher = pseudo_labels(full_size_logits(self.teacher, weak))
-        labels, confidence = teacher = list(map(ops.stop_gradient, teacher))
+        student_logits = scoring_logits(self.student, weak)
+        student = pseudo_labels(student_logits)
+        teacher = pseudo_labels(scoring_logits(self.teacher, weak))
         num_classes = student_logits.shape[-1]
         check_class("background_class", self.background_class, num_classes)
         scores = score_predictions(
@@ -222,11 +221,8 @@ class IMAS(MeanTeacher):
 
         # 4. One pass of the student, so that all views share batch statistics.
         views = {"labeled": labeled, "strong": strong, "cutmix": cutmix}
-        target = {
-            "pseudo_labels": labels,
-            "confidence": confidence,
-            "valid_mask": valid,
-        }
+        target = dict(zip(("pseudo_labels", "confidence"), teacher, strict=True))
+        target["valid_mask"] = valid
         return {
             **run_on_views(self.student, views, training),
             "scores": scores,
@@ -242,18 +238,21 @@ class IMAS(MeanTeacher):
         if not isinstance(y_pred, dict):
             if training:
                 raise batch.not_a_batch(type(x).__name__)
+            y, label_code = self.look_at_labels(y, y_pred, sample_weight)
+            self.health.note(ops.ones(()), label_code)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        # The student's regularizers come along; the teacher, not trainable, has none.
+        y, label_code = self.look_at_labels(y, y_pred["labeled"], sample_weight)
+        # The student's regularizers come along.
         loss = super().compute_loss(x, y, y_pred["labeled"], sample_weight, training)
-        if "auxiliary" in y_pred:
-            auxiliary = self._compile_loss(y, y_pred["auxiliary"], sample_weight)
+        for logits in y_pred.get("auxiliary", ()):
+            auxiliary = self._compile_loss(y, logits, sample_weight)
             loss = loss + self.auxiliary_weight * auxiliary
         # Keras divides losses by the number of replicas, to add up gradients.
         self.log(
             supervised_loss=loss * replica_count(), teacher_decay=self.teacher_decay()
         )
         if "scores" not in y_pred:
-            return self.guarded(loss, x or {}, [loss])
+            return self.guarded(loss, x or {}, [loss], label_code)
         scores = y_pred["scores"]
         strong, cutmix = (
             consistency_losses(
@@ -278,7 +277,7 @@ class IMAS(MeanTeacher):
         )
         if self.image_scores.tracks:
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)
-        return self.guarded(total, x or {}, [loss, strong, cutmix])
+        return self.guarded(total, x or {}, [loss, strong, cutmix], label_code)
 
     def sample_draws(self, batch_size, height, width):
         """Make a step's random draws; override it to repeat a step with given ones."""

@@ -1,5 +1,7 @@
 """Losses: consistency with pseudo labels, cross-entropy, hard example mining."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -7,11 +9,13 @@ from keras_imas.arguments import (
     as_tensor,
     check_fraction,
     check_group_size,
+    check_num_classes,
     check_rank,
     check_shape,
     valid_weights,
 )
 from keras_imas.backends.replicas import replica_mean
+from keras_imas.label_map_loss import LabelMapLoss
 
 
 def consistency_loss(
@@ -106,6 +110,7 @@ def consistency_losses(
     pseudo_labels = ops.cast(as_tensor(pseudo_labels), "int32")
     confidence = as_tensor(confidence)
     check_rank("logits", logits, 4)
+    check_num_classes("logits", logits.shape[-1])
     check_shape("pseudo_labels", pseudo_labels, logits.shape[:3])
     check_shape("confidence", confidence, logits.shape[:3])
     mask = valid_weights(valid_mask, confidence)
@@ -124,60 +129,100 @@ def consistency_losses(
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
-class Crossentropy(keras.losses.Loss):
+class Crossentropy(LabelMapLoss):
     """Cross-entropy over the labeled pixels of a batch.
 
     As `keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=...)`,
     but the pixels that count are counted over all replicas: those of an image weigh the
-    same whichever replica it is on.
+    same whichever replica it is on; and a pixel whose `sample_weight` is 0 does not
+    count, as one without a label.
 
     Args:
-        ignore_class: The label of pixels that don't count. Defaults to `255`.
+        ignore_class: The label of pixels that don't count. `None`: all count. Defaults
+            to `255`.
+        class_weights: Factors of the loss of the pixels of each class, not negative, as
+            many as there are classes. The loss is still divided by the number of
+            labeled pixels, as by Keras' `class_weight`. Defaults to `None`: all are 1.
         name: Name of the loss. Defaults to `"crossentropy"`.
+
+    Raises:
+        ValueError: If `class_weights` holds something else; when called, if it has not
+            a number for each class, or as `LabelMapLoss` does.
 
     Example:
         >>> import numpy as np
         >>> logits = np.zeros((1, 1, 2, 4), "float32")
         >>> round(float(Crossentropy()(np.array([[[1, 255]]]), logits)), 4)
         1.3863
+        >>> loss = Crossentropy(class_weights=(1, 2, 1, 1))
+        >>> round(float(loss(np.array([[[1, 255]]]), logits)), 4)
+        2.7726
     """
 
-    def __init__(self, ignore_class=255, name="crossentropy", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.ignore_class = ignore_class
+    def __init__(
+        self, ignore_class=255, class_weights=None, name="crossentropy", **kwargs
+    ):
+        super().__init__(ignore_class, name=name, **kwargs)
+        self.class_weights = _class_weights(class_weights)
 
-    def call(self, y_true, y_pred):
+    def losses(self, labels, logits, valid, weights):
         """Return the loss of each pixel, so scaled that their mean is the loss.
 
         Args:
-            y_true: Label maps `(B, H, W)`.
-            y_pred: Logits `(B, H, W, C)`.
+            labels: See `LabelMapLoss`.
+            logits: See `LabelMapLoss`.
+            valid: See `LabelMapLoss`.
+            weights: See `LabelMapLoss`.
 
         Returns:
             float32 tensor `(B, H, W)`; 0 where no pixel is valid.
         """
-        cross_entropy, valid = _cross_entropy(y_true, y_pred, self.ignore_class)
-        valid = ops.cast(valid, "float32")
-        share = replica_mean(ops.mean(valid))
-        return cross_entropy * valid / ops.where(share > 0.0, share, 1.0)
+        weights = _weigh_classes(weights, labels, logits, self.class_weights)
+        return self.over_counted(_cross_entropy(labels, logits), valid, weights)
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        return {**super().get_config(), "ignore_class": self.ignore_class}
+        return {**super().get_config(), "class_weights": self.class_weights}
 
 
-def _cross_entropy(y_true, y_pred, ignore_class):
-    """Return the cross-entropy of each pixel, and which have a label."""
-    labels = ops.cast(y_true, "int32")
-    valid = ops.not_equal(labels, ignore_class)
-    cross_entropy = ops.sparse_categorical_crossentropy(
-        ops.where(valid, labels, 0), ops.cast(y_pred, "float32"), from_logits=True
-    )
-    return cross_entropy, valid
+def _class_weights(values):
+    """Return the weights of classes as a list of floats, or `None`."""
+    if values is None:
+        return None
+    try:
+        values = [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise ValueError(
+            "`class_weights` must be numbers, one for each class, such as (1.0, 2.5). "
+            f"Received: class_weights={values!r}"
+        ) from None
+    if not values or not all(0.0 <= value < math.inf for value in values):
+        raise ValueError(
+            "`class_weights` must be finite and not negative. Received: "
+            f"class_weights={values}"
+        )
+    return values
+
+
+def _weigh_classes(weights, labels, logits, class_weights):
+    """Return the weights of pixels times those of their classes."""
+    if class_weights is None:
+        return weights
+    if logits.shape[-1] != len(class_weights):
+        raise ValueError(
+            "`class_weights` must have a number for each class. Received: "
+            f"{len(class_weights)} numbers, and logits of {logits.shape[-1]} classes"
+        )
+    of_class = ops.convert_to_tensor(class_weights, dtype="float32")
+    return weights * ops.take(of_class, labels, axis=0)
+
+
+def _cross_entropy(labels, logits):
+    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
-class OHEMCrossentropy(keras.losses.Loss):
+class OHEMCrossentropy(LabelMapLoss):
     """Cross-entropy over the hard pixels of a batch (online hard example mining).
 
     Keeps the valid pixels whose probability of the true class is at most `threshold`,
@@ -190,17 +235,20 @@ class OHEMCrossentropy(keras.losses.Loss):
         min_kept: Number of pixels of the batch to keep at least. Fewer valid pixels
             than that are all kept; 0 means no mining: all are kept. The paper's
             100,000 are per GPU. Defaults to `100_000`.
-        ignore_class: The label of pixels that don't count. Defaults to `255`.
+        ignore_class: The label of pixels that don't count. `None`: all count. Defaults
+            to `255`.
         group_size: Number of consecutive images to mine among, as if each group were
             the batch of a GPU (the paper's: 4, or 2); `min_kept` is for each group, and
             the loss is the mean of theirs. It must divide the batch. Defaults to
             `None`: the whole batch, or on several replicas of a `tf.distribute`
             strategy each one's part of it.
+        class_weights: See `Crossentropy`. Which pixels are hard does not depend on
+            them. Defaults to `None`: all are 1.
         name: Name of the loss. Defaults to `"ohem_crossentropy"`.
 
     Raises:
-        ValueError: If `threshold` is outside [0, 1], `min_kept` negative or
-            `group_size` not positive.
+        ValueError: If `threshold` is outside [0, 1], `min_kept` negative, `group_size`
+            not positive, or `class_weights` as in `Crossentropy`.
 
     Example:
         >>> import numpy as np
@@ -216,10 +264,11 @@ class OHEMCrossentropy(keras.losses.Loss):
         min_kept=100_000,
         ignore_class=255,
         group_size=None,
+        class_weights=None,
         name="ohem_crossentropy",
         **kwargs,
     ):
-        super().__init__(name=name, **kwargs)
+        super().__init__(ignore_class, name=name, **kwargs)
         check_fraction("threshold", threshold)
         if min_kept < 0:
             raise ValueError(
@@ -228,29 +277,58 @@ class OHEMCrossentropy(keras.losses.Loss):
         check_group_size("group_size", group_size, None)
         self.threshold = threshold
         self.min_kept = min_kept
-        self.ignore_class = ignore_class
         self.group_size = group_size
+        self.class_weights = _class_weights(class_weights)
 
-    def call(self, y_true, y_pred):
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Return the loss.
+
+        Args:
+            y_true: See `LabelMapLoss`.
+            y_pred: See `LabelMapLoss`.
+            sample_weight: See `LabelMapLoss`; not with `group_size`.
+
+        Returns:
+            float32 scalar tensor; 0 where no pixel counts.
+
+        Raises:
+            ValueError: See `LabelMapLoss`; or if there are weights and groups.
+        """
+        if sample_weight is not None and self.group_size:
+            raise ValueError(
+                "`sample_weight` does not go with `group_size`: the loss is the mean "
+                "over groups, whatever they weigh. Give pixels that should not count "
+                "the label `ignore_class`, or leave `group_size` out. Received: "
+                f"group_size={self.group_size}"
+            )
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def losses(self, labels, logits, valid, weights):
         """Return the loss of each group, whose mean is the loss.
 
         Args:
-            y_true: Label maps `(B, H, W)`.
-            y_pred: Logits `(B, H, W, C)`.
+            labels: See `LabelMapLoss`.
+            logits: See `LabelMapLoss`.
+            valid: See `LabelMapLoss`.
+            weights: See `LabelMapLoss`; which pixels are hard does not depend on them.
 
         Returns:
             float32 tensor `(groups,)`; 0 where no pixel of a group is valid. No scalar:
             Keras does not divide one by the number of replicas.
         """
-        cross_entropy, valid = _cross_entropy(y_true, y_pred, self.ignore_class)
+        cross_entropy = _cross_entropy(labels, logits)
+        weights = _weigh_classes(weights, labels, logits, self.class_weights)
         # A row a group: pixels are mined among those of their row.
         groups = -1 if self.group_size else 1
         pixels = self.group_size or -1
         if self.group_size:
             check_group_size("group_size", self.group_size, valid.shape[0])
             pixels *= ops.shape(valid)[1] * ops.shape(valid)[2]
-        cross_entropy = ops.reshape(cross_entropy, (groups, pixels))
-        valid = ops.reshape(valid, (groups, pixels))
+        counted = self.counted(valid, weights)
+        cross_entropy, valid, weights, counted = (
+            ops.reshape(value, (groups, pixels))
+            for value in (cross_entropy, valid, weights, counted)
+        )
         kept = ops.cast(valid, "float32")
         if self.min_kept:
             # An ignored pixel counts as probability 1, so it comes last in the rank.
@@ -262,11 +340,11 @@ class OHEMCrossentropy(keras.losses.Loss):
             at_rank = ops.take(ops.sort(probability, axis=1), last, axis=1)
             bound = ops.maximum(at_rank, self.threshold)[:, None]
             kept *= ops.cast(probability <= bound, "float32")
-        count = ops.sum(kept, axis=1)
+        count = ops.sum(kept * counted, axis=1)
         if not self.group_size:
             count = replica_mean(count)
         count = ops.where(count > 0.0, count, 1.0)
-        return ops.sum(kept * cross_entropy, axis=1) / count
+        return ops.sum(kept * weights * cross_entropy, axis=1) / count
 
     def get_config(self):
         """Return the arguments of the constructor."""
@@ -274,8 +352,8 @@ class OHEMCrossentropy(keras.losses.Loss):
             **super().get_config(),
             "threshold": self.threshold,
             "min_kept": self.min_kept,
-            "ignore_class": self.ignore_class,
             "group_size": self.group_size,
+            "class_weights": self.class_weights,
         }
 
 

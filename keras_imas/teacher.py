@@ -16,25 +16,29 @@ def teacher_of(student, teacher=None):
             Defaults to `None`: a clone.
 
     Returns:
-        Keras model that is not trainable, with weights of its own.
+        Keras model with weights of its own.
 
     Raises:
         ValueError: If the student is not built or can't be cloned.
 
     Example:
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
-        >>> teacher_of(keras.Sequential(layers)).trainable
-        False
+        >>> teacher_of(keras.Sequential(layers)).output_shape
+        (None, 8, 8, 2)
     """
     if not student.built:
         raise ValueError(
             "`student` has no weights yet. Build it before: call it once on images of "
             "the size to train on, `student(numpy.zeros((1, 129, 129, 3)))`"
         )
+    if teacher is student:
+        raise ValueError(
+            "`teacher` must be a second model, with weights of its own: as the student "
+            "itself it would teach nothing. Leave it out, and a clone is made"
+        )
     teacher = _clone(student) if teacher is None else teacher
     # For JAX the two must not share buffers, which `assign` would let them do.
     teacher.set_weights(student.get_weights())
-    teacher.trainable = False
     return teacher
 
 

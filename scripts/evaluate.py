@@ -13,21 +13,21 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import json  # noqa: E402
-import resource  # noqa: E402
 import sys  # noqa: E402
 
-import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from keras_imas import data, evaluation  # noqa: E402
+from keras_imas import data, evaluation, standard_json  # noqa: E402
 from keras_imas.inference import drawing  # noqa: E402
 from keras_imas.inference.predictor import Predictor  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
-from keras_imas.runs import (
-    experiment,  # noqa: E402
-    saved_networks,  # noqa: E402
+from keras_imas.runs import saved_networks  # noqa: E402
+from keras_imas.runs.new_directory import (  # noqa: E402
+    claim_directory,
+    unused_directory,
 )
+from keras_imas.runs.prediction_options import prediction_options  # noqa: E402
+from keras_imas.whole_file import write_whole  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -44,7 +44,9 @@ flags.DEFINE_list("class_names", None, "Names of the classes, separated by comma
 flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
 flags.DEFINE_list("image_size", None, "Resize images when read: height,width.")
 flags.DEFINE_integer("window", 0, "Side of a sliding window; 0: whole images.")
-flags.DEFINE_float("stride", 2 / 3, "From a window to the next, as a fraction of it.")
+flags.DEFINE_float(
+    "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
+)
 flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
 flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
 flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
@@ -83,17 +85,19 @@ def main(argv):
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     data.check_labels(examples, num_classes, FLAGS.ignore_class)
-    output_dir = FLAGS.output_dir or experiment.unused_directory("runs/evaluation")
-    experiment.claim_directory(output_dir)
+    output_dir = FLAGS.output_dir or unused_directory("runs/evaluation")
+    claim_directory(output_dir)
 
-    multiple = 1 if FLAGS.window else examples.size_multiple()
+    prediction = prediction_options(
+        examples, window=FLAGS.window, size_multiple=FLAGS.size_multiple
+    )
     options = {
-        "window": FLAGS.window or None,
+        "window": prediction["window"],
         "stride": FLAGS.stride,
         "flip": FLAGS.flip,
         "scales": tuple(map(float, FLAGS.scales)),
         "batch_size": FLAGS.batch_size,
-        "size_multiple": FLAGS.size_multiple or multiple,
+        "size_multiple": prediction["size_multiple"],
     }
     results = {"command": sys.argv, "images": len(examples), **options}
     columns = {}
@@ -106,28 +110,46 @@ def main(argv):
             verbose=FLAGS.verbose,
         )
         columns[name] = confusion.iou
-        results[name] = {
-            "mean_iou": confusion.mean_iou,
-            "pixel_accuracy": confusion.pixel_accuracy,
-            "loss": loss,
-            "iou": {
-                key: None if np.isnan(value) else float(value)
-                for key, value in zip(class_names, confusion.iou, strict=True)
-            },
-        }
+        results[name] = numbers(confusion, loss, class_names)
         path = os.path.join(output_dir, f"confusion_{name}")
         confusion.save_csv(f"{path}.csv", class_names)
         drawing.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
-    print(drawing.class_table(class_names, columns))
+    print(drawing.class_table(class_names, columns, confusion.labeled))
     for name in networks:
-        print(f"pixel accuracy of the {name}: {results[name]['pixel_accuracy']:.3f}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak /= 2**30 if sys.platform == "darwin" else 2**20  # bytes, elsewhere KiB
-    results["peak_host_memory_gib"] = round(peak, 2)
-    print(f"peak memory of the process on the host: {peak:.2f} GiB")
-    with open(os.path.join(output_dir, "evaluation.json"), "w") as file:
-        json.dump(results, file, indent=1)
+        if confusion.labeled.any():
+            accuracy = results[name]["pixel_accuracy"]
+            print(f"pixel accuracy of the {name}: {accuracy:.3f}")
+        for remark in results[name]["remarks"]:
+            print(f"{name}: {remark}")
+    peak = peak_memory()
+    if peak is not None:
+        results["peak_host_memory_gib"] = round(peak, 2)
+        print(f"peak memory of the process on the host: {peak:.2f} GiB")
+    path = os.path.join(output_dir, "evaluation.json")
+    write_whole(path, standard_json.dumps(results, indent=1) + "\n")
     print(f"Written to {output_dir}")
+
+
+def numbers(confusion, loss, class_names):
+    """Return the numbers of a network, and what is to be said about them."""
+    return {
+        "mean_iou": confusion.mean_iou,
+        "mean_iou_labeled": confusion.mean_iou_labeled,
+        "pixel_accuracy": confusion.pixel_accuracy,
+        "loss": loss,
+        "iou": evaluation.by_class(class_names, confusion.iou),
+        "remarks": evaluation.remarks(confusion, class_names),
+    }
+
+
+def peak_memory():
+    """Return the peak memory of this process in GiB; `None` where it is not known."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)  # bytes, or else KiB
 
 
 def read():

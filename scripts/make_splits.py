@@ -28,10 +28,8 @@ from absl import app, flags  # noqa: E402
 from keras_imas import data  # noqa: E402
 from keras_imas.data import lists, splits  # noqa: E402
 from keras_imas.data.files import stem  # noqa: E402
-from keras_imas.runs import (
-    experiment,  # noqa: E402
-    provenance,  # noqa: E402
-)
+from keras_imas.runs import provenance  # noqa: E402
+from keras_imas.runs.new_directory import claim_directory  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -118,7 +116,7 @@ def make():
         )
         for size, number in sizes.items():
             drawn[f"{size.replace('/', '_')}_seed{seed}"] = (size, seed, parts[number])
-    experiment.claim_directory(FLAGS.output_dir)
+    claim_directory(FLAGS.output_dir)
 
     present = None if classes is None else set().union(*classes)
     record = {

@@ -18,7 +18,6 @@ from keras_imas.callbacks import (
     TensorBoard,
     TimeEstimate,
 )
-from keras_imas.callbacks.evaluation import save_atomically
 from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.metrics import MeanIoU
 from keras_imas.training.stop_signals import Interrupted
@@ -180,31 +179,6 @@ def test_selects_on_other_images_than_those_that_are_reported(tmp_path):
     best = keras.saving.load_model(tmp_path / "best.keras").get_weights()
     for a, b in zip(best, recorder.teachers[callback.best_epoch], strict=True):
         np.testing.assert_allclose(a, b)
-
-
-def test_save_atomically_replaces(tmp_path):
-    path = str(tmp_path / "model.keras")
-    for bias in (1.0, 2.0):
-        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-        model.set_weights([np.zeros((3, 2)), np.full((2,), bias)])
-        save_atomically(model, path)
-        assert os.listdir(tmp_path) == ["model.keras"]
-        loaded = keras.saving.load_model(path)
-        assert loaded.get_weights()[1][0] == bias
-
-
-def test_a_failed_save_keeps_the_old_file(tmp_path):
-    path = tmp_path / "model.keras"
-    path.write_bytes(b"old")
-
-    class Unsaveable(keras.layers.Layer):
-        def get_config(self):
-            raise RuntimeError("no")
-
-    model = keras.Sequential([keras.Input((3,)), Unsaveable()])
-    with pytest.raises(RuntimeError):
-        save_atomically(model, str(path))
-    assert path.read_bytes() == b"old"
 
 
 def test_time_estimate(capsys):

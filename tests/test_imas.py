@@ -456,7 +456,72 @@ def test_teacher_copies_then_averages_batch_statistics_included():
 def test_the_optimizer_trains_the_student_alone():
     model = keras_imas.IMAS(conv_student())
     assert len(model.trainable_variables) == len(model.student.trainable_variables)
-    assert not model.teacher.trainable_variables
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_the_teacher_is_the_average_whatever_is_trainable(trainable):
+    def teacher(set_trainable):
+        keras.utils.set_random_seed(0)
+        model = keras_imas.IMAS(conv_student(), seed=0, ema_decay=0.9)
+        if set_trainable:
+            model.trainable = True
+            model.teacher.trainable = trainable
+        model.compile(keras.optimizers.AdamW(1e-3, weight_decay=10.0))
+        for _ in range(2):
+            model.train_on_batch(batch(), label_maps(2))
+        return weights(model.teacher)
+
+    for a, b in zip(teacher(True), teacher(False), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_teacher_is_saved_as_a_network_that_trains(tmp_path):
+    model = keras_imas.IMAS(conv_student())
+    model.teacher.save(tmp_path / "teacher.keras")
+    loaded = keras.saving.load_model(tmp_path / "teacher.keras")
+    assert len(loaded.trainable_variables) == len(model.student.trainable_variables)
+
+
+def test_the_student_is_no_teacher():
+    student = conv_student()
+    with pytest.raises(ValueError, match="`teacher` must be a second model"):
+        keras_imas.IMAS(student, student)
+
+
+def test_losses_of_layers_count_once():
+    def loss(regularized):
+        inputs = keras.Input((HEIGHT, WIDTH, 3))
+        regularizer = keras.regularizers.L2(1e-4) if regularized else None
+        x = keras.layers.Rescaling(1 / 255)(inputs)
+        x = keras.layers.Activation("linear", activity_regularizer=regularizer)(x)
+        outputs = keras.layers.Conv2D(CLASSES, 1, kernel_initializer="ones")(x)
+        model = keras_imas.IMAS(keras.Model(inputs, outputs), seed=0)
+        model.compile(keras.optimizers.SGD(0.0))
+        return model.train_on_batch(batch(2, 2), label_maps(2), return_dict=True)[
+            "supervised_loss"
+        ]
+
+    # Of the mean over the six images of the training pass, not of scoring passes too.
+    views = np.concatenate([x / 255 for x in batch(2, 2).values()])
+    once = 1e-4 * np.mean(np.sum(views**2, axis=(1, 2, 3)))
+    assert loss(True) - loss(False) == pytest.approx(once, rel=0.2)
+
+
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_all_auxiliary_outputs_train(kind):
+    inputs = keras.Input((HEIGHT, WIDTH, 3))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    heads = [keras.layers.Conv2D(CLASSES, 1, strides=s) for s in (1, 2, 1, 4)]
+    outputs = [head(x) for head in heads]
+    if kind == "dict":
+        names = ("main", "auxiliary", "auxiliary_2", "auxiliary_3")
+        outputs = dict(zip(names, outputs, strict=True))
+    model = keras_imas.IMAS(keras.Model(inputs, outputs), seed=0)
+    model.compile(keras.optimizers.SGD(0.1))
+    before = [weights(head) for head in heads]
+    model.train_on_batch(batch(), label_maps(2))
+    for head, old in zip(heads, before, strict=True):
+        assert (weights(head)[0] != old[0]).any()
 
 
 def test_no_consistency_in_the_warm_up():
@@ -1064,8 +1129,8 @@ def without(name):
 @pytest.mark.parametrize(
     "options, inputs, match",
     [
-        ({}, without("labeled"), "dict with \"labeled\".*\\['unlabeled', "),
-        ({}, without("unlabeled_strong"), "\"unlabeled_strong\".*\\['labeled', "),
+        ({}, without("labeled"), "key 'labeled' is missing"),
+        ({}, without("unlabeled_strong"), "key 'unlabeled_strong' is missing"),
         ({"background_class": 3}, batch(4, 4), r"`background_class` .*\[0, 3\).*=3"),
         ({"pairing_group_size": 3}, batch(4, 4), "divide.*group_size=3, a batch of 4"),
         ({"pairing_group_size": 1}, batch(4, 4), "needs 2 or more.*group_size=1"),
@@ -1128,9 +1193,38 @@ def test_labels_that_are_no_class(value):
     labels[2, 3, 4] = value
     model = compiled(keras_imas.IMAS(conv_student()))
     before = weights(model.student)
-    with pytest.raises(ValueError, match=rf"`y`.*\[0, 3\).*255.*Received: {value}"):
+    with pytest.raises(ValueError, match=rf"`y` contains {value}; .* 0 to 2 .*255"):
         model.fit(batch(4, 4), labels, verbose=0)
     assert_all_close(weights(model.student), before, rtol=0, atol=0)
+
+
+class Labeled(keras.utils.PyDataset):
+    """One batch, whose label maps hold a value."""
+
+    def __init__(self, value, evaluates=False):
+        super().__init__()
+        self.labels = label_maps(4)
+        self.labels[2, 3, 4] = value
+        self.inputs = images(4) if evaluates else batch(4, 4)
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.inputs, self.labels
+
+
+@pytest.mark.parametrize("value", [3, -1, 254])
+def test_labels_of_a_data_set_that_are_no_class(value):
+    model = compiled(keras_imas.IMAS(conv_student()))
+    before = weights(model.student) + weights(model.teacher)
+    with pytest.raises(ValueError, match=f"label map of step 1 contains {value}; "):
+        model.fit(Labeled(value), verbose=0)
+    assert_all_close(weights(model.student) + weights(model.teacher), before, rtol=0)
+    with pytest.raises(ValueError, match=f"A label map contains {value}; "):
+        model.evaluate(Labeled(value, evaluates=True), verbose=0)
+    model.fit(Labeled(2), verbose=0)
+    model.evaluate(Labeled(2, evaluates=True), verbose=0)
 
 
 def test_labels_may_be_of_any_ignore_class():

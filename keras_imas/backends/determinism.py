@@ -16,13 +16,13 @@ def make_deterministic():
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow as tf  # noqa: TID251  only it can say it
+        import tensorflow as tf
 
         # It asks for a seed of whatever draws.
         keras.utils.set_random_seed(0)
         tf.config.experimental.enable_op_determinism()
     elif backend == "torch":
-        import torch  # noqa: TID251
+        import torch
 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
@@ -55,7 +55,7 @@ def global_draws():
         "numpy": np.append(numpy_state["key"], np.uint32(numpy_state["pos"])),
     }
     if keras.backend.backend() == "torch":
-        import torch  # noqa: TID251  only it has them
+        import torch
 
         states["torch"] = torch.get_rng_state().numpy()
         for number, state in enumerate(torch.cuda.get_rng_state_all()):
@@ -73,7 +73,7 @@ def set_global_draws(states):
     *key, pos = states["numpy"]
     np.random.set_state(("MT19937", np.array(key, "uint32"), int(pos)))
     if keras.backend.backend() == "torch":
-        import torch  # noqa: TID251
+        import torch
 
         torch.set_rng_state(torch.from_numpy(states["torch"]))
         for number in range(torch.cuda.device_count()):
@@ -88,6 +88,6 @@ def draw_as_reading():
     PyTorch's `DataLoader` draws a seed for its workers then, even where it has none.
     """
     if keras.backend.backend() == "torch":
-        import torch  # noqa: TID251
+        import torch
 
         iter(torch.utils.data.DataLoader([0]))

@@ -56,7 +56,7 @@ def strategy_scope(strategy="auto"):
             f"strategy={strategy!r}"
         )
     if strategy != "none" and backend == "jax":
-        import jax  # noqa: TID251  only to count its devices
+        import jax
 
         count = len(keras.distribution.list_devices())
         if strategy == "tpu" and jax.default_backend() != "tpu":
@@ -64,7 +64,7 @@ def strategy_scope(strategy="auto"):
         if count > 1:
             return _data_parallel(count)
     if strategy != "none" and backend == "tensorflow":
-        import tensorflow as tf  # noqa: TID251
+        import tensorflow as tf
 
         if strategy == "tpu":
             return _tf_scope(_tpu_strategy())
@@ -105,7 +105,7 @@ def _tf_scope(strategy):
 
 
 def _tpu_strategy():
-    import tensorflow as tf  # noqa: TID251
+    import tensorflow as tf
 
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
@@ -143,7 +143,7 @@ def device_count():
         1
     """
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf  # noqa: TID251
+        import tensorflow as tf
 
         return tf.distribute.get_strategy().num_replicas_in_sync
     distribution = keras.distribution.distribution()
@@ -162,7 +162,7 @@ def process_part():
     """
     if keras.backend.backend() != "jax":
         return 0, 1
-    import jax  # noqa: TID251
+    import jax
 
     return jax.process_index(), jax.process_count()
 

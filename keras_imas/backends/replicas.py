@@ -10,6 +10,19 @@ import numpy as np
 from keras import ops
 
 
+def each_sees_its_part():
+    """Tell whether a replica sees its part of a batch alone.
+
+    So it is under `tf.distribute`; then images that belong together must lie on one
+    replica, and batch statistics must be synchronized by the layer. On JAX a step sees
+    the whole batch.
+
+    Returns:
+        Boolean.
+    """
+    return keras.backend.backend() == "tensorflow"
+
+
 def replica_count():
     """Return the number of replicas that run the step.
 
@@ -197,7 +210,7 @@ def assign_replica_values(variable, values):
 def _copies(variable):
     if keras.backend.backend() != "tensorflow":
         return [variable]
-    import tensorflow as tf  # noqa: TID251
+    import tensorflow as tf
 
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
@@ -208,6 +221,6 @@ def _copies(variable):
 def _replica_context():
     if keras.backend.backend() != "tensorflow":
         return None
-    import tensorflow as tf  # noqa: TID251  only its strategies have replicas
+    import tensorflow as tf
 
     return tf.distribute.get_replica_context()

@@ -1,12 +1,11 @@
 """Evaluation of teacher and student while they train."""
 
-import os
-
 import keras
 import numpy as np
 
 from keras_imas.evaluation import ConfusionMatrix, evaluate
 from keras_imas.inference.predictor import Predictor
+from keras_imas.whole_file import whole_file
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -101,7 +100,8 @@ class Evaluation(keras.callbacks.Callback):
         if logs[f"{selecting}mean_iou"] > self.best:
             self.best, self.best_epoch = logs[f"{selecting}mean_iou"], epoch
             if self.filepath is not None:
-                save_atomically(self.predictors["teacher"].segmenter, self.filepath)
+                with whole_file(self.filepath) as part:
+                    self.predictors["teacher"].segmenter.save(part)
 
     def get_state(self):
         """Return what a resumed run must know, as JSON has it."""
@@ -127,20 +127,3 @@ class Evaluation(keras.callbacks.Callback):
             confusion = ConfusionMatrix(self.num_classes, self.ignore_class)
             confusion.counts += np.array(counts, "int64")
             self.confusion[network] = confusion
-
-
-def save_atomically(model, filepath):
-    """Save a model so that a file of that name is always a whole one.
-
-    Args:
-        model: `keras.Model`.
-        filepath: Path that ends in `.keras`.
-    """
-    part = f"{os.path.splitext(filepath)[0]}.part.keras"
-    try:
-        model.save(part)
-        os.replace(part, filepath)
-    except BaseException:
-        if os.path.exists(part):  # such as half of one, on a full disk
-            os.remove(part)
-        raise

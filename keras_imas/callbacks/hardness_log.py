@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_imas.backends.devices import process_part, scope_of
 from keras_imas.scoring import SCORES
+from keras_imas.whole_file import whole_file
 
 
 class HardnessLog(keras.callbacks.Callback):
@@ -98,9 +99,8 @@ class HardnessLog(keras.callbacks.Callback):
             earlier = pyarrow.compute.less(self._table["epoch"], epoch)
             rows = pyarrow.concat_tables([self._table.filter(earlier), rows])
         self._table = rows
-        part = f"{self.filepath}.part"
-        pyarrow.parquet.write_table(rows, part, compression="zstd")
-        os.replace(part, self.filepath)
+        with whole_file(self.filepath) as part:
+            pyarrow.parquet.write_table(rows, part, compression="zstd")
 
 
 def names_of(images):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from keras_imas.data.colors import default_colors
 from keras_imas.data.folder import from_folder
 from keras_imas.data.lists import read_list
 from keras_imas.data.splits import rest
-from keras_imas.inference.drawing import default_colors
 
 CLASSES = (
     "background",

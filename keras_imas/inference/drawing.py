@@ -1,4 +1,4 @@
-"""Pictures and tables of a run."""
+"""Draw label maps, sheets of images and confusion matrices; format tables."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,7 +9,7 @@ def colorize(label_map, colors):
 
     Args:
         label_map: Integers `(H, W)`.
-        colors: `(C, 3)` RGB, 0..255. Other ids, as ignored ones, become black.
+        colors: `(C, 3)` RGB, 0..255. Any other id becomes black.
 
     Returns:
         uint8 array `(H, W, 3)`.
@@ -25,37 +25,15 @@ def colorize(label_map, colors):
     return palette[np.where(known, label_map, len(colors))]
 
 
-def default_colors(num_classes):
-    """Return well separated colors, those of the PASCAL VOC palette.
-
-    Args:
-        num_classes: Number of colors.
-
-    Returns:
-        uint8 array `(num_classes, 3)`.
-
-    Example:
-        >>> default_colors(3).tolist()
-        [[128, 0, 0], [0, 128, 0], [128, 128, 0]]
-    """
-    colors = np.zeros((num_classes, 3), "uint8")
-    for index in range(num_classes):
-        bits = index + 1  # 0 would be black, which is "ignored" here
-        for shift in range(7, -1, -1):
-            for channel in range(3):
-                colors[index, channel] |= (bits >> channel & 1) << shift
-            bits >>= 3
-    return colors
-
-
 def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
-    """Lay images out in rows, with headings above and captions below.
+    """Arrange images in rows, with headings above and captions below.
 
     Args:
         rows: List of lists of uint8 images `(H, W, 3)`; all are scaled to one size.
-        headings: One string a column, or `None`.
-        captions: A list of strings for each row, one below each image, or `None`.
-        tile_width: Width of an image in the grid in pixels. Defaults to `320`.
+        headings: One string for each column. Defaults to `None`.
+        captions: For each row, a list of strings to put below its images. Defaults to
+            `None`.
+        tile_width: Width of each image in pixels. Defaults to `320`.
         line: Height of a line of text in pixels. Defaults to `18`.
 
     Returns:
@@ -93,13 +71,17 @@ def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
     return sheet
 
 
-def class_table(class_names, columns):
-    """Format IoU by class as a table in Markdown, with the mean as its last row.
+def class_table(class_names, columns, labeled=None):
+    """Format the IoU of each class as a Markdown table that ends with the mean.
 
     Args:
         class_names: C names.
         columns: Dict from a column's heading to `(C,)` IoU in [0, 1], NaN where a
-            class did not occur.
+            class does not occur.
+        labeled: `(C,)` bool, whether any label map holds a class, as
+            `ConfusionMatrix.labeled` tells. A class without labels that is predicted
+            is marked, and the mean without such classes gets a row. Defaults to `None`:
+            all are.
 
     Returns:
         A string.
@@ -111,30 +93,48 @@ def class_table(class_names, columns):
         | road | 0.900 |
         | car | – |
         | **mean** | 0.900 |
+        >>> iou = {"teacher": [0.9, 0.0]}
+        >>> print(class_table(["road", "car"], iou, labeled=[True, False]))
+        | class | teacher |
+        |---|---:|
+        | road | 0.900 |
+        | car | only predicted |
+        | **mean** | 0.450 |
+        | **mean of labeled classes** | 0.900 |
     """
+    labeled = np.ones(len(class_names), bool) if labeled is None else labeled
+    labeled = np.asarray(labeled, bool)
 
-    def row(name, values):
-        cells = ["–" if np.isnan(value) else f"{value:.3f}" for value in values]
+    def row(name, values, there=True):
+        known = "{:.3f}" if there else "only predicted"
+        cells = ["–" if np.isnan(value) else known.format(value) for value in values]
         return f"| {' | '.join([name, *cells])} |"
 
+    def mean(values):
+        return np.nanmean(values) if np.isfinite(values).any() else np.nan
+
     values = np.array(list(columns.values()), "float64")
-    means = [np.nanmean(v) if np.isfinite(v).any() else np.nan for v in values]
     lines = [f"| {' | '.join(['class', *columns])} |", "|---" + "|---:" * len(columns)]
     lines[1] += "|"
     lines += [
-        row(name, column) for name, column in zip(class_names, values.T, strict=True)
+        row(name, column, there)
+        for name, column, there in zip(class_names, values.T, labeled, strict=True)
     ]
-    return "\n".join([*lines, row("**mean**", means)])
+    lines.append(row("**mean**", map(mean, values)))
+    if np.isfinite(values[:, ~labeled]).any():
+        means = map(mean, values[:, labeled])
+        lines.append(row("**mean of labeled classes**", means))
+    return "\n".join(lines)
 
 
 def confusion_picture(counts, class_names, *, cell=28, margin=110):
-    """Draw a confusion matrix, each row scaled to its sum, with percentages.
+    """Draw a confusion matrix whose rows are percentages of their sums.
 
     Args:
         counts: `(C, C)` pixels by class (rows) and prediction (columns).
         class_names: C names.
-        cell: Side of a cell in pixels. Defaults to `28`.
-        margin: Room for the names in pixels. Defaults to `110`.
+        cell: Side of each cell in pixels. Defaults to `28`.
+        margin: Space for the class names in pixels. Defaults to `110`.
 
     Returns:
         `PIL.Image.Image`.

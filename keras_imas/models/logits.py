@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_imas.backends.formulations import accelerated
+from keras_imas.backends.gradients import without_gradients
 from keras_imas.models.resize import ResizeLike, resize_bilinear
 
 
@@ -13,8 +14,8 @@ def list_outputs(outputs):
     """List a network's outputs: the main logits first, then auxiliary ones.
 
     Args:
-        outputs: A tensor; a list or tuple of them; or a dict of one of any name and,
-            if there is an auxiliary one, `"auxiliary"`.
+        outputs: A tensor; a list or tuple of them; or a dict of one of any name and of
+            auxiliary ones whose names begin with `"auxiliary"`.
 
     Returns:
         List of tensors.
@@ -28,11 +29,12 @@ def list_outputs(outputs):
     """
     if isinstance(outputs, dict):
         # By name, as Keras on PyTorch returns the keys sorted.
-        names = sorted(outputs, key=lambda name: name == "auxiliary")
-        if len(names) > 1 and names[1] != "auxiliary":
+        names = sorted(outputs, key=lambda name: (name.startswith("auxiliary"), name))
+        if not all(name.startswith("auxiliary") for name in names[1:]):
             raise ValueError(
                 "A dict of outputs must hold the main logits under any name, and "
-                f'auxiliary ones as "auxiliary". Received: {names}'
+                'auxiliary ones as "auxiliary", "auxiliary_2", .... Received: '
+                f"{list(outputs)}"
             )
         return [outputs[name] for name in names]
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
@@ -97,8 +99,8 @@ def run_on_views(network, views, training=None):
         training: As in Keras. Defaults to `None`.
 
     Returns:
-        Dict of each view's logits, float32 `(B, H, W, C)`; and of the `"auxiliary"`
-        logits of the labeled view, where there are some.
+        Dict of each view's logits, float32 `(B, H, W, C)`; and as `"auxiliary"` a list
+        of the labeled view's auxiliary logits, where there are some.
 
     Example:
         >>> network = keras.layers.Conv2D(5, 2, strides=2)
@@ -113,8 +115,8 @@ def run_on_views(network, views, training=None):
     result = dict(zip(views, _split(logits, views.values()), strict=True))
     if len(outputs) > 1:
         labeled = views["labeled"]
-        auxiliary = outputs[1][: ops.shape(labeled)[0]]
-        result["auxiliary"] = resize_logits(auxiliary, labeled)
+        size = ops.shape(labeled)[0]
+        result["auxiliary"] = [resize_logits(x[:size], labeled) for x in outputs[1:]]
     return result
 
 
@@ -145,6 +147,31 @@ def full_size_logits(network, images):
         (1, 8, 8, 5)
     """
     return resize_logits(run_network(network, images)[0], images)
+
+
+def scoring_logits(network, images):
+    """Run a network for its predictions alone, within a training step.
+
+    Nothing is kept for a gradient, and losses that layers add (`add_loss`, activity
+    regularizers) don't count: they belong to the training pass.
+
+    Args:
+        network: Keras model from images to logits.
+        images: Tensor `(B, H, W, 3)`.
+
+    Returns:
+        float32 tensor `(B, H, W, C)`.
+
+    Example:
+        >>> network = keras.layers.Conv2D(5, 2, activity_regularizer="l2")
+        >>> logits = scoring_logits(network, ops.ones((1, 8, 8, 3)))
+        >>> network.losses
+        []
+    """
+    with without_gradients():
+        logits = full_size_logits(network, images)
+    network._clear_losses()
+    return ops.stop_gradient(logits)
 
 
 def segmenter(network):

@@ -1,4 +1,4 @@
-"""What a run will do and cost, before it starts."""
+"""Describe what a run would do and cost."""
 
 import dataclasses
 import time
@@ -11,24 +11,20 @@ from keras_imas.models import cost
 _VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_valid")
 
 
-def describe(recipe, model, batches, *, steps, parts, network=None):
+def describe(plan):
     """Print what a run would do: its data, learning rates, memory and hours.
 
-    The hours are those of one training step on few and small crops on this machine,
-    times what a whole step takes more. They overestimate where few don't fill the
-    device.
+    The hours are extrapolated from one training step on few and small crops on this
+    machine. They are overestimated if those don't fill the device.
 
     Args:
-        recipe: `keras_imas.runs.recipe.Recipe`.
-        model: Compiled `keras_imas.IMAS`; its student is trained for two steps.
-        batches: Its training batches.
-        steps: Number of training steps.
-        parts: Dict of `keras_imas.data.Examples` by name.
-        network: The student for images of the crops' size, whose multiply-adds and
-            memory are counted. Defaults to `None`: not counted.
+        plan: `keras_imas.runs.plan.Plan`; its student is trained for two steps, and
+            its multiply-adds and memory are counted if it is the recipe's.
     """
-    for name, examples in parts.items():
-        print(f"{name}: {len(examples):,} images")
+    recipe, steps = plan.recipe, plan.steps
+    model = plan.model()
+    for name, count in plan.parts.counts().items():
+        print(f"{name}: {count:,} images")
     schedule = recipe.optimizer(steps)._learning_rate
     rates = [float(schedule(at)) for at in (0, steps // 2)]
     print(
@@ -36,7 +32,7 @@ def describe(recipe, model, batches, *, steps, parts, network=None):
         f"{steps // 2:,} steps, 0 after {steps:,}; of the decoder "
         f"{recipe.decoder_multiplier:g} times that"
     )
-    inputs, label_map = next(iter(batches))
+    inputs, label_map = next(iter(plan.batches()))
     for name, value in {**inputs, "label_map": label_map}.items():
         print(f"first batch: {name} {tuple(value.shape)} {value.dtype.name}")
 
@@ -44,7 +40,11 @@ def describe(recipe, model, batches, *, steps, parts, network=None):
     images = len(inputs["labeled"])
     if semi_supervised:
         images += 2 * len(inputs["unlabeled"])
-    if network is not None:
+    if plan.student is None:
+        crops = (recipe.crop_size, recipe.crop_size, 3)
+        network = recipe.student(
+            plan.parts.num_classes, input_shape=crops, weights=False
+        )
         weights = sum(np.prod(v.shape) for v in model.student.weights)
         kept = images * cost.activations(network)
         # In float32; weights: those of student, teacher, momentum and gradient.

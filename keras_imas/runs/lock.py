@@ -2,29 +2,29 @@
 
 import contextlib
 import datetime
-import itertools
 import json
 import os
 import platform
 import sys
-import time
 
-_NAME = "lock"
+import filelock
+
+_LOCK, _HOLDER = FILES = ("lock", "lock.json")
 
 
 @contextlib.contextmanager
 def locked(directory):
     """Hold the lock of a directory.
 
-    The lock is the system's (`flock`): it goes with the process that holds it, however
-    that ends, so that no lock is left over. The file `lock` in the directory says who
-    holds it; it is removed at the end.
+    The lock is the system's: it goes with the process that holds it, however that ends,
+    so no lock is left over. Beside the file `lock`, the file `lock.json` says who holds
+    it; both are removed at the end.
 
     Args:
         directory: The directory, which must exist.
 
     Yields:
-        What a holder that died has left in the file, or `None`.
+        What a holder that died has left in `lock.json`, or `None`.
 
     Raises:
         FileExistsError: If another process holds it.
@@ -35,25 +35,42 @@ def locked(directory):
         ...     holder(directory)["process"] == os.getpid()
         True
     """
-    path = os.path.join(directory, _NAME)
-    file = _acquired(path, directory)
-    left = _content(file)
+    lock = _lock(directory)
+    try:
+        lock.acquire(timeout=0.3)  # another may only look whether it is held
+    except filelock.Timeout:
+        who = _read(directory) or {}
+        raise FileExistsError(
+            f"The directory {str(directory)!r} is in use by process "
+            f"{who.get('process', 'unknown')} on {who.get('host', 'another host')}, "
+            f"since {who.get('since', 'an unknown time')}. Wait for it to end, or "
+            "choose another `--output_dir`"
+        ) from None
+    except PermissionError:
+        raise
+    except OSError as error:  # such as on a network drive that has no locks
+        print(
+            f"Warning: {lock.lock_file} can't be locked ({error}): nothing keeps a "
+            "second run out of that directory",
+            file=sys.stderr,
+        )
     me = {
         "process": os.getpid(),
         "host": platform.node(),
         "since": datetime.datetime.now().isoformat(sep=" ", timespec="seconds"),
     }
-    file.truncate(0)
-    file.write(json.dumps(me))
-    file.flush()
     try:
+        left = _read(directory)
+        with open(os.path.join(directory, _HOLDER), "w", encoding="utf-8") as file:
+            json.dump(me, file)
         yield left
     finally:
         # Not in a process that was forked off this one.
         if os.getpid() == me["process"]:
-            with contextlib.suppress(OSError):
-                os.remove(path)
-        file.close()
+            for name in reversed(FILES):
+                with contextlib.suppress(OSError):
+                    os.remove(os.path.join(directory, name))
+            lock.release()
 
 
 def holder(directory):
@@ -63,65 +80,34 @@ def holder(directory):
         directory: The directory.
 
     Returns:
-        Dict of `process`, `host` and `since`; `None` where no living process does.
+        Dict of `process`, `host` and `since`; `None` if no living process does.
 
     Example:
         >>> holder("/nowhere") is None
         True
     """
+    lock = _lock(directory)
+    if not os.path.isfile(lock.lock_file):  # which a try would make
+        return None
     try:
-        with open(os.path.join(directory, _NAME), "r+") as file:
-            return None if _try_lock(file) else _content(file) or {}
+        with lock.acquire(blocking=False):
+            return None
+    except filelock.Timeout:
+        return _read(directory) or {}
     except OSError:
         return None
 
 
-def _acquired(path, directory):
-    for attempt in itertools.count():
-        file = open(path, "a+")
-        if not _try_lock(file):
-            if attempt < 3:  # another may only look whether it is held
-                file.close()
-                time.sleep(0.1)
-                continue
-            who = _content(file) or {}
-            file.close()
-            raise FileExistsError(
-                f"The directory {directory!r} is in use by process "
-                f"{who.get('process', 'unknown')} on {who.get('host', 'another host')}"
-                f", since {who.get('since', 'an unknown time')}. Wait for it to end, "
-                "or choose another `--output_dir`"
-            )
-        # The one that held it may have removed the file that was opened.
-        if os.path.exists(path) and os.path.samestat(
-            os.stat(path), os.fstat(file.fileno())
-        ):
-            return file
-        file.close()
+def _lock(directory):
+    # Without the system's locks none at all, as one that outlives its process stays.
+    path = os.path.join(directory, _LOCK)
+    return filelock.FileLock(path, fallback_to_soft=False)
 
 
-def _try_lock(file):
+def _read(directory):
     try:
-        import fcntl
-    except ImportError:  # on Windows, where two runs are not kept apart
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        print(
-            f"Warning: {file.name} can't be locked ({error}): nothing keeps a second "
-            "run out of that directory",
-            file=sys.stderr,
-        )
-    return True
-
-
-def _content(file):
-    file.seek(0)
-    try:
-        content = json.loads(file.read())
-    except ValueError:
+        with open(os.path.join(directory, _HOLDER), encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

@@ -1,13 +1,49 @@
-"""Pictures of a run: predictions beside their truth, easy and hard images."""
+"""Pictures of a run: predictions beside the truth, easy and hard images."""
+
+import os
 
 import numpy as np
 
 from keras_imas.inference import drawing
+from keras_imas.inference.predictor import Predictor
 from keras_imas.inference.score_hardness import score_hardness
+from keras_imas.runs.prediction_options import prediction_options
+
+
+def save_pictures(model, recipe, parts, output_dir, *, verbose="auto"):
+    """Draw what the networks of a run make of its images.
+
+    Writes `hardness.png`, and with validation images `predictions.png`.
+
+    Args:
+        model: Trained `keras_imas.IMAS`.
+        recipe: `keras_imas.runs.recipe.Recipe`.
+        parts: `keras_imas.runs.parts.Parts`.
+        output_dir: Directory to write into.
+        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+    """
+    options = prediction_options(
+        parts.unlabeled, window=recipe.window, size_multiple=recipe.size_multiple
+    )
+    predictors = {
+        name: Predictor(getattr(model, name), flip=recipe.flip, **options)
+        for name in ("student", "teacher")
+    }
+    if parts.validation is not None:
+        drawn = predictions(predictors, parts.validation, parts.colors)
+        drawn.save(os.path.join(output_dir, "predictions.png"))
+    save_hardness(
+        model,
+        predictors,
+        parts.unlabeled,
+        os.path.join(output_dir, "hardness.png"),
+        parts.colors,
+        verbose=verbose,
+    )
 
 
 def predictions(predictors, validation, colors, *, count=4):
-    """Draw images beside their truth and what student and teacher make of them.
+    """Draw images beside the truth and what student and teacher predict.
 
     Args:
         predictors: Dict of a `keras_imas.inference.Predictor` for `"student"` and
@@ -48,11 +84,11 @@ def save_hardness(
         model: `IMAS`.
         predictors: As in `predictions`.
         unlabeled: `keras_imas.data.Examples`.
-        filepath: Where to write the picture.
+        filepath: Path of the picture.
         colors: RGB color of each class.
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
         count: Number of easiest and of hardest images. Defaults to `4`.
-        at_most: Images to score; more are thinned out evenly. Defaults to `256`.
+        at_most: Images to score; of more, an even selection. Defaults to `256`.
     """
     wanted = _spread(len(unlabeled), at_most)
     scored = []

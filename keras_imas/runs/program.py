@@ -1,4 +1,4 @@
-"""What the training programs share: their flags, and what they do with them."""
+"""The training programs: their flags, and what they do with them."""
 
 import os
 import pathlib
@@ -8,10 +8,13 @@ import traceback
 
 from absl import app, flags
 
+import keras_imas
 from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
 from keras_imas.runs import experiment, run_directory
 from keras_imas.runs.flags import define_flags, given_flags
+from keras_imas.runs.new_directory import unused_directory
+from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
 from keras_imas.training.health import NonFiniteError
 from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
@@ -40,32 +43,32 @@ class Program:
         flags.DEFINE_string(
             "output_dir",
             None,
-            f"New directory; default: runs/{name}-METHOD-N. An unfinished run of the "
-            "same flags goes on where it was: started again by the same command.",
+            f"New directory; default: runs/{name}-METHOD-N. The same command resumes "
+            "an unfinished run.",
             **key,
         )
         flags.DEFINE_boolean(
             "new",
             False,
-            "Without --output_dir: take a new directory, even where the last run is an "
-            "unfinished one of the same flags.",
+            "Without --output_dir: start a new run even if the last one of the same "
+            "flags is unfinished.",
             **key,
         )
         flags.DEFINE_string(
             "checkpoint_every",
             "10min",
-            "From one checkpoint to the next: a time, such as 30s, 10min or 2h, or a "
-            "number of steps; 0: only where SIGTERM or SIGINT (Ctrl-C) stop the run, "
-            f"which then ends with status {EXIT_STATUS}; and at the end.",
+            "How often to save a checkpoint: a time, such as 30s, 10min or 2h, or a "
+            "number of steps; 0: only at the end, and when SIGTERM or SIGINT (Ctrl-C) "
+            f"stops the run, which then exits with status {EXIT_STATUS}.",
             **key,
         )
         flags.DEFINE_integer(
-            "keep", 2, "Checkpoints to keep; none where a run is finished.", **key
+            "keep", 2, "Checkpoints to keep until the run is finished.", **key
         )
         flags.DEFINE_boolean(
             "deterministic",
             False,
-            "Compute the same bits in each run of the same flags; may be slower.",
+            "Repeat runs of the same flags bit by bit; may be slower.",
             **key,
         )
         flags.DEFINE_enum(
@@ -80,9 +83,7 @@ class Program:
         flags.DEFINE_boolean(
             "dry_run", False, "Print what a run would do and cost, and stop.", **key
         )
-        flags.DEFINE_boolean(
-            "tensorboard", False, "Write what TensorBoard shows.", **key
-        )
+        flags.DEFINE_boolean("tensorboard", False, "Write logs for TensorBoard.", **key)
         flags.DEFINE_integer(
             "verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.", **key
         )
@@ -138,12 +139,11 @@ class Program:
             sys.exit(message)
 
     def _directory(self, prefix, settings):
-        """Choose where a run goes that says nothing of it."""
+        """Return the default directory: a new one, or that of a run to resume."""
         values = flags.FLAGS
-        settings = experiment.comparable(settings)
-        unfinished = run_directory.latest_unfinished(prefix, settings)
+        unfinished = run_directory.latest_unfinished(prefix, comparable(settings))
         if unfinished is None or values.new or values.dry_run:
-            return experiment.unused_directory(prefix)
+            return unused_directory(prefix)
         print(
             f"Going on with the unfinished run of these flags in {unfinished}; --new "
             "starts another.",
@@ -153,12 +153,12 @@ class Program:
 
 
 def _about_files(error):
-    """Tell whether an error is about what is, or is not, there, not about a run."""
+    """Tell whether an error is about a file that is missing or in the way."""
     return isinstance(error, FileExistsError | FileNotFoundError)
 
 
 def _command(output_dir):
-    """Return the command that goes on with a run, as a shell takes it."""
+    """Return the shell command that resumes a run."""
     arguments = [a for a in sys.argv[1:] if a.lstrip("-") not in ("new", "new=true")]
     if not flags.FLAGS.output_dir:
         arguments.append(f"--output_dir={output_dir}")
@@ -169,6 +169,6 @@ def _command(output_dir):
 
 
 def _worded_here(error):
-    """Tell whether it is this package that raised an error, in words for users."""
+    """Tell whether this package raised an error, so that its message is for users."""
     where = traceback.extract_tb(error.__traceback__)[-1].filename
-    return pathlib.Path(where).is_relative_to(pathlib.Path(__file__).parent)
+    return pathlib.Path(where).is_relative_to(pathlib.Path(keras_imas.__file__).parent)

@@ -7,6 +7,7 @@ import math
 import keras
 from absl import flags
 
+from keras_imas.backends.replicas import each_sees_its_part
 from keras_imas.imas import IMAS
 from keras_imas.losses import OHEMCrossentropy
 from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
@@ -205,8 +206,7 @@ class Recipe(Flagged):
                 auxiliary_head=self.auxiliary_head,
                 weights=self.weights if weights and self.weights != "none" else None,
                 input_shape=input_shape,
-                synchronized=self.sync_batch_norm
-                and keras.backend.backend() == "tensorflow",
+                synchronized=self.sync_batch_norm and each_sees_its_part(),
             )
 
     def model(self, student, *, steps_per_epoch, epochs, ignore_class=255):

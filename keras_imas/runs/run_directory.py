@@ -1,30 +1,32 @@
-"""The directory of a run: who may write into it, and whether to go on there."""
+"""The directory of a run: claim a new one, or that of a run to resume."""
 
 import contextlib
 import glob
 import json
 import os
 
+from keras_imas import standard_json
 from keras_imas.runs import lock
+from keras_imas.runs.new_directory import claim_directory
+from keras_imas.runs.read_run import read_facts
 from keras_imas.training import checkpoint_store
-
-_RUN = "run.json"
+from keras_imas.whole_file import unfinished_files, write_whole
 
 
 @contextlib.contextmanager
 def claimed(path, configuration):
-    """Hold a directory that is new, or that of an unfinished run like this one.
+    """Hold a new directory, or that of an unfinished run of the same configuration.
 
     Args:
         path: The directory; made if it is absent.
-        configuration: Dict, as JSON has it, of what two runs must agree in.
+        configuration: Dict, as JSON has it, of what must be the same to resume.
 
     Yields:
-        What `run.json` of the unfinished run says, or `None` where the run is new.
+        `run.json` of the unfinished run, a dict; `None` for a new run.
 
     Raises:
-        FileExistsError: If another process writes there, it holds something else, or a
-            run that is finished or has another configuration.
+        FileExistsError: If another process writes there, or the directory holds
+            something else, such as a finished run or one of another configuration.
 
     Example:
         >>> import tempfile
@@ -34,12 +36,12 @@ def claimed(path, configuration):
         None
     """
     configuration = json.loads(json.dumps(configuration))
-    # Before the lock, which leaves a file there.
-    held = lock.holder(path) is not None
-    if not held:
+    # Refuse before the lock, which leaves files there; but first say who holds it.
+    if lock.holder(path) is None:
         _unfinished(path, configuration)
-    os.makedirs(path, exist_ok=True)
     with lock.locked(path) as left:
+        for file in unfinished_files(path):
+            os.remove(file)
         unfinished = _unfinished(path, configuration)
         if left:
             print(
@@ -51,15 +53,15 @@ def claimed(path, configuration):
 
 
 def latest_unfinished(prefix, settings):
-    """Find the newest directory of a run, if that is to be gone on with.
+    """Find the newest run, if it is to be resumed.
 
     Args:
         prefix: Beginning of the paths `prefix-N`.
-        settings: Dict of the settings that the run must have had.
+        settings: Dict of the settings that it must have.
 
     Returns:
-        The path; `None` where the newest run is finished, has other settings, or is
-        being run by a living process.
+        The path of its directory; `None` if the newest run is finished, has other
+        settings, or belongs to a living process.
 
     Example:
         >>> latest_unfinished("/nowhere/run", {}) is None
@@ -81,28 +83,26 @@ def latest_unfinished(prefix, settings):
 
 
 def read(path):
-    """Read what a run says of itself.
+    """Read what a run says of itself, if it can be read.
 
     Args:
         path: Its directory.
 
     Returns:
-        Dict of `run.json`; `None` where there is none.
+        Dict of `run.json`; `None` if there is none, or it is damaged.
 
     Example:
         >>> read("/nowhere") is None
         True
     """
     try:
-        with open(os.path.join(path, _RUN)) as file:
-            run = json.load(file)
+        return read_facts(path)
     except (OSError, ValueError):
         return None
-    return run if isinstance(run, dict) else None
 
 
 def write(path, run):
-    """Write what a run says of itself, so that the file is always a whole one.
+    """Write what a run says of itself.
 
     Args:
         path: Its directory.
@@ -115,28 +115,17 @@ def write(path, run):
         ...     read(directory)
         {'steps': 5}
     """
-    filepath = os.path.join(path, _RUN)
-    with open(f"{filepath}.part", "w") as file:
-        json.dump(run, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{filepath}.part", filepath)
+    write_whole(os.path.join(path, "run.json"), standard_json.dumps(run, indent=1))
 
 
 def _unfinished(path, configuration):
-    """Return the unfinished run in a directory, `None` if it is empty, or raise."""
-    if not os.path.exists(path):
-        return None
-    # What a process leaves that dies before it has written anything.
-    early = {"lock", f"{_RUN}.part"}
-    if os.path.isdir(path) and not set(os.listdir(path)) - early:
-        return None
+    """Return the unfinished run in a directory, `None` if it is new, or raise."""
     run = read(path)
     if run is None or "configuration" not in run:
-        raise FileExistsError(
-            f"The output directory {path!r} is not empty, and nothing is overwritten. "
-            "Choose another `--output_dir`, or remove it"
-        )
+        # A process that died before it had written anything leaves but these.
+        left = [*lock.FILES, *map(os.path.basename, unfinished_files(path))]
+        claim_directory(path, besides=left)
+        return None
     if run.get("finished", True):
         raise FileExistsError(
             f"The output directory {path!r} is not empty: it holds a finished run, and "

@@ -1,13 +1,13 @@
-"""Models from files, which may be from anybody."""
+"""Load models from untrusted files."""
 
 import keras
 
 
 def load_model(path):
-    """Load a saved model, without running code that its file may hold.
+    """Load a saved model without running code from its file.
 
-    That is Keras' safe mode: a file with a `Lambda` layer, or of a class that nobody
-    has registered, is refused.
+    This is Keras' safe mode: it refuses `Lambda` layers, and classes that nobody has
+    registered.
 
     Args:
         path: Path of a `.keras` file.
@@ -16,7 +16,7 @@ def load_model(path):
         `keras.Model`, not compiled.
 
     Raises:
-        ValueError: If it can't be loaded; the message names the file.
+        ValueError: If the file can't be loaded; the message names it.
 
     Example:
         >>> import tempfile

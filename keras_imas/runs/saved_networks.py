@@ -1,10 +1,10 @@
-"""Networks that were saved, maybe by others, and what is known of their classes."""
+"""Saved networks, and what is known about their classes."""
 
 import os
 
 from keras_imas.data.classes import ClassTable
+from keras_imas.data.colors import default_colors
 from keras_imas.imas import IMAS
-from keras_imas.inference import drawing
 from keras_imas.runs import run_directory
 from keras_imas.runs.safe_loading import load_model
 
@@ -13,16 +13,16 @@ def load_networks(paths):
     """Load networks from `.keras` files.
 
     Args:
-        paths: Paths of files, or directories of runs, of which the best teacher is
-            taken, or the last where none was the best.
+        paths: Paths of files, or directories of runs: of a run the best teacher is
+            loaded, or the last one if it was not evaluated.
 
     Returns:
-        Dict from name to Keras model: by the file's name, or of a whole `IMAS`
-        `"teacher"` and `"student"`.
+        Dict from name to Keras model: named after the file, or `"teacher"` and
+        `"student"` for the two networks of an `IMAS`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a file holds no model, or two have one name.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file holds no model, or two models have the same name.
 
     Example:
         >>> import keras, tempfile
@@ -76,16 +76,16 @@ def model_file(path):
 
 
 def classes_of(path, num_classes, table=None):
-    """Tell names and colors of a network's classes.
+    """Return the names and colors of a network's classes.
 
     Args:
-        path: Path of the network's file; `run.json` beside it tells the classes.
+        path: Path of the network's file; `run.json` beside it names the classes.
         num_classes: Number of classes of the network.
-        table: `keras_imas.data.ClassTable` that counts instead. Defaults to `None`.
+        table: `keras_imas.data.ClassTable` to use instead. Defaults to `None`.
 
     Returns:
-        `keras_imas.data.ClassTable` with colors; where nothing is known, the classes
-        are named by their ids.
+        `keras_imas.data.ClassTable` with colors; classes without a known name are named
+        by their ids.
 
     Raises:
         ValueError: If the table has another number of classes.
@@ -103,19 +103,19 @@ def classes_of(path, num_classes, table=None):
             f"The model has {num_classes} classes, and {len(table.names)} are named: "
             f"{', '.join(table.names)}"
         )
-    colors = table.colors or drawing.default_colors(num_classes).tolist()
+    colors = table.colors or default_colors(num_classes).tolist()
     return ClassTable(table.names, tuple(map(tuple, colors)))
 
 
 def image_size_of(path):
-    """Tell to which size the run of a network resized its images.
+    """Return the size to which the run of a network resized its images.
 
     Args:
-        path: Path of the network's file, beside which `run.json` tells the size, or of
-            the run's directory.
+        path: Path of the network's file, with `run.json` beside it, or of the run's
+            directory.
 
     Returns:
-        `(height, width)`, or `None` where images kept their size, or nothing is known.
+        `(height, width)`; `None` if the images kept their size, or nothing is known.
 
     Example:
         >>> image_size_of("nowhere.keras")

@@ -5,9 +5,11 @@ import inspect
 import keras
 import numpy as np
 
-from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
-from keras_imas.losses import Crossentropy
+from keras_imas.batch_checks import check_label_map, known_labels
+from keras_imas.keras_loss import loss_over_label_maps
+from keras_imas.keras_metric import metrics_over_label_maps
+from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
 from keras_imas.training.resilient_model import ResilientModel
@@ -46,6 +48,7 @@ class MeanTeacher(ResilientModel):
             supervised_only_steps=supervised_only_steps,
             max_skipped_steps=max_skipped_steps or 0,
         )
+        check_student(student)
         self.student = student
         self.teacher = teacher_of(student, teacher)
         self.ema_decay = ema_decay
@@ -55,6 +58,29 @@ class MeanTeacher(ResilientModel):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
+
+    # The optimizer trains the student alone, whatever is said to be trainable. The
+    # teacher stays an ordinary network, which is trainable when it is saved and loaded.
+
+    @property
+    def trainable_variables(self):
+        """The student's trainable variables."""
+        return self.student.trainable_variables
+
+    @property
+    def trainable_weights(self):
+        """The student's trainable weights."""
+        return self.student.trainable_weights
+
+    @property
+    def non_trainable_variables(self):
+        """All other variables: the teacher's, batch statistics, counts."""
+        return _without(self.variables, self.trainable_variables)
+
+    @property
+    def non_trainable_weights(self):
+        """All other weights."""
+        return _without(self.weights, self.trainable_weights)
 
     def teacher_decay(self):
         """Return the decay of the teacher at this step, see `ema_decay`."""
@@ -67,19 +93,52 @@ class MeanTeacher(ResilientModel):
             copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
-    def compile(self, optimizer="sgd", loss=None, **kwargs):
+    def look_at_labels(self, labels, logits, sample_weight=None):
+        """Look in a step whether labels are classes.
+
+        Args:
+            labels: Label maps.
+            logits: What is compared with them, `(B, H, W, C)`.
+            sample_weight: Weights of the labels. Defaults to `None`.
+
+        Returns:
+            `(labels, code)`: the label maps, with what is no class ignored; and what
+            `keras_imas.training.health.Health.label_code` returns.
+        """
+        num_classes, ignore_class = logits.shape[-1], self.ignore_class
+        code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
+        return known_labels(labels, num_classes, ignore_class), code
+
+    def compile(
+        self, optimizer="sgd", loss=None, metrics=None, weighted_metrics=None, **kwargs
+    ):
         """Configure training, as `keras.Model.compile`.
 
         Args:
             optimizer: Optimizer of the student. Defaults to `"sgd"`.
-            loss: Supervised loss on `(label_maps, logits)`. Defaults to `None`:
+            loss: Supervised loss on `(label_maps, logits)`, see
+                `keras_imas.keras_loss.loss_over_label_maps`. Defaults to `None`:
                 cross-entropy over the pixels that are not `ignore_class`.
-            **kwargs: See `keras.Model.compile`. `metrics` update in evaluation only:
-                over full-size logits they would cost more than the method.
+            metrics: See `keras.Model.compile`, and which metrics of Keras can be had
+                `keras_imas.keras_metric.metrics_over_label_maps`. They update in
+                evaluation only: over full-size logits they would cost more than the
+                method. Defaults to `None`.
+            weighted_metrics: As `metrics`, with `sample_weight`. Defaults to `None`.
+            **kwargs: See `keras.Model.compile`.
+
+        Raises:
+            ValueError: If a loss or metric of Keras has no meaning for label maps, or
+                another `ignore_class`.
         """
-        if loss is None:
-            loss = Crossentropy(ignore_class=self.ignore_class)
-        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        super().compile(
+            optimizer=optimizer,
+            loss=loss_over_label_maps(loss, self.ignore_class),
+            metrics=metrics_over_label_maps(metrics, self.ignore_class),
+            weighted_metrics=metrics_over_label_maps(
+                weighted_metrics, self.ignore_class
+            ),
+            **kwargs,
+        )
 
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Train, as `keras.Model.fit`; check NumPy arrays before the first step.
@@ -106,7 +165,7 @@ class MeanTeacher(ResilientModel):
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
             image = keras.KerasTensor((1, *np.shape(x["labeled"])[1:]))
             num_classes = self.compute_output_spec(image).shape[-1]
-            batch.check_labels(y, num_classes, self.ignore_class)
+            check_label_map(y, num_classes, self.ignore_class, "`y`")
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self.check_unlabeled(len(y) % batch_size or batch_size)
@@ -132,6 +191,7 @@ class MeanTeacher(ResilientModel):
             Dict from name to value.
         """
         if not isinstance(y_pred, dict):
+            y = known_labels(y, y_pred.shape[-1], self.ignore_class)
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             own = [metric.name for metric in self.training_metrics]
             return {name: value for name, value in logs.items() if name not in own}
@@ -181,3 +241,8 @@ class MeanTeacher(ResilientModel):
         """
         read = keras.saving.deserialize_keras_object
         return cls(**{**config, **{name: read(config[name]) for name in _OBJECTS}})
+
+
+def _without(variables, others):
+    others = set(map(id, others))
+    return [variable for variable in variables if id(variable) not in others]

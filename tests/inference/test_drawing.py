@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_imas.data.colors import default_colors
 from keras_imas.inference import drawing
 
 
@@ -12,7 +13,7 @@ def test_colorize_paints_classes_and_leaves_the_rest_black():
 
 @pytest.mark.parametrize("count", [1, 21, 150])
 def test_default_colors_are_distinct_and_not_black(count):
-    colors = {tuple(color) for color in drawing.default_colors(count).tolist()}
+    colors = {tuple(color) for color in default_colors(count).tolist()}
     assert len(colors) == count
     assert (0, 0, 0) not in colors
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from keras_imas.runs import experiment, lock, run_directory
+from keras_imas.runs import experiment
 from keras_imas.runs.recipe import METHODS, Recipe
 from keras_imas.training.stop_signals import Interrupted
 
@@ -166,47 +166,6 @@ def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
         run(recipe, tmp_path / "run")
 
 
-def test_a_directory_is_of_one_run(tmp_path):
-    path, configuration = str(tmp_path / "run"), {"recipe": {"steps": 1, "grid": (1,)}}
-    claimed, run = run_directory.claimed, {"finished": False}
-    with claimed(path, configuration) as unfinished:
-        assert unfinished is None
-        run_directory.write(path, {**run, "configuration": configuration})
-        message = f"use by process {os.getpid()} on"
-        with pytest.raises(FileExistsError, match=message), claimed(path, {}):
-            pass
-    with claimed(path, configuration) as unfinished:
-        assert unfinished["configuration"]["recipe"] == {"steps": 1, "grid": [1]}
-    other = {"recipe": {"steps": 2, "grid": (1,)}}
-    with pytest.raises(FileExistsError, match=r"configuration: recipe.steps was 1, is"):
-        with claimed(path, other):
-            pass
-    run_directory.write(path, {"finished": True, "configuration": configuration})
-    with pytest.raises(FileExistsError, match="it holds a finished run"):
-        with claimed(path, configuration):
-            pass
-    assert os.listdir(path) == ["run.json"]
-
-
-def test_an_unfinished_run_is_found_by_its_settings(tmp_path):
-    prefix = str(tmp_path / "run")
-    settings = {"steps": 5, "sizes": (1, 2)}
-    for number, finished in ((2, False), (9, True), (10, False)):
-        (tmp_path / f"run-{number}").mkdir()
-        run_directory.write(
-            f"{prefix}-{number}",
-            {"finished": finished, "configuration": {"settings": settings}},
-        )
-    (tmp_path / "run-x").mkdir()
-    found = run_directory.latest_unfinished
-    assert found(prefix, settings) == f"{prefix}-10"
-    assert found(prefix, {**settings, "steps": 6}) is None
-    with lock.locked(f"{prefix}-10"):
-        assert found(prefix, settings) is None
-    (tmp_path / "run-10" / "run.json").unlink()
-    assert found(prefix, settings) is None
-
-
 def test_selects_on_held_out_images(tmp_path, capsys):
     recipe = dataclasses.replace(RECIPE, steps=3, window=8, flip=True)
     network = keras.Sequential(
@@ -284,30 +243,3 @@ def test_both_senses_of_supervised_only(epoch_over, tmp_path):
     )
     results = run(recipe, tmp_path / "run", validation=False)
     assert results["steps"] == {"unlabeled": 8, "labeled": 4}[epoch_over]
-
-
-def test_unused_directory_counts_on(tmp_path):
-    prefix = str(tmp_path / "run")
-    assert experiment.unused_directory(prefix) == f"{prefix}-1"
-    (tmp_path / "run-1").mkdir()
-    assert experiment.unused_directory(prefix) == f"{prefix}-2"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"method": "magic"},
-        {"steps": 0},
-        {"crop_size": -1},
-        {"epoch_over": "both"},
-        {"epoch_over": "labeled", "method": "imas"},
-        {"scale_min": 3.0},
-        {"scale_min": 0.0},
-        {"epochs": -1},
-        {"window": -1},
-        {"learning_rate": -0.1},
-    ],
-)
-def test_recipe_refuses_what_cannot_be(change):
-    with pytest.raises(ValueError, match=next(iter(change))):
-        Recipe(**change)

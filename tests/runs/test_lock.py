@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from keras_imas.runs.lock import holder, locked
+from keras_imas.runs.lock import FILES, holder, locked
 
 # Only what it needs, as importing Keras takes its time.
 HOLD = """
@@ -49,13 +49,14 @@ def test_one_holds_it_at_a_time(other, tmp_path):
 def test_that_of_a_dead_process_does_not_count(other, tmp_path):
     other.kill()
     other.wait()
-    assert os.listdir(tmp_path) == ["lock"]
+    assert sorted(os.listdir(tmp_path)) == ["lock", "lock.json"]
     assert holder(tmp_path) is None
     with locked(tmp_path) as left:
         assert left["process"] == other.pid
 
 
-def test_a_file_of_that_name_may_hold_anything(tmp_path):
-    (tmp_path / "lock").write_text("[1]")
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_that_name_may_hold_anything(name, tmp_path):
+    (tmp_path / name).write_text("[1]")
     with locked(tmp_path) as left:
         assert left is None

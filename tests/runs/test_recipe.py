@@ -103,3 +103,23 @@ def test_parts_are_what_the_numbers_say():
     assert float(schedule(10)) == 0.0 and float(schedule(0)) == pytest.approx(0.01)
     assert model.ema_copy_steps == 5 and model.background_class == 0
     assert not (model.adaptive_cutmix or model.hardness_weighting)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "magic"},
+        {"steps": 0},
+        {"crop_size": -1},
+        {"epoch_over": "both"},
+        {"epoch_over": "labeled", "method": "imas"},
+        {"scale_min": 3.0},
+        {"scale_min": 0.0},
+        {"epochs": -1},
+        {"window": -1},
+        {"learning_rate": -0.1},
+    ],
+)
+def test_recipe_refuses_what_cannot_be(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Recipe(**change)

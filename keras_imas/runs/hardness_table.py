@@ -1,39 +1,8 @@
-"""What a run has left in its directory, finished or still training."""
+"""The hardness of each image in each epoch of a run."""
 
 import dataclasses
-import json
-import os
 
 import numpy as np
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A run as its directory tells it.
-
-    Attributes:
-        name: Name of the directory.
-        directory: Its path.
-        facts: Dict of `run.json`.
-        history: List of dicts, one an epoch, of `history.jsonl`.
-        hardness: `HardnessTable`, or `None` where no hardness was logged.
-    """
-
-    name: str
-    directory: str
-    facts: dict
-    history: list
-    hardness: "HardnessTable | None"
-
-    @property
-    def finished(self):
-        """Whether it has come to its end."""
-        return bool(self.facts.get("finished"))
-
-    def column(self, name):
-        """Return `(epochs, values)` of a number in the history, where it is there."""
-        found = [(row["epoch"], row[name]) for row in self.history if name in row]
-        return [epoch for epoch, _ in found], [value for _, value in found]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,36 +59,6 @@ class HardnessTable:
         return _mean(hardness[-few:]) - _mean(hardness[:few])
 
 
-def read_run(directory):
-    """Read what a run has left so far.
-
-    Args:
-        directory: Directory of the run.
-
-    Returns:
-        `Run`.
-
-    Raises:
-        FileNotFoundError: If it is none.
-        ValueError: If a file in it can't be read.
-    """
-    directory = os.path.normpath(os.fspath(directory))
-    path = os.path.join(directory, "run.json")
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"{directory!r} is no directory of a run: there is no run.json in it"
-        )
-    try:
-        with open(path, encoding="utf-8") as file:
-            facts = json.load(file)
-        history = _read_lines(os.path.join(directory, "history.jsonl"))
-    except ValueError as error:
-        raise ValueError(f"A file in {directory!r} is damaged: {error}") from error
-    path = os.path.join(directory, "hardness.parquet")
-    hardness = read_hardness(path) if os.path.isfile(path) else None
-    return Run(os.path.basename(directory), directory, facts, history, hardness)
-
-
 def read_hardness(filepath):
     """Read the table that `keras_imas.callbacks.HardnessLog` has written.
 
@@ -141,15 +80,6 @@ def read_hardness(filepath):
         scores[name] = np.full((len(epochs), len(names)), np.nan, "float32")
         scores[name][rows, columns] = table[name].to_numpy()
     return HardnessTable(epochs, names, scores)
-
-
-def _read_lines(path):
-    """Return the JSON of each line; the last may be half written."""
-    if not os.path.isfile(path):
-        return []
-    with open(path, encoding="utf-8") as file:
-        lines = file.read().split("\n")
-    return [json.loads(line) for line in lines[:-1] if line.strip()]
 
 
 def _mean(rows):

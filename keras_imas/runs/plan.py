@@ -1,0 +1,184 @@
+"""What a run will do."""
+
+import dataclasses
+import os
+import sys
+
+import keras
+import numpy as np
+
+from keras_imas.backends.devices import device_count
+from keras_imas.runs import batches, provenance
+from keras_imas.runs.parts import Parts
+from keras_imas.runs.recipe import Recipe
+
+# Settings that may change when a run is resumed.
+_FREE_TO_CHANGE = (
+    "cache",
+    "checkpoint_every",
+    "dry_run",
+    "follow_links",
+    "keep",
+    "max_pixels",
+    "max_skipped_steps",
+    "new",
+    "tensorboard",
+    "output_dir",
+    "strategy",
+    "verbose",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A recipe, the images to apply it to, and what follows from the two.
+
+    Attributes:
+        recipe: `keras_imas.runs.recipe.Recipe`.
+        parts: `keras_imas.runs.parts.Parts`.
+        student: Built Keras model from images to logits, or `None`: the recipe's.
+        settings: Dict of how the run was started, such as flags, or `None`.
+        steps_per_epoch: Steps of an epoch.
+        epochs: Number of epochs.
+        replicas: Number of devices that share a batch.
+    """
+
+    recipe: Recipe
+    parts: Parts
+    student: keras.Model | None
+    settings: dict | None
+    steps_per_epoch: int
+    epochs: int
+    replicas: int
+
+    @classmethod
+    def of(cls, recipe, parts, *, student=None, settings=None):
+        """Plan a run: its length, and how its batches are divided among devices.
+
+        Args:
+            recipe: `keras_imas.runs.recipe.Recipe`.
+            parts: `keras_imas.runs.parts.Parts`.
+            student: Built Keras model. Defaults to `None`: the recipe's.
+            settings: See `keras_imas.runs.experiment.run`. Defaults to `None`.
+
+        Returns:
+            `Plan`.
+
+        Raises:
+            ValueError: If the batches can't be divided among the devices.
+        """
+        steps = batches.steps_per_epoch(recipe, parts)
+        replicas = device_count()
+        batches.check_batches(recipe, replicas)
+        epochs = recipe.epochs or -(-recipe.steps // steps)
+        return cls(recipe, parts, student, settings, steps, epochs, replicas)
+
+    @property
+    def steps(self):
+        """Number of training steps."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def supervised(self):
+        """Whether the method uses labeled images alone."""
+        return self.recipe.method == "supervised"
+
+    def batches(self):
+        """Make the training batches.
+
+        Returns:
+            `tf.data.Dataset`.
+        """
+        return batches.training_batches(self.recipe, self.parts, self.steps_per_epoch)
+
+    def model(self):
+        """Build and compile the model, and print what will be trained.
+
+        Returns:
+            `keras_imas.IMAS`.
+        """
+        recipe, parts = self.recipe, self.parts
+        network = self.student
+        if network is None:
+            network = recipe.student(parts.num_classes)
+        model = recipe.model(
+            network,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=self.epochs,
+            ignore_class=parts.ignore_class,
+        )
+        model.image_names = {
+            "labeled": parts.labeled.names,
+            "unlabeled": parts.unlabeled.names,
+        }
+        print(
+            f"{self.epochs} epochs of {self.steps_per_epoch} steps: {recipe.method} on "
+            f"{len(parts.labeled)} labeled and {len(parts.unlabeled)} unlabeled "
+            f"images, {network.count_params():,} parameters, "
+            f"{keras.backend.backend()} backend"
+            + (f", {self.replicas} replicas." if self.replicas > 1 else ".")
+        )
+        return model
+
+    def configuration(self):
+        """Return what must stay the same when the run is resumed.
+
+        Returns:
+            Dict as JSON has it, for `run.json` and checkpoints.
+        """
+        return {
+            "recipe": comparable(dataclasses.asdict(self.recipe)),
+            "settings": comparable(self.settings),
+            "backend": keras.backend.backend(),
+            "replicas": self.replicas,
+            "class_names": list(self.parts.class_names),
+            "ignore_class": self.parts.ignore_class,
+            "split": self.parts.checksum(),
+            **self.parts.counts(),
+            "epochs": self.epochs,
+            "steps_per_epoch": self.steps_per_epoch,
+        }
+
+    def facts(self):
+        """Return what `run.json` says when the run starts.
+
+        Returns:
+            Dict as JSON has it.
+        """
+        configuration = self.configuration()
+        return {
+            "recipe": dataclasses.asdict(self.recipe),
+            "command": sys.argv,
+            "working_directory": os.getcwd(),
+            "settings": self.settings,
+            "backend": configuration["backend"],
+            "replicas": self.replicas,
+            "versions": provenance.versions(),
+            "git_revision": provenance.git_revision(),
+            "split": configuration["split"],
+            **self.parts.counts(),
+            "steps": self.steps,
+            "class_names": configuration["class_names"],
+            "colors": np.asarray(self.parts.colors).tolist(),
+            "ignore_class": self.parts.ignore_class,
+            "configuration": configuration,
+            "finished": False,
+        }
+
+
+def comparable(settings):
+    """Return the settings that must stay the same when a run is resumed.
+
+    Args:
+        settings: Dict from name to value, or `None`.
+
+    Returns:
+        Dict, or `None`.
+
+    Example:
+        >>> comparable({"steps": 5, "verbose": 2})
+        {'steps': 5}
+    """
+    if settings is None:
+        return None
+    return {name: v for name, v in settings.items() if name not in _FREE_TO_CHANGE}

@@ -1,0 +1,95 @@
+"""The base of the data sets that the programs train on."""
+
+import abc
+import dataclasses
+
+from keras_imas.data.as_examples import as_examples
+from keras_imas.data.files import MAX_PIXELS
+from keras_imas.runs.flags import Flagged, field
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(Flagged, abc.ABC):
+    """Base of the data sets; each field is a flag of the programs."""
+
+    select_on: str = field(
+        "",
+        "List of training images to choose the best epoch on; they are neither labeled "
+        "nor unlabeled. Without it the validation images choose, as published.",
+    )
+    on_bad_image: str = field(
+        "error",
+        "Where a file can't be decoded: error stops and names it; skip takes the next "
+        "one, and lists at the end what was skipped.",
+    )
+    max_pixels: int = field(
+        MAX_PIXELS,
+        "Pixels an image or mask may have; larger ones are refused, as they may be "
+        "decompression bombs.",
+    )
+    follow_links: bool = field(
+        False, "Follow symbolic links that lead out of the data set's folders."
+    )
+    cache: str = field(
+        "",
+        "Keep decoded images, 3 bytes a pixel: memory, or a directory for them.",
+    )
+
+    def read(self, seed):
+        """List the parts of the data set.
+
+        Args:
+            seed: Integer seed of what is drawn.
+
+        Returns:
+            Dict of `labeled`, `unlabeled`, `validation` and `select_on` (`Examples` or
+            `None`), `class_names`, `colors` and `ignore_class`, as
+            `keras_imas.runs.experiment.run` takes them.
+        """
+        legend = self.legend()
+        if not legend["class_names"]:
+            raise ValueError("One of `num_classes` and `classes` is needed")
+        parts = self.parts(seed)
+        if self.cache:
+            for name, part in parts.items():
+                parts[name] = part and as_examples(part).cached(self.cache)
+        return {**parts, **legend}
+
+    def _reading(self):
+        """Return what is common to the reading of all parts."""
+        names = ("on_bad_image", "max_pixels", "follow_links")
+        return {name: getattr(self, name) for name in names}
+
+    @abc.abstractmethod
+    def parts(self, seed):
+        """List the parts of the data set: see `read`.
+
+        Args:
+            seed: Integer seed of what is drawn.
+
+        Returns:
+            Dict of `Examples`, or `None`, by name of the part.
+        """
+
+    def truth(self, unlabeled, seed):
+        """List the unlabeled images that have a label map after all.
+
+        Args:
+            unlabeled: `Examples` of `parts`.
+            seed: As in `parts`.
+
+        Returns:
+            `Examples` with label maps, or `None` where there are none.
+        """
+        try:
+            return self._read(names=unlabeled.names)
+        except (ValueError, OSError):
+            return None
+
+    @abc.abstractmethod
+    def legend(self):
+        """Tell what the ids mean: see `read`.
+
+        Returns:
+            Dict of `class_names`, `colors` and `ignore_class`.
+        """

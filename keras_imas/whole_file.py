@@ -1,0 +1,95 @@
+"""Write a file that is always whole."""
+
+import contextlib
+import glob
+import os
+import secrets
+
+_PREFIX = ".part-"
+
+
+@contextlib.contextmanager
+def whole_file(path, *, durable=True):
+    """Replace a file only once its new content is complete.
+
+    The content goes to a temporary file in the same directory. A reader sees the old
+    file or the new one, never half of one, even where the process is killed or the disk
+    is full.
+
+    Args:
+        path: Path of the file; its directory must exist.
+        durable: Whether the file must survive a power cut, for which this waits for the
+            disk. Defaults to `True`.
+
+    Yields:
+        Path of the temporary file to write, with the suffix of `path`.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = pathlib.Path(directory, "numbers.txt")
+        ...     with whole_file(path) as part:
+        ...         _ = pathlib.Path(part).write_text("1 2 3")
+        ...     path.read_text(), os.listdir(directory)
+        ('1 2 3', ['numbers.txt'])
+    """
+    path = os.path.abspath(path)
+    directory, name = os.path.split(path)
+    # Its name is as long for every file, as file systems limit the length of names.
+    suffix = os.path.splitext(name)[1]
+    part = os.path.join(directory, f"{_PREFIX}{secrets.token_hex(8)}{suffix}")
+    try:
+        yield part
+        if durable:
+            _synchronize(part, os.O_RDWR)
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(part)
+        raise
+    if durable and os.name != "nt":  # where a directory can't be opened
+        _synchronize(directory, os.O_RDONLY)
+
+
+def write_whole(path, text):
+    """Write a text file that is always whole.
+
+    Args:
+        path: Path of the file.
+        text: Its content, written in UTF-8.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "numbers.txt")
+        ...     write_whole(path, "1 2 3")
+        ...     open(path, encoding="utf-8").read()
+        '1 2 3'
+    """
+    with whole_file(path) as part, open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def unfinished_files(directory):
+    """List the temporary files that killed processes have left in a directory.
+
+    Args:
+        directory: The directory.
+
+    Returns:
+        List of paths.
+
+    Example:
+        >>> unfinished_files("/nowhere")
+        []
+    """
+    return glob.glob(f"{glob.escape(os.fspath(directory))}/{_PREFIX}*")
+
+
+def _synchronize(path, mode):
+    """Wait until what was written to a file or directory is on the disk."""
+    handle = os.open(path, mode)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
