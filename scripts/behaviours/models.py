@@ -99,8 +99,10 @@ def file(directory, save=None, load=None):
     facts.fresh(1)
     loaded = keras.saving.load_model(load or path)
     for ours, theirs in zip(model.variables, loaded.variables, strict=True):
-        if "seed" in ours.path:  # Keras keeps no draws in its files
-            ours.assign(theirs)
+        if (
+            "seed" in ours.path
+        ):  # Keras keeps no draws in its files. On JAX, no shared buffers
+            ours.assign(theirs.numpy())
     result["loaded"] = facts.variables(loaded)
     result["predict"] = facts.array(loaded.predict(images, verbose=0))
     result["evaluate"] = facts.arrays(loaded.evaluate(images, labels, verbose=0))
