@@ -99,9 +99,8 @@ def file(directory, save=None, load=None):
     facts.fresh(1)
     loaded = keras.saving.load_model(load or path)
     for ours, theirs in zip(model.variables, loaded.variables, strict=True):
-        if (
-            "seed" in ours.path
-        ):  # Keras keeps no draws in its files. On JAX, no shared buffers
+        # Keras keeps no draws in its files. As numbers, so that JAX shares no buffers.
+        if "seed" in ours.path:
             ours.assign(theirs.numpy())
     result["loaded"] = facts.variables(loaded)
     result["predict"] = facts.array(loaded.predict(images, verbose=0))
