@@ -1,5 +1,7 @@
 """Losses: consistency with pseudo labels, cross-entropy, hard example mining."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -133,18 +135,31 @@ class Crossentropy(keras.losses.Loss):
 
     Args:
         ignore_class: The label of pixels that don't count. Defaults to `255`.
+        class_weights: Factors of the loss of the pixels of each class, not negative, as
+            many as there are classes. The loss is still divided by the number of
+            labeled pixels, as by Keras' `class_weight`. Defaults to `None`: all are 1.
         name: Name of the loss. Defaults to `"crossentropy"`.
+
+    Raises:
+        ValueError: If `class_weights` holds something else; when called, if it has not
+            a number for each class.
 
     Example:
         >>> import numpy as np
         >>> logits = np.zeros((1, 1, 2, 4), "float32")
         >>> round(float(Crossentropy()(np.array([[[1, 255]]]), logits)), 4)
         1.3863
+        >>> loss = Crossentropy(class_weights=(1, 2, 1, 1))
+        >>> round(float(loss(np.array([[[1, 255]]]), logits)), 4)
+        2.7726
     """
 
-    def __init__(self, ignore_class=255, name="crossentropy", **kwargs):
+    def __init__(
+        self, ignore_class=255, class_weights=None, name="crossentropy", **kwargs
+    ):
         super().__init__(name=name, **kwargs)
         self.ignore_class = ignore_class
+        self.class_weights = _class_weights(class_weights)
 
     def call(self, y_true, y_pred):
         """Return the loss of each pixel, so scaled that their mean is the loss.
@@ -157,13 +172,51 @@ class Crossentropy(keras.losses.Loss):
             float32 tensor `(B, H, W)`; 0 where no pixel is valid.
         """
         cross_entropy, valid = _cross_entropy(y_true, y_pred, self.ignore_class)
-        valid = ops.cast(valid, "float32")
-        share = replica_mean(ops.mean(valid))
-        return cross_entropy * valid / ops.where(share > 0.0, share, 1.0)
+        share = replica_mean(ops.mean(ops.cast(valid, "float32")))
+        weights = _pixel_weights(y_true, y_pred, valid, self.class_weights)
+        return cross_entropy * weights / ops.where(share > 0.0, share, 1.0)
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        return {**super().get_config(), "ignore_class": self.ignore_class}
+        return {
+            **super().get_config(),
+            "ignore_class": self.ignore_class,
+            "class_weights": self.class_weights,
+        }
+
+
+def _class_weights(values):
+    """Return the weights of classes as a list of floats, or `None`."""
+    if values is None:
+        return None
+    try:
+        values = [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise ValueError(
+            "`class_weights` must be numbers, one for each class, such as (1.0, 2.5). "
+            f"Received: class_weights={values!r}"
+        ) from None
+    if not values or not all(0.0 <= value < math.inf for value in values):
+        raise ValueError(
+            "`class_weights` must be finite and not negative. Received: "
+            f"class_weights={values}"
+        )
+    return values
+
+
+def _pixel_weights(y_true, y_pred, valid, class_weights):
+    """Return the weight of each pixel: that of its class, 0 without a label."""
+    weights = ops.cast(valid, "float32")
+    if class_weights is None:
+        return weights
+    if y_pred.shape[-1] != len(class_weights):
+        raise ValueError(
+            "`class_weights` must have a number for each class. Received: "
+            f"{len(class_weights)} numbers, and logits of {y_pred.shape[-1]} classes"
+        )
+    labels = ops.where(valid, ops.cast(y_true, "int32"), 0)
+    of_class = ops.convert_to_tensor(class_weights, dtype="float32")
+    return weights * ops.take(of_class, labels, axis=0)
 
 
 def _cross_entropy(y_true, y_pred, ignore_class):
@@ -196,11 +249,13 @@ class OHEMCrossentropy(keras.losses.Loss):
             the loss is the mean of theirs. It must divide the batch. Defaults to
             `None`: the whole batch, or on several replicas of a `tf.distribute`
             strategy each one's part of it.
+        class_weights: See `Crossentropy`. Which pixels are hard does not depend on
+            them. Defaults to `None`: all are 1.
         name: Name of the loss. Defaults to `"ohem_crossentropy"`.
 
     Raises:
-        ValueError: If `threshold` is outside [0, 1], `min_kept` negative or
-            `group_size` not positive.
+        ValueError: If `threshold` is outside [0, 1], `min_kept` negative, `group_size`
+            not positive, or `class_weights` as in `Crossentropy`.
 
     Example:
         >>> import numpy as np
@@ -216,6 +271,7 @@ class OHEMCrossentropy(keras.losses.Loss):
         min_kept=100_000,
         ignore_class=255,
         group_size=None,
+        class_weights=None,
         name="ohem_crossentropy",
         **kwargs,
     ):
@@ -230,6 +286,7 @@ class OHEMCrossentropy(keras.losses.Loss):
         self.min_kept = min_kept
         self.ignore_class = ignore_class
         self.group_size = group_size
+        self.class_weights = _class_weights(class_weights)
 
     def call(self, y_true, y_pred):
         """Return the loss of each group, whose mean is the loss.
@@ -243,6 +300,7 @@ class OHEMCrossentropy(keras.losses.Loss):
             Keras does not divide one by the number of replicas.
         """
         cross_entropy, valid = _cross_entropy(y_true, y_pred, self.ignore_class)
+        weights = _pixel_weights(y_true, y_pred, valid, self.class_weights)
         # A row a group: pixels are mined among those of their row.
         groups = -1 if self.group_size else 1
         pixels = self.group_size or -1
@@ -251,6 +309,7 @@ class OHEMCrossentropy(keras.losses.Loss):
             pixels *= ops.shape(valid)[1] * ops.shape(valid)[2]
         cross_entropy = ops.reshape(cross_entropy, (groups, pixels))
         valid = ops.reshape(valid, (groups, pixels))
+        weights = ops.reshape(weights, (groups, pixels))
         kept = ops.cast(valid, "float32")
         if self.min_kept:
             # An ignored pixel counts as probability 1, so it comes last in the rank.
@@ -266,7 +325,7 @@ class OHEMCrossentropy(keras.losses.Loss):
         if not self.group_size:
             count = replica_mean(count)
         count = ops.where(count > 0.0, count, 1.0)
-        return ops.sum(kept * cross_entropy, axis=1) / count
+        return ops.sum(kept * weights * cross_entropy, axis=1) / count
 
     def get_config(self):
         """Return the arguments of the constructor."""
@@ -276,6 +335,7 @@ class OHEMCrossentropy(keras.losses.Loss):
             "min_kept": self.min_kept,
             "ignore_class": self.ignore_class,
             "group_size": self.group_size,
+            "class_weights": self.class_weights,
         }
 
 

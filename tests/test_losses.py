@@ -356,3 +356,64 @@ def test_ohem_rejects_bad_arguments():
     logits, labels = np.zeros((3, 2, 2, 4), "float32"), np.zeros((3, 2, 2))
     with pytest.raises(ValueError, match=r"`group_size` must.*=2, a batch of 3"):
         losses.OHEMCrossentropy(group_size=2)(labels, logits)
+
+
+def balanced_case():
+    rng = np.random.default_rng(2)
+    logits = rng.normal(scale=3, size=(4, 2, 3, 4)).astype("float32")
+    labels = rng.integers(0, 4, (4, 2, 3))
+    labels[0, 0] = 255
+    return logits, labels, (0.5, 1.0, 3.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "loss", [losses.Crossentropy, lambda **o: losses.OHEMCrossentropy(min_kept=0, **o)]
+)
+def test_class_weights_scale_the_pixels_of_a_class(loss):
+    logits, labels, weights = balanced_case()
+    valid = labels != 255
+    each = [
+        weights[label] * reference.cross_entropy(pixel, label)
+        for pixel, label in zip(logits[valid], labels[valid], strict=True)
+    ]
+    result = scalar(loss(class_weights=weights)(labels, logits))
+    assert result == pytest.approx(np.mean(each), rel=1e-5)
+    ones = scalar(loss(class_weights=(1, 1, 1, 1))(labels, logits))
+    assert ones == pytest.approx(scalar(loss()(labels, logits)), rel=1e-6)
+
+
+def test_class_weights_do_not_choose_the_hard_pixels():
+    logits, labels, weights = balanced_case()
+    valid = labels != 255
+    losses_ = np.array(
+        [
+            reference.cross_entropy(pixel, label)
+            for pixel, label in zip(logits[valid], labels[valid], strict=True)
+        ]
+    )
+    kept = losses_ >= np.sort(losses_)[-5]
+    expected = (losses_ * np.take(weights, labels[valid]))[kept].mean()
+    options = {"threshold": 0.0, "min_kept": 5, "class_weights": weights}
+    assert ohem_loss(labels, logits, **options) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [losses.Crossentropy, losses.OHEMCrossentropy])
+def test_class_weights_survive_serialization(kind):
+    loss = kind(class_weights=np.array([1, 2.5], "float32"))
+    restored = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert restored.get_config() == loss.get_config()
+    assert list(restored.class_weights) == [1.0, 2.5]
+
+
+@pytest.mark.parametrize("kind", [losses.Crossentropy, losses.OHEMCrossentropy])
+@pytest.mark.parametrize("weights", [(1, -1), (1, np.nan), (), ("a", 1), 3.0])
+def test_class_weights_must_be_numbers(kind, weights):
+    with pytest.raises(ValueError, match=r"`class_weights` must be.*Received"):
+        kind(class_weights=weights)
+
+
+@pytest.mark.parametrize("kind", [losses.Crossentropy, losses.OHEMCrossentropy])
+def test_class_weights_must_be_as_many_as_classes(kind):
+    logits, labels, _ = balanced_case()
+    with pytest.raises(ValueError, match=r"`class_weights`.*3 numbers.*4 classes"):
+        kind(class_weights=(1, 2, 3))(labels, logits)
