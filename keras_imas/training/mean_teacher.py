@@ -6,7 +6,12 @@ import keras
 import numpy as np
 
 from keras_imas.arguments import check_fraction, check_not_negative
-from keras_imas.batch_checks import check_label_map, known_labels
+from keras_imas.batch_checks import (
+    check_arrays,
+    check_fit_options,
+    check_label_map,
+    known_labels,
+)
 from keras_imas.keras_loss import loss_over_label_maps
 from keras_imas.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
@@ -162,7 +167,9 @@ class MeanTeacher(ResilientModel):
             keras_imas.training.health.NonFiniteError: If a loss or gradient is NaN or
                 infinite, in more than `max_skipped_steps` steps in a row.
         """
+        check_fit_options(x, kwargs)
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
+            check_arrays(x, y)
             image = keras.KerasTensor((1, *np.shape(x["labeled"])[1:]))
             num_classes = self.compute_output_spec(image).shape[-1]
             check_label_map(y, num_classes, self.ignore_class, "`y`")
