@@ -10,6 +10,19 @@ import numpy as np
 from keras import ops
 
 
+def each_sees_its_part():
+    """Tell whether a replica sees its part of a batch alone.
+
+    So it is under `tf.distribute`; then images that belong together must lie on one
+    replica, and batch statistics must be synchronized by the layer. On JAX a step sees
+    the whole batch.
+
+    Returns:
+        Boolean.
+    """
+    return keras.backend.backend() == "tensorflow"
+
+
 def replica_count():
     """Return the number of replicas that run the step.
 

@@ -1,10 +1,9 @@
 """The training batches of a recipe."""
 
-import keras
-
 from keras_imas import data
 from keras_imas.augment.strong_views import strong_view
 from keras_imas.backends.devices import check_batch, process_part
+from keras_imas.backends.replicas import each_sees_its_part
 
 
 def steps_per_epoch(recipe, parts):
@@ -68,8 +67,7 @@ def check_batches(recipe, replicas):
     Raises:
         ValueError: If they can't.
     """
-    # On JAX a step sees the whole batch, so that a group may lie on several devices.
-    grouped = keras.backend.backend() == "tensorflow"
+    grouped = each_sees_its_part()
     ohem_group = recipe.ohem_group_size if grouped and recipe.ohem_min_kept else None
     pairing_group = recipe.pairing_group_size if grouped else None
     check_batch("labeled_batch_size", recipe.labeled_batch_size, replicas, ohem_group)

@@ -7,6 +7,7 @@ import keras
 from absl import flags
 
 from keras_imas.augment.strong_views import STRONG_VIEWS
+from keras_imas.backends.replicas import each_sees_its_part
 from keras_imas.imas import IMAS
 from keras_imas.losses import Crossentropy, OHEMCrossentropy
 from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
@@ -251,8 +252,7 @@ class Recipe(Flagged):
                 auxiliary_head=self.auxiliary_head,
                 weights=self.weights if weights and self.weights != "none" else None,
                 input_shape=input_shape,
-                synchronized=self.sync_batch_norm
-                and keras.backend.backend() == "tensorflow",
+                synchronized=self.sync_batch_norm and each_sees_its_part(),
             )
 
     def model(

@@ -8,6 +8,7 @@ import numpy as np
 from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
 from keras_imas.losses import Crossentropy
+from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
 from keras_imas.training.resilient_model import ResilientModel
@@ -46,6 +47,7 @@ class MeanTeacher(ResilientModel):
             supervised_only_steps=supervised_only_steps,
             max_skipped_steps=max_skipped_steps or 0,
         )
+        check_student(student)
         self.student = student
         self.teacher = teacher_of(student, teacher)
         self.ema_decay = ema_decay

@@ -1,0 +1,52 @@
+"""What a network may not do, if it is to be trained as a student."""
+
+# Layers of Keras and KerasCV, by name: they move pixels, or mix images.
+_MOVING = {
+    "AugMix",
+    "CutMix",
+    "FourierMix",
+    "JitteredResize",
+    "MixUp",
+    "Mosaic",
+    "RandAugment",
+    "RandomCrop",
+    "RandomCropAndResize",
+    "RandomElasticTransform",
+    "RandomFlip",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+}
+
+
+def check_student(student):
+    """Refuse a network whose layers move pixels at random.
+
+    Label maps and pseudo labels would stay where they were. Layers that change colors
+    pass: they draw in the training pass alone.
+
+    Args:
+        student: Keras model.
+
+    Raises:
+        ValueError: If it has such a layer, in a model within too.
+
+    Example:
+        >>> import keras
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.RandomFlip()]
+        >>> check_student(keras.Sequential(layers))
+        Traceback (most recent call last):
+        ...
+        ValueError: ...
+    """
+    for layer in student._flatten_layers():
+        kinds = {kind.__name__ for kind in type(layer).__mro__}
+        if kinds & _MOVING:
+            raise ValueError(
+                f"`student` has a layer that moves pixels: {type(layer).__name__}, "
+                f"named {layer.name!r}. Label maps and pseudo labels would no longer "
+                "fit the images. Leave it out of the network: `keras_imas.data` flips, "
+                "scales and crops images and label maps together"
+            )
