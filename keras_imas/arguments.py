@@ -175,6 +175,25 @@ def check_fraction(name, value):
         raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={value!r}")
 
 
+def check_choice(name, value, choices):
+    """Raise where an argument is none of its choices.
+
+    Args:
+        name: Name of the argument.
+        value: Its value.
+        choices: The values that it may have.
+
+    Raises:
+        ValueError: If it is another.
+
+    Example:
+        >>> check_choice("cutmix_view", "weak", ("weak", "strong"))
+    """
+    if value not in choices:
+        allowed = " or ".join(f'"{choice}"' for choice in choices)
+        raise ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
+
+
 def check_class(name, value, num_classes):
     """Refuse a class id that is not one of the classes; `None` passes.
 

@@ -110,6 +110,7 @@ def score_predictions(
         >>> float(scores["hardness"][0]), float(scores["teacher_iou"][0])
         (0.0, 1.0)
     """
+    check_class("background_class", background_class, num_classes)
     student_labels, student_confidence = map(as_tensor, student)
     teacher_labels, teacher_confidence = map(as_tensor, teacher)
     mask = valid_weights(valid_mask, student_labels)
@@ -212,7 +213,6 @@ def hardness(
         )
     check_num_classes("student_logits", shape[-1])
     check_fraction("confidence_threshold", confidence_threshold)
-    check_class("background_class", background_class, shape[-1])
     check_scale = check_logits if from_logits else check_probabilities
     check_scale("student_logits", student_logits)
     check_scale("teacher_logits", teacher_logits)

@@ -43,12 +43,22 @@ flags.DEFINE_string("voc", None, "Directory of JPEGImages, instead of --images."
 flags.DEFINE_list("class_names", None, "Names of the classes, separated by commas.")
 flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
 flags.DEFINE_list("image_size", None, "Resize images when read: height,width.")
-flags.DEFINE_integer("window", 0, "Side of a sliding window; 0: whole images.")
+flags.DEFINE_integer(
+    "window",
+    None,
+    "Side of a sliding window; 0: whole images; default: as the run evaluated.",
+)
 flags.DEFINE_float(
     "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
 )
-flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
-flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
+flags.DEFINE_boolean(
+    "flip", None, "Average with the mirrored image; default: as the run evaluated."
+)
+flags.DEFINE_list(
+    "scales",
+    None,
+    "Average over images scaled by these factors; default: as the run evaluated, or 1.",
+)
 flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
 flags.DEFINE_integer(
     "size_multiple",
@@ -88,17 +98,18 @@ def main(argv):
     output_dir = FLAGS.output_dir or unused_directory("runs/evaluation")
     claim_directory(output_dir)
 
-    prediction = prediction_options(
-        examples, window=FLAGS.window, size_multiple=FLAGS.size_multiple
-    )
+    given = {"window": FLAGS.window, "flip": FLAGS.flip}
+    reading = saved_networks.reading_of_run(FLAGS.model[0])
+    reading |= {name: value for name, value in given.items() if value is not None}
+    if FLAGS.size_multiple:
+        reading["size_multiple"] = FLAGS.size_multiple
     options = {
-        "window": prediction["window"],
+        **prediction_options(examples, **reading),
         "stride": FLAGS.stride,
-        "flip": FLAGS.flip,
-        "scales": tuple(map(float, FLAGS.scales)),
         "batch_size": FLAGS.batch_size,
-        "size_multiple": prediction["size_multiple"],
     }
+    if FLAGS.scales:
+        options["scales"] = tuple(map(float, FLAGS.scales))
     results = {"command": sys.argv, "images": len(examples), **options}
     columns = {}
     for name, network in networks.items():

@@ -41,15 +41,21 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer(
     "window",
-    0,
+    None,
     "Side of a sliding window; 0: the size the network is built for, or whole images, "
-    "very large ones by windows.",
+    "very large ones by windows; default: as the run evaluated, or 0.",
 )
 flags.DEFINE_float(
     "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
 )
-flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
-flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
+flags.DEFINE_boolean(
+    "flip", None, "Average with the mirrored image; default: as the run evaluated."
+)
+flags.DEFINE_list(
+    "scales",
+    None,
+    "Average over images scaled by these factors; default: as the run evaluated, or 1.",
+)
 flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
 flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
 flags.mark_flags_as_required(["model", "input", "output"])
@@ -66,9 +72,13 @@ def main(argv):
         # An IMAS model gives its teacher first.
         network = next(iter(saved_networks.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
+        reading = saved_networks.reading_of_run(model_file)
+        scale = reading.get("scale", 1.0)
         _compare_sizes(
-            saved_networks.image_size_of(model_file), next(iter(images.values()))
+            saved_networks.image_size_of(model_file), next(iter(images.values())), scale
         )
+        window = reading.get("window") if FLAGS.window is None else FLAGS.window
+        flip = reading.get("flip", False) if FLAGS.flip is None else FLAGS.flip
         table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
         results = image_files.predict_files(
             network,
@@ -79,11 +89,11 @@ def main(argv):
             overlays=FLAGS.overlay,
             confidence=FLAGS.confidence,
             opacity=FLAGS.opacity,
-            window=FLAGS.window or None,
+            window=window or None,
             verbose=FLAGS.verbose,
             stride=FLAGS.stride,
-            flip=FLAGS.flip,
-            scales=tuple(map(float, FLAGS.scales)),
+            flip=flip,
+            scales=tuple(map(float, FLAGS.scales or [scale])),
             batch_size=FLAGS.batch_size,
         )
     except (ValueError, OSError) as error:
@@ -101,9 +111,9 @@ def main(argv):
         print(f"  ... all of them in {os.path.join(FLAGS.output, 'predictions.json')}")
 
 
-def _compare_sizes(trained, path):
+def _compare_sizes(trained, path, enlarged):
     """Print a note if the network was trained at a very different scale."""
-    if trained is None or FLAGS.scales != ["1"]:
+    if trained is None or FLAGS.scales:
         return
     try:
         with Image.open(path) as image:
@@ -112,6 +122,7 @@ def _compare_sizes(trained, path):
         return
     scale = math.sqrt(trained[0] * trained[1] / (height * width))
     if not 0.8 < scale < 1.25:
+        scale *= enlarged
         print(
             f"Note: the run resized its images to {trained[0]} x {trained[1]} (height "
             f"x width), and {path} is {height} x {width}. With --scales={scale:.2g} "

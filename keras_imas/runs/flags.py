@@ -1,23 +1,44 @@
 """Dataclasses whose fields are flags of the programs."""
 
 import dataclasses
+import math
 import sys
 
 from absl import app, flags
 
 
-def field(default, help, *, of=int):
+def field(default, help, *, of=int, least=None):
     """Make a field of a `Flagged` dataclass.
 
     Args:
         default: Its default.
         help: What the programs' `--help` says of it.
         of: Type of the elements of a tuple. Defaults to `int`.
+        least: Smallest value, 0 or 1; see `check_fields`. Defaults to `None`: any.
 
     Returns:
         `dataclasses.Field`.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "of": of})
+    metadata = {"help": help, "of": of, "least": least}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_fields(numbers):
+    """Refuse numbers of a dataclass that are not finite, or less than their least.
+
+    Args:
+        numbers: Dataclass whose fields are made by `field`.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for field in dataclasses.fields(numbers):
+        value, least = getattr(numbers, field.name), field.metadata["least"]
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"`{field.name}` must be finite. Received: {value}")
+        if least is not None and value < least:
+            rule = "must be positive" if least else "must not be negative"
+            raise ValueError(f"`{field.name}` {rule}. Received: {value}")
 
 
 def define_flags(defaults):
@@ -78,12 +99,15 @@ class Flagged:
         return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})
 
 
+_KINDS = {int: "whole numbers, such as 1,2,4", float: "numbers, such as 0.1,0.9"}
+
+
 def _element(name, kind, text):
     try:
         return kind(text)
     except ValueError:
         raise ValueError(
-            f"`{name}` must be whole numbers, such as 1,2,4. Received: {text!r}"
+            f"`{name}` must be {_KINDS[kind]}. Received: {text!r}"
         ) from None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_imas.backends.devices import device_count
 from keras_imas.runs import batches, provenance
+from keras_imas.runs.class_weights import BALANCED
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.recipe import Recipe
 
@@ -65,8 +66,15 @@ class Plan:
             `Plan`.
 
         Raises:
-            ValueError: If the batches can't be divided among the devices.
+            ValueError: If the batches can't be divided among the devices, or the method
+                needs unlabeled images that are not there.
         """
+        if parts.unlabeled is None and recipe.method != "supervised":
+            raise ValueError(
+                f"method={recipe.method!r} needs unlabeled images, and all images are "
+                "labeled. Pass `unlabeled`: others, without masks; or train with "
+                "--method=supervised"
+            )
         steps = batches.steps_per_epoch(recipe, parts)
         replicas = device_count()
         batches.check_batches(recipe, replicas)
@@ -106,15 +114,22 @@ class Plan:
             steps_per_epoch=self.steps_per_epoch,
             epochs=self.epochs,
             ignore_class=parts.ignore_class,
+            labeled_pixels=parts.labeled_pixels()
+            if recipe.class_weights == BALANCED
+            else None,
         )
-        model.image_names = {
-            "labeled": parts.labeled.names,
-            "unlabeled": parts.unlabeled.names,
+        trained_on = {
+            name: part
+            for name, part in parts.examples.items()
+            if name in ("labeled", "unlabeled")
         }
+        model.image_names = {name: part.names for name, part in trained_on.items()}
+        images = " and ".join(
+            f"{len(part)} {name}" for name, part in trained_on.items()
+        )
         print(
             f"{self.epochs} epochs of {self.steps_per_epoch} steps: {recipe.method} on "
-            f"{len(parts.labeled)} labeled and {len(parts.unlabeled)} unlabeled "
-            f"images, {network.count_params():,} parameters, "
+            f"{images} images, {network.count_params():,} parameters, "
             f"{keras.backend.backend()} backend"
             + (f", {self.replicas} replicas." if self.replicas > 1 else ".")
         )

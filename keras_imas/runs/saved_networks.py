@@ -6,6 +6,7 @@ from keras_imas.data.classes import ClassTable
 from keras_imas.data.colors import default_colors
 from keras_imas.imas import IMAS
 from keras_imas.runs import run_directory
+from keras_imas.runs.prediction_options import reading_of
 from keras_imas.runs.safe_loading import load_model
 
 
@@ -105,6 +106,29 @@ def classes_of(path, num_classes, table=None):
         )
     colors = table.colors or default_colors(num_classes).tolist()
     return ClassTable(table.names, tuple(map(tuple, colors)))
+
+
+def reading_of_run(path):
+    """Tell how the run of a network reads images.
+
+    Args:
+        path: Path of the network's file, beside which `run.json` tells it, or of the
+            run's directory.
+
+    Returns:
+        Dict of arguments of `keras_imas.runs.prediction_options.prediction_options`;
+        empty where nothing is known.
+
+    Example:
+        >>> reading_of_run("nowhere.keras")
+        {}
+    """
+    directory = path if os.path.isdir(path) else os.path.dirname(path)
+    run = run_directory.read(directory)
+    try:
+        return reading_of(run["recipe"])
+    except (KeyError, TypeError):  # there is none, or none of ours
+        return {}
 
 
 def image_size_of(path):

@@ -9,7 +9,6 @@ from keras_imas.batch_checks import check_num_classes
 from keras_imas.data import splits
 from keras_imas.data.classes import read_class_table
 from keras_imas.data.folder import from_folder, with_masks
-from keras_imas.data.problems import report
 from keras_imas.runs.flags import field
 from keras_imas.runs.sources.source import Source
 
@@ -125,11 +124,6 @@ class Folder(Source):
                 labeled.names,
                 taken,
             )
-            if not names:
-                message = (
-                    "all images are labeled. Pass `unlabeled`: others, without masks"
-                )
-                report(ValueError, f"Folder {self.images!r}", [message], "warning")
             unlabeled = names and self._read(
                 self.images, self.masks, names, labeled=False
             )
