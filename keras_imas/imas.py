@@ -48,8 +48,8 @@ class IMAS(MeanTeacher):
     - `"labeled_index"`, `"unlabeled_index"` (optional): positions in the data set.
 
     Batches with `"labeled"` alone are supervised steps. `keras_imas.data` makes such
-    batches; so can arrays, `tf.data`, `PyDataset` and `DataLoader`. `evaluate` takes
-    `(images, label_maps)` and `predict` images: both use the teacher.
+    batches; arrays, `tf.data`, `PyDataset` and `DataLoader` do too. `predict(images)`
+    and `evaluate(images, label_maps)` use the teacher.
 
     Args:
         student: Keras model from images to logits, built; at the images' resolution or
@@ -57,8 +57,7 @@ class IMAS(MeanTeacher):
             in a dict, those whose names begin with `"auxiliary"`.
         teacher: A second model like `student`, for students that Keras can't clone.
             Defaults to `None`: a clone.
-        confidence_threshold: Confidence τ from which a pseudo label counts, in [0, 1].
-            Defaults to `0.7`.
+        confidence_threshold: Confidence τ of pseudo labels that count. Defaults to 0.7.
         unlabeled_weight: Weight λ of the consistency loss: a number, or a
             `keras.optimizers.schedules.LearningRateSchedule` of the steps since the
             warm-up. Defaults to `3.0`.
@@ -73,7 +72,7 @@ class IMAS(MeanTeacher):
         auxiliary_weight: Weight of the supervised loss of each auxiliary output.
             Defaults to `0.4`.
         cutmix_range: Range of the boxes' side fraction. Defaults to `(0.1, 0.9)`.
-        cutmix_view: View to cut-mix: "weak" (the paper) or "strong". Defaults to weak.
+        cutmix_view: View to cut-mix, `"weak"` or `"strong"`. Defaults to `"weak"`.
         cutmix_probability: Probability that a batch is cut-mixed. Defaults to `None`:
             mean(1 − hardness) with adaptive CutMix, else 1.
         pairing_group_size: Number of consecutive unlabeled images that share ranking,

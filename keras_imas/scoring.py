@@ -4,10 +4,10 @@ from keras import ops
 
 from keras_imas.arguments import (
     as_tensor,
+    check_channels,
     check_class,
     check_fraction,
     check_logits,
-    check_num_classes,
     check_probabilities,
     valid_weights,
 )
@@ -211,7 +211,7 @@ def hardness(
             "(batch, height, width, classes). Received: "
             f"{shape} and {tuple(teacher_logits.shape)}"
         )
-    check_num_classes("student_logits", shape[-1])
+    check_channels("student_logits", shape[-1])
     check_fraction("confidence_threshold", confidence_threshold)
     check_scale = check_logits if from_logits else check_probabilities
     check_scale("student_logits", student_logits)

@@ -12,8 +12,8 @@ from keras_imas.batch_checks import (
     check_label_map,
     known_labels,
 )
-from keras_imas.keras_loss import loss_over_label_maps
-from keras_imas.keras_metric import metrics_over_label_maps
+from keras_imas.losses.keras_loss import loss_over_label_maps
+from keras_imas.metrics.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
@@ -122,10 +122,10 @@ class MeanTeacher(ResilientModel):
         Args:
             optimizer: Optimizer of the student. Defaults to `"sgd"`.
             loss: Supervised loss on `(label_maps, logits)`, see
-                `keras_imas.keras_loss.loss_over_label_maps`. Defaults to `None`:
+                `keras_imas.losses.loss_over_label_maps`. Defaults to `None`:
                 cross-entropy over the pixels that are not `ignore_class`.
             metrics: See `keras.Model.compile`, and which metrics of Keras can be had
-                `keras_imas.keras_metric.metrics_over_label_maps`. They update in
+                `keras_imas.metrics.metrics_over_label_maps`. They update in
                 evaluation only: over full-size logits they would cost more than the
                 method. Defaults to `None`.
             weighted_metrics: As `metrics`, with `sample_weight`. Defaults to `None`.
