@@ -215,7 +215,7 @@ def check_class(name, value, num_classes):
         )
 
 
-def check_num_classes(name, num_classes):
+def check_channels(name, num_classes):
     """Refuse one output channel, over which a softmax is always 1.
 
     Args:
@@ -226,7 +226,7 @@ def check_num_classes(name, num_classes):
         ValueError: If there are fewer than 2.
 
     Example:
-        >>> check_num_classes("student_logits", 2)
+        >>> check_channels("student_logits", 2)
     """
     if num_classes is not None and num_classes < 2:
         raise ValueError(

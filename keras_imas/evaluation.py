@@ -5,7 +5,7 @@ import csv
 import keras
 import numpy as np
 
-from keras_imas.arguments import check_num_classes
+from keras_imas.arguments import check_channels
 from keras_imas.label_maps import check_integers, has_channel_axis
 from keras_imas.metrics import iou_per_class
 
@@ -31,7 +31,7 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes, ignore_class=255):
-        check_num_classes("num_classes", num_classes)
+        check_channels("num_classes", num_classes)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self.counts = np.zeros((num_classes, num_classes), "int64")

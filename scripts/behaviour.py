@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -47,12 +48,16 @@ def main():
         "--compare", nargs=2, metavar=("A", "B"), help="Two records to compare."
     )
     parser.add_argument(
+        "--ignore", help="Keys not to compare: a pattern, searched in SCENARIO: KEY."
+    )
+    parser.add_argument(
         "--devices", type=int, default=1, help="Devices to train on; set by itself."
     )
     arguments = parser.parse_args()
     if arguments.compare:
         texts = [pathlib.Path(path).read_text() for path in arguments.compare]
-        return compare(*(json.loads(text)["scenarios"] for text in texts))
+        records = (json.loads(text)["scenarios"] for text in texts)
+        return compare(*records, ignore=arguments.ignore)
     if not arguments.backend or not arguments.output:
         parser.error("--backend and --output, or --compare")
     record(arguments)
@@ -101,8 +106,9 @@ def record(arguments):
     pathlib.Path(arguments.output).write_text(json.dumps(whole, indent=1))
 
 
-def compare(one, other):
+def compare(one, other, ignore=None):
     """Print each difference between two records; return 1 if there is one."""
+    ignored = re.compile(ignore or "(?!)")  # by default what matches nothing
     different = 0
     for name in [*one, *(name for name in other if name not in one)]:
         if name not in one or name not in other:
@@ -116,6 +122,7 @@ def compare(one, other):
             f"{name}: {key}: {values.get(key, missing)} -> {others.get(key, missing)}"
             for key in keys
             if values.get(key, missing) != others.get(key, missing)
+            and not ignored.search(f"{name}: {key}")
         ]
         if found:
             print("\n".join(found))

@@ -99,6 +99,9 @@ def print_parts(found, classes):
             f"{name}: {part.images:,} images, {part.read:,} decoded; height x width: "
             f"{', '.join(sizes)}{more}"
         )
+        if part.values is not None:
+            low, high = part.values
+            print(f"{name}: files of more than 8 bits hold {low:g} to {high:g}")
     labeled = {name: part for name, part in found.parts.items() if part.pixels}
     if not labeled:
         return
@@ -126,6 +129,7 @@ def write_json(path, found, classes, problems):
                 "decoded": part.read,
                 "sizes": {f"{h}x{w}": n for (h, w), n in part.sizes.items()},
                 "pixels": dict(sorted(part.pixels.items())),
+                "values": part.values,
                 "images_with": dict(sorted(part.images_with.items())),
             }
             for name, part in (found.parts.items() if found else ())

@@ -22,7 +22,7 @@ from absl import app, flags, logging  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from keras_imas import data  # noqa: E402
-from keras_imas.data.files import read_image  # noqa: E402
+from keras_imas.data.pixels import read_image  # noqa: E402
 from keras_imas.inference.export import FORMATS, describe, export  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import provenance, saved_networks  # noqa: E402

@@ -32,18 +32,21 @@ def test_two_records_of_the_same_code_are_equal(records):
     assert process.stdout == "2 scenarios equal\n"
     stopped = json.loads((records / "first.json").read_text())["scenarios"]["stopped"]
     assert "At step 2" in stopped["fit"]["error"]
-    assert float.fromhex(stopped["again"]["history"]["loss"][0]) > 0
+    assert float.fromhex(stopped["again"]["fit"]["history"]["loss"][0]) > 0
 
 
 def test_a_changed_value_is_reported(records):
     record = json.loads((records / "first.json").read_text())
-    record["scenarios"]["stopped"]["again"]["history"]["loss"][0] = "0x1p+0"
+    record["scenarios"]["stopped"]["again"]["fit"]["history"]["loss"][0] = "0x1p+0"
     del record["scenarios"]["file"]
     (records / "changed.json").write_text(json.dumps(record))
     compared = ["first.json", "changed.json"]
     process = programs.run(SCRIPT, "--compare", *compared, cwd=records)
     assert process.returncode == 1
-    assert "stopped: again/history/loss/0: 0x1." in process.stdout
+    assert "stopped: again/fit/history/loss/0: 0x1." in process.stdout
     assert "-> 0x1p+0" in process.stdout
     assert "file: only in the first record" in process.stdout
     assert process.stdout.endswith("2 of 2 scenarios differ\n")
+    ignoring = "--ignore=^stopped: again/fit/history"
+    process = programs.run(SCRIPT, "--compare", *compared, ignoring, cwd=records)
+    assert "stopped" not in process.stdout

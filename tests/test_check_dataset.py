@@ -92,6 +92,27 @@ def test_no_faults(photographs):
     assert "labeled: 6 images, 6 decoded; height x width: 20x30 (6)" in output
 
 
+def test_what_is_beside_the_data_is_told(photographs):
+    masks = photographs / "train_masks"
+    (masks / "05.png").rename(masks / "O5.png")
+    (photographs / "train" / "phone.heic").write_bytes(b"")
+    save(photographs / "train" / "06.png", np.full((20, 30), 4095, "uint16"))
+    for number in (*range(5), 10, 11):
+        folder = "val" if number >= 10 else "train"
+        mask = RNG.integers(0, 2, (20, 30), dtype="uint8") * np.uint8(255)
+        save(photographs / f"{folder}_masks" / f"{number:02}.png", mask)
+    flags = [f for f in FLAGS if not f.startswith(("--num_", "--labeled", "--unl"))]
+    status, output = check(*flags, "--binary_masks", cwd=photographs)
+    assert status == 0, output
+    assert "1 masks without an image: O5.png" in output
+    assert "1 passed over (its suffix is not read): phone.heic" in output
+    assert "unlabeled: files of more than 8 bits hold 4095 to 4095" in output
+    assert "Pass the values of black and white, such as image_range=(0, 4095)" in output
+    assert "| 1 | object |" in output
+    status, output = check(*flags, "--num_classes=2", cwd=photographs)
+    assert status == 1 and "class 0 and 255 alone" in output
+
+
 @pytest.mark.full
 def test_a_directory_of_images_and_masks(photographs):
     (photographs / "train").rename(photographs / "images")

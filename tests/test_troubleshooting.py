@@ -51,6 +51,18 @@ def an_id_is_out_of_range():
     data.check({"labeled": labeled}, 3, 255).raise_errors()
 
 
+def an_object_is_ignored():
+    draw("photos", "a")
+    os.makedirs("masks")
+    mask = np.uint8([[0, 255]]).repeat(8, axis=0).repeat(4, axis=1)
+    Image.fromarray(mask).save("masks/a.png")
+    data.from_folder("photos", "masks", num_classes=2)
+
+
+def images_are_fractions():
+    data.as_examples(np.linspace(0, 1, 3, dtype="float32").reshape(1, 1, 1, 3))
+
+
 def parts_share_images():
     data.splits.check_separate(labeled=examples("ab"), validation=examples("abc"))
 
@@ -82,6 +94,8 @@ PROVOCATIONS = (
     a_listed_image_has_no_mask,
     a_batch_does_not_divide,
     an_id_is_out_of_range,
+    an_object_is_ignored,
+    images_are_fractions,
     parts_share_images,
     images_do_not_fill_a_batch,
     one_image_has_no_partner,

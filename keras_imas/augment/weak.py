@@ -14,7 +14,7 @@ def weak_view(
     ignore_class=255,
     seed,
 ):
-    """Scales, flips and crops one image, and its label map alike.
+    """Scale, flip and crop one image, and its label map alike.
 
     The image is scaled by one uniform draw (bilinear, antialiased as Pillow does;
     label maps: nearest), mirrored with probability ½ and cropped at a uniform place.
@@ -30,13 +30,16 @@ def weak_view(
         scale_range: `(low, high)` of the scale. Defaults to `(0.5, 2.0)`.
         flip: whether to mirror half of the images. Defaults to True.
         padding_color: RGB value of padding in the image, 0..255. Defaults to
-            the mean colour of ImageNet.
+            the mean color of ImageNet.
         ignore_class: id of padding in the label map. Defaults to 255.
         seed: `(2,)` integer tensor.
 
     Returns:
         `(image, label_map, valid)`: `(h, w, 3)` float32, `(h, w)` int32 (None if
         none was given), and `(h, w)` float32 with 1 for the image and 0 for padding.
+
+    Raises:
+        ValueError: if the image has not three channels, or the label map no integers.
 
     Example:
         >>> import numpy as np
@@ -52,6 +55,17 @@ def weak_view(
     import tensorflow as tf
 
     image = tf.convert_to_tensor(image)
+    if image.shape.rank not in (3, None) or image.shape[2:] not in ([3], [None]):
+        raise ValueError(
+            f"`image` must be (height, width, 3), RGB. Received: shape={image.shape}"
+        )
+    if label_map is not None:
+        label_map = tf.convert_to_tensor(label_map)
+        if not (label_map.dtype.is_integer or label_map.dtype.is_bool):
+            raise ValueError(
+                "`label_map` must hold integers, one class id a pixel. Received: dtype="
+                f"{label_map.dtype.name}"
+            )
     crop = tf.constant(crop_size, tf.int32)
     draws = tf.random.stateless_uniform([4], seed)
     original = tf.shape(image)[:2]
@@ -86,9 +100,7 @@ def weak_view(
     image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
     image = padded(image, padding_color)
     if label_map is not None:
-        label_map = _part_of_nearest(
-            tf.convert_to_tensor(label_map), scaled, corner, size, mirrored
-        )
+        label_map = _part_of_nearest(label_map, scaled, corner, size, mirrored)
         label_map = tf.cast(label_map, tf.int32)[..., None]
         label_map = padded(label_map, [ignore_class])[..., 0]
     valid = padded(tf.ones((size[0], size[1], 1)), [0.0])[..., 0]
@@ -96,7 +108,7 @@ def weak_view(
 
 
 def _part_of_scaled(image, scaled, corner, size):
-    """Scales an image, antialiased, but computes only a part of the result.
+    """Scale an image, antialiased, but compute only a part of the result.
 
     Args:
         image: `(H, W, 3)` tensor.
@@ -137,7 +149,7 @@ def _part_of_scaled(image, scaled, corner, size):
 
 
 def _part_of_nearest(label_map, scaled, corner, size, mirrored):
-    """Scales a label map, nearest, but computes only a part of the result."""
+    """Scale a label map, nearest, but compute only a part of the result."""
     import tensorflow as tf
 
     original = tf.shape(label_map)
@@ -155,7 +167,7 @@ def _part_of_nearest(label_map, scaled, corner, size, mirrored):
 
 
 def _pad(pixels, padding, value):
-    """Pads `(H, W, channels)` with a value a channel, at the bottom and the right."""
+    """Pad `(H, W, channels)` with a value a channel, at the bottom and the right."""
     import tensorflow as tf
 
     size = tf.shape(pixels)

@@ -4,9 +4,11 @@ Importing this package does not import TensorFlow; its functions do.
 """
 
 from keras_imas.data import camvid, cityscapes, scenes, splits, voc
+from keras_imas.data.as_examples import as_examples
 from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.evaluation import evaluation
-from keras_imas.data.examples import Examples, as_examples
+from keras_imas.data.examples import Examples
+from keras_imas.data.fingerprint import fingerprint
 from keras_imas.data.folder import from_folder, with_masks
 from keras_imas.data.preflight import check, check_labels
 from keras_imas.data.problems import collected
@@ -23,6 +25,7 @@ __all__ = [
     "cityscapes",
     "collected",
     "evaluation",
+    "fingerprint",
     "from_folder",
     "from_tfds",
     "read_class_table",

@@ -22,7 +22,7 @@ def cached(examples, where):
     """
     import tensorflow as tf
 
-    store = {} if where == "memory" else _Directory(where, examples.files)
+    store = {} if where == "memory" else _Directory(where, examples)
     nothing = np.zeros((0, 0, 3), "uint8")
 
     @tf.autograph.experimental.do_not_convert
@@ -60,18 +60,21 @@ def cached(examples, where):
 class _Directory:
     """A dict from index to image, each in a file of its own."""
 
-    def __init__(self, directory, files):
+    def __init__(self, directory, examples):
         os.makedirs(directory, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):  # now, rather than hours later
             pass
         self.directory = directory
-        self.files = files
+        self.files = examples.files
+        self.image_range = examples.image_range
         self.full = False
 
     def _path(self, index):
         file = os.path.abspath(self.files[index])
         state = os.stat(file)
         key = f"{file}|{state.st_size}|{state.st_mtime_ns}"
+        if self.image_range is not None:
+            key += f"|{self.image_range}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:32]
         return os.path.join(self.directory, f"{digest}.npy")
 

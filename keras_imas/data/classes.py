@@ -2,11 +2,16 @@
 
 import csv
 import dataclasses
+import os
 from collections import Counter
 
 import numpy as np
 
+from keras_imas.data.exports import known_as
 from keras_imas.data.lists import read_text
+from keras_imas.near_miss import did_you_mean
+
+_COLUMNS = ("name", "id", "r", "g", "b")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +34,7 @@ class ClassTable:
         return all(r == g == b for r, g, b in self.mask_colors)
 
     def ids(self, colors):
-        """Looks up the class ids of colors.
+        """Look up the class ids of colors.
 
         Args:
             colors: `(..., 3)` uint8 array.
@@ -53,7 +58,7 @@ class ClassTable:
 
 
 def unlisted_color(class_id):
-    """Tells the color behind a negative class id.
+    """Tell the color behind a negative class id.
 
     Args:
         class_id: negative integer.
@@ -70,7 +75,7 @@ def unlisted_color(class_id):
 
 
 def read_class_table(path, ignore_class=255):
-    """Reads a table of classes.
+    """Read a table of classes.
 
     Args:
         path: CSV file whose first line names the columns: `name` and, in any order,
@@ -88,6 +93,11 @@ def read_class_table(path, ignore_class=255):
         FileNotFoundError: if there is no such file.
         ValueError: if something in it can't be; the message names the line.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{str(path)!r} must be a CSV file, and is none")
+    tool = known_as(path)
+    if tool is not None:
+        raise ValueError(f"{str(path)!r} is {tool}")
     text = read_text(path)
     first = text.splitlines()[0] if text.strip() else ""
     delimiter = max(",;\t", key=first.count)
@@ -108,6 +118,13 @@ def read_class_table(path, ignore_class=255):
             f"The first line of {str(path)!r} must name the columns: name, and also id "
             f"and r,g,b where they are known. Received: {first!r}"
         )
+    for name in header:
+        if name not in _COLUMNS:
+            raise ValueError(
+                f"{str(path)!r} has the unknown column {name!r}"
+                f"{did_you_mean(name, _COLUMNS) or '.'} It may have: "
+                f"{', '.join(_COLUMNS)}"
+            )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise ValueError(

@@ -1,10 +1,13 @@
 """The validation pipeline: whole images, in order."""
 
-from keras_imas.data.examples import as_examples, as_record, require
+from keras_imas.batch_checks import check_num_classes
+from keras_imas.data.as_examples import as_examples
+from keras_imas.data.examples import as_record
+from keras_imas.data.requirements import require
 
 
 def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
-    """Returns whole images and label maps, in order, for `evaluate` and `fit`.
+    """Return whole images and label maps, in order, for `evaluate` and `fit`.
 
     Args:
         labeled: images with label maps: `Examples`, arrays or a `tf.data.Dataset` (see
@@ -32,6 +35,7 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
     import tensorflow as tf
 
     labeled = as_examples(labeled)
+    check_num_classes(num_classes, ignore_class)
     if not labeled.labeled:
         raise ValueError(
             "`labeled` has no label maps. Pass `masks` to `from_folder`, or "

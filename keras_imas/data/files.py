@@ -16,14 +16,17 @@ MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat")
 MAX_PIXELS = 89_478_485  # beyond them Pillow warns of one
 
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 swap height and width
-_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _COLORS = ("RGB", "RGBA", "P")
 # What may tell how to rotate a PNG: before its pixels, by Pillow's names, and after
 # them, where it is looked for in as many bytes, as Pillow decodes all to read on.
 _PNG_INFO = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _PNG_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _PNG_END = 1 << 16
-_IDS = ("1", "L", "P", "I", *_SIXTEEN_BIT)
+_IDS = ("1", "L", "P", "I", "F", *SIXTEEN_BIT)
+# Tags of TIFF: channels, which of them are no color (1 and 2: alpha), numbers' format.
+_SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
+_SIGNED = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Header:
         stretched: whether it has grey of 2 or 4 bits, which Pillow stretches to 8.
         plain: whether TensorFlow decodes it as Pillow does, and faster.
         rotated: whether EXIF rotates or mirrors it.
+        bits: bits of a value: 8 or fewer, 16 or 32.
+        signed: whether these are 8 bits with a sign, which Pillow takes for 0..255.
+        unread: channels besides color and alpha, which Pillow leaves out.
+        palette: bytes, red, green and blue of each index, or None.
     """
 
     size: tuple
@@ -47,10 +54,14 @@ class Header:
     stretched: bool = False
     plain: bool = False
     rotated: bool = False
+    bits: int = 8
+    signed: bool = False
+    unread: int = 0
+    palette: bytes | None = None
 
 
 def read_header(path, max_pixels=MAX_PIXELS):
-    """Reads the header of an image or a mask.
+    """Read the header of an image or a mask.
 
     Args:
         path: path of the file.
@@ -63,8 +74,10 @@ def read_header(path, max_pixels=MAX_PIXELS):
         ValueError: if it cannot be read, has more pixels, or is a MATLAB file without
             label map.
     """
+    if not os.path.isfile(path) and os.path.exists(path):
+        raise ValueError("it is no regular file, but a folder, a pipe or a device")
     if os.path.splitext(path)[1].lower() == ".mat":
-        return Header(_read_mat(path, max_pixels).shape, "mat")
+        return Header(read_mat(path, max_pixels).shape, "mat")
     try:
         return _read_header(path, max_pixels)
     except Exception as error:  # of whatever kind a format's reader raises
@@ -80,24 +93,39 @@ def _read_header(path, max_pixels):
             mode, form = image.mode, image.format
             # Pillow would decode all of a PNG to look for EXIF after the pixels.
             known = form != "PNG" or _may_be_rotated(image)
-            orientation = _orientation(image) if known else 1
+            orientation = orientation_of(image) if known else 1
             height, width = _stored_size(image)
             lossy = form in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
-            stretched = bool(image.tile) and image.tile[0][3] in ("L;2", "L;4")
+            stretched = _stored_as(image) in ("L;2", "L;4")
+            more = {
+                "bits": _bits(image),
+                "signed": mode == "L" and _tag(image, _SAMPLE_FORMAT) == _SIGNED,
+                "unread": _unread(image),
+                "palette": _palette(image),
+            }
     except Image.DecompressionBombError as error:
         size = re.search(r"\d+", str(error))
         _check_pixels(int(size[0]) if size else math.inf, max_pixels)
+        raise
+    except Image.UnidentifiedImageError:
+        channels = _channels_of_tiff(path)
+        if channels > 3:
+            raise ValueError(
+                f"it has {channels} channels, and images have 3, or 1 of grey: save "
+                "those that are wanted"
+            ) from None
         raise
     plain = orientation == 1 and (
         (form == "PNG" and mode in ("L", "RGB", "RGBA"))
         or (form == "JPEG" and mode in ("L", "RGB"))
     )
     size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
-    return Header(size, mode, form, lossy, stretched, plain, orientation != 1)
+    rotated = orientation != 1
+    return Header(size, mode, form, lossy, stretched, plain, rotated, **more)
 
 
 def allow_pixels(max_pixels):
-    """Lets Pillow decode images of so many pixels, where that is more than it does.
+    """Let Pillow decode images of so many pixels, where that is more than it does.
 
     Args:
         max_pixels: the number.
@@ -124,7 +152,7 @@ def _check_pixels(pixels, max_pixels):
 
 
 def stem(name):
-    """Returns a name without the suffix of an image file.
+    """Return a name without the suffix of an image file.
 
     Args:
         name: name or path.
@@ -140,25 +168,51 @@ def stem(name):
     return path if suffix.lower() in IMAGE_SUFFIXES else name
 
 
-def image_problem(header):
-    """Tells why a file can't serve as an image.
+def image_problem(header, image_range=None):
+    """Tell why a file can't serve as an image.
 
     Args:
         header: `Header`.
+        image_range: values of black and white, or None: those that the bits can hold.
 
     Returns:
         The reason, or None.
     """
-    if header.mode in ("I", "F"):
+    if header.signed or header.unread:
+        return _unread_problem(header)
+    if image_range is None:
+        if header.mode in ("I", "F"):
+            return (
+                f"has {header.bits} bits a channel (mode {header.mode!r}), whose range "
+                "nobody knows: tell the values of black and white, image_range=(low, "
+                "high), or save it with 8 or 16"
+            )
+        return None
+    if header.bits <= 8 and not 0 <= image_range[0] < image_range[1] <= 255:
         return (
-            f"has 32 bits a channel (mode {header.mode!r}), whose range nobody knows; "
-            "save it with 8 or 16"
+            f"has 8 bits, values 0 to 255, and image_range={tuple(image_range)} is for "
+            "files of more"
         )
+    if header.bits == 16 and header.mode in ("RGB", "RGBA"):
+        if header.form != "PNG" or header.rotated:
+            return (
+                "has 16 bits a color in a form of which 8 can be read: for image_range "
+                "save it as PNG, not rotated by EXIF"
+            )
     return None
 
 
+def _unread_problem(header):
+    if header.signed:
+        return "has 8 bits with a sign: save it with 16, or without"
+    return (
+        f"has {header.unread} channels besides color and alpha, which are not read: "
+        "save those 3 that are wanted, or 1 of grey"
+    )
+
+
 def mask_problem(header, class_table=None):
-    """Tells why a file can't serve as a mask.
+    """Tell why a file can't serve as a mask.
 
     Args:
         header: `Header`.
@@ -169,6 +223,8 @@ def mask_problem(header, class_table=None):
     """
     if header.lossy:
         return "is a JPEG, which changes values; a mask must be stored without loss"
+    if header.signed or header.unread:
+        return _unread_problem(header)
     if by_color(header.mode, class_table):
         return None
     if header.stretched:
@@ -191,93 +247,8 @@ def mask_problem(header, class_table=None):
     return reason
 
 
-def load(paths, plain, class_table=None, *, small_ids=False):
-    """Decodes an image, a mask, or both in a pipeline, whatever their formats.
-
-    Of images, 16 bits become 8 by the higher byte, grey becomes RGB, alpha is left out,
-    and what EXIF rotates is rotated.
-
-    Args:
-        paths: dict of string tensors, "image" and "label_map" or one of them.
-        plain: boolean tensor, whether TensorFlow can decode them: `Header.plain`, and
-            of a mask that it has one channel of ids.
-        class_table: `ClassTable` whose colors stand for classes, or None.
-        small_ids: whether all masks are plain, so that uint8 will do for their ids.
-            Defaults to False.
-
-    Returns:
-        `(decoded, problem)`: a dict of `(H, W, 3)` uint8 and `(H, W)` int32 or uint8,
-        and a string, empty where all is well. A color that the table does not list is
-        the negative number of `unlisted_color`.
-    """
-    import tensorflow as tf
-
-    ids = tf.uint8 if small_ids else tf.int32
-
-    def decode_image(path):
-        return tf.io.decode_image(tf.io.read_file(path), 3, expand_animations=False)
-
-    def decode_mask(path):
-        return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], ids)
-
-    kinds = {
-        "image": (decode_image, read_image, np.zeros((0, 0, 3), "uint8")),
-        "label_map": (
-            decode_mask,
-            lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
-            np.zeros((0, 0), ids.as_numpy_dtype),
-        ),
-    }
-    nothing = {key: kinds[key][2] for key in paths}
-
-    def attempt():
-        # A data set's errors can be ignored, an operation's can't: what TensorFlow
-        # can't decode goes to Pillow, which can or says why not.
-        decoded = tf.data.Dataset.from_tensors(paths).map(
-            lambda paths: {key: kinds[key][0](path) for key, path in paths.items()}
-        )
-        decoded = decoded.ignore_errors()
-        otherwise = tf.data.Dataset.from_tensors(nothing)
-        return decoded.concatenate(otherwise).take(1).get_single_element()
-
-    def slowly():
-        found = {key: _slowly(path, *kinds[key][1:]) for key, path in paths.items()}
-        decoded = {key: decoded for key, (decoded, _) in found.items()}
-        return decoded, tf.strings.join([problem for _, problem in found.values()])
-
-    decoded = tf.cond(
-        plain, attempt, lambda: {k: tf.constant(v) for k, v in nothing.items()}
-    )
-    empty = tf.reduce_any([tf.size(value) == 0 for value in decoded.values()])
-    decoded, problem = tf.cond(empty, slowly, lambda: (decoded, tf.constant("")))
-    for key, value in decoded.items():
-        decoded[key] = tf.ensure_shape(value, (None, None, *nothing[key].shape[2:]))
-    return decoded, problem
-
-
-def read_mask(path, class_table=None):
-    """Reads the class ids of a mask.
-
-    Args:
-        path: path of the file.
-        class_table: `ClassTable` whose colors stand for classes, or None.
-
-    Returns:
-        `(H, W)` int32 array. A color that the table does not list is a negative number.
-    """
-    if os.path.splitext(path)[1].lower() == ".mat":
-        return _read_mat(path)
-    from PIL import Image
-
-    with Image.open(path) as image:
-        image = _upright(image)
-        if by_color(image.mode, class_table):
-            return class_table.ids(np.asarray(image.convert("RGB")))
-        return np.array(image).astype("int32")
-
-
 def by_color(mode, class_table):
-    """Tells whether a mask's colors stand for classes, rather than its values.
+    """Tell whether a mask's colors stand for classes, rather than its values.
 
     Args:
         mode: `Header.mode`.
@@ -292,27 +263,8 @@ def by_color(mode, class_table):
     return mode in _COLORS or (mode in ("1", "L") and class_table.grey)
 
 
-def read_image(path):
-    """Reads the pixels of an image, as `load` does.
-
-    Args:
-        path: path of the file.
-
-    Returns:
-        `(H, W, 3)` uint8 array.
-    """
-    from PIL import Image
-
-    with Image.open(path) as image:
-        image = _upright(image)
-        if image.mode in _SIXTEEN_BIT:
-            grey = (np.asarray(image).astype("uint16") >> 8).astype("uint8")
-            return np.repeat(grey[..., None], 3, axis=-1)
-        return np.asarray(image.convert("RGB"))
-
-
 def _may_be_rotated(image):
-    """Tells whether a PNG, not loaded yet, has something that may have it rotated."""
+    """Tell whether a PNG, not loaded yet, has something that may have it rotated."""
     if any(key in image.info for key in _PNG_INFO):
         return True
     place = image.fp.tell()
@@ -323,46 +275,83 @@ def _may_be_rotated(image):
     return any(mark in tail for mark in _PNG_MARKS)
 
 
-def _orientation(image):
-    """Returns how EXIF or XMP has an image shown: 1 to 8."""
+def orientation_of(image):
+    """Return how EXIF or XMP has an image shown: 1 to 8."""
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # of whatever kind; viewers show what is damaged as it is stored
         return 1
 
 
-def _upright(image):
-    """Returns an image as EXIF has it shown."""
-    from PIL import ImageOps
+def _stored_as(image):
+    """Return how Pillow names the form of the pixels in the file."""
+    how = image.tile[0][3] if image.tile else ""
+    return how if isinstance(how, str) else str(how[0]) if how else ""
 
-    image.load()
-    return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
+
+def _bits(image):
+    if image.mode in ("I", "F"):
+        return 16 if "16" in _stored_as(image) else 32
+    return 16 if image.mode in SIXTEEN_BIT or "16" in _stored_as(image) else 8
+
+
+def _tag(image, tag):
+    """Return the first value of a TIFF's tag, or None."""
+    value = image.tag_v2.get(tag) if image.format == "TIFF" else None
+    return value[0] if isinstance(value, tuple) else value
+
+
+def _unread(image):
+    """Return the number of channels that are neither color nor said to be alpha."""
+    if image.format != "TIFF":
+        return 0
+    colors = {"CMYK": 4}.get(image.mode, 3 if image.mode.startswith("RGB") else 1)
+    if image.mode in ("YCbCr", "LAB"):
+        colors = 3
+    extra = image.tag_v2.get(_EXTRA_SAMPLES, ())
+    alpha = sum(value in (1, 2) for value in extra[:1])
+    return max((_tag(image, _SAMPLES) or 1) - colors - alpha, 0)
+
+
+def _channels_of_tiff(path):
+    """Return the number of channels of a TIFF that Pillow can't open, or 0."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    try:
+        with open(path, "rb") as file:
+            tags = ImageFileDirectory_v2(file.read(8))
+            file.seek(tags.next)
+            tags.load(file)
+            return int(tags.get(_SAMPLES, 1))
+    except Exception:  # it is none, or damaged
+        return 0
+
+
+def _palette(image):
+    """Return red, green and blue of each index, as bytes, or None."""
+    palette = image.palette if image.mode == "P" else None
+    if palette is None or palette.palette is None:
+        return None
+    values = np.frombuffer(bytes(palette.palette), "uint8")  # they may be a tuple
+    how = palette.rawmode or palette.mode
+    if how == "RGB;L":  # all reds, all greens, all blues
+        return values[: len(values) // 3 * 3].reshape(3, -1).T.tobytes()
+    size = {"RGB": 3, "BGR": 3, "RGBA": 4, "RGBX": 4, "BGRX": 4}.get(how)
+    if size is None:
+        return None
+    colors = values[: len(values) // size * size].reshape(-1, size)[:, :3]
+    return (colors[:, ::-1] if how.startswith("B") else colors).tobytes()
 
 
 def _stored_size(image):
-    """Returns the `(height, width)` of the pixels in the file."""
+    """Return the `(height, width)` of the pixels in the file."""
     if image.format == "TIFF":  # its size is that of what is shown
         return image.tag_v2[257], image.tag_v2[256]
     return image.height, image.width
 
 
-def _slowly(path, read, nothing):
-    """Reads a file with Pillow; returns a tensor and why it can't be read, or ""."""
-    import tensorflow as tf
-
-    @tf.autograph.experimental.do_not_convert
-    def attempt(path):
-        path = os.fsdecode(np.asarray(path).item())
-        try:
-            return read(path), b""
-        except Exception as error:  # of whatever kind the decoder's library raises
-            return nothing, f"{path} cannot be read: {error}".encode()
-
-    return tuple(tf.numpy_function(attempt, [path], (nothing.dtype, tf.string)))
-
-
-def _read_mat(path, max_pixels=MAX_PIXELS):
-    """Reads a label map as SBD has it: `GTcls.Segmentation`."""
+def read_mat(path, max_pixels=MAX_PIXELS):
+    """Read a label map as SBD has it: `GTcls.Segmentation`."""
     try:  # a byte a pixel, and what SBD's files have besides
         label_map = read_matrix(path, "GTcls", "Segmentation", max_pixels + 2**24)
         _check_pixels(label_map.size, max_pixels)

@@ -1,20 +1,26 @@
 """Examples from image files."""
 
-import concurrent.futures
 import os
 from collections import Counter
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from keras_imas.data import files
+from keras_imas.batch_checks import check_num_classes
+from keras_imas.data import files, pixels
 from keras_imas.data.classes import read_class_table
 from keras_imas.data.examples import Examples
-from keras_imas.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES
+from keras_imas.data.files import IMAGE_SUFFIXES
 from keras_imas.data.lists import Entry, below, read_list
+from keras_imas.data.mask_files import Masks
+from keras_imas.data.pairs import Reading, usable
+from keras_imas.data.passed_over import passed_over
 from keras_imas.data.preflight import check_labels
-from keras_imas.data.problems import go_on, report
+from keras_imas.data.problems import go_on, notice, report
 from keras_imas.data.tree import Tree
+
+# Class ids by the value in binary masks; other values stay, and are no class.
+_BINARY = (*range(255), 1)
 
 
 def from_folder(
@@ -33,8 +39,10 @@ def from_folder(
     on_bad_image="error",
     max_pixels=files.MAX_PIXELS,
     follow_links=False,
+    image_range=None,
+    binary_masks=False,
 ):
-    """Lists the examples in a folder of images and a folder of masks.
+    """List the examples in a folder of images and a folder of masks.
 
     Nothing is decoded yet, but everything that can be wrong with the list or with the
     files' headers is reported here, before training.
@@ -61,7 +69,8 @@ def from_folder(
             0..num_classes − 1 and `ignore_class` are reported.
         mask_name: pattern such as "{}_L.png", or a function, that makes of a name
             without suffix the path of its mask below `masks`. Defaults to the same
-            name with any suffix that masks have.
+            name with any suffix that masks have; else, for "a.jpg", "a.jpg.png" or
+            "a_mask.png".
         listed_masks: whether a mask that a line names counts, and not the one that
             `mask_name` makes. Defaults to True.
         label_table: class ids, one for each value in the masks, or None if the masks
@@ -75,6 +84,12 @@ def from_folder(
             bombs, are refused undecoded. Defaults to 89,478,485.
         follow_links: whether symbolic links below the folders may lead out of them. The
             folders themselves may always be links. Defaults to False.
+        image_range: `(low, high)`, the values in images that become 0 and 255, such as
+            (0, 4095) for 12 bits in files of 16; what is beyond becomes these too.
+            With it, images may have 32 bits, or floats. Defaults to None: all that 8 or
+            16 bits can hold.
+        binary_masks: whether masks hold 0 for the background and 1 or 255 for one kind
+            of object; both are class 1, whatever `ignore_class` is. Defaults to False.
 
     Returns:
         `Examples`, whose names are without suffix.
@@ -95,20 +110,31 @@ def from_folder(
     """
     import tensorflow as tf
 
+    check_num_classes(num_classes, ignore_class)
+    image_range = _image_range(image_range)
+    if binary_masks and (classes is not None or label_table is not None):
+        raise ValueError("Only one of `binary_masks`, `classes` and `label_table` fits")
+    if binary_masks:
+        label_table = _BINARY
     files.allow_pixels(max_pixels)
     found = []
     with go_on():
         if isinstance(classes, str | os.PathLike):
             classes = read_class_table(classes, ignore_class)
         tree = Tree("images", images, IMAGE_SUFFIXES)
-        folders = _Masks(masks, mask_name, tree) if masks is not None else None
+        folders = Masks(masks, mask_name, tree) if masks is not None else None
         labeled = labeled and folders is not None
         entries, origin = _entries(tree, names)
+        # Official data sets have masks besides; a list may name masks by itself.
+        by_name = labeled and listed_masks and not _names_masks(entries, tree)
+        for what in passed_over(tree, folders, by_name, classes is not None):
+            notice(*what)
         found = _find(entries, origin, tree, folders if labeled else None, listed_masks)
         if not follow_links:
             trees = [tree, *(folders.trees if folders is not None else ())]
             found = _inside(found, origin, trees)
-        found = _usable(found, origin, classes, on_bad_image, max_pixels)
+        reading = Reading(classes, on_bad_image, max_pixels, image_range, binary_masks)
+        found = usable(found, origin, reading)
     labeled = labeled and masks is not None
 
     columns = {
@@ -125,14 +151,18 @@ def from_folder(
         example, problem = {}, tf.constant("")
         if paths:
             all_plain = np.all([plain[key] for key in paths], axis=0)
-            example, problem = files.load(
+            example, problem = pixels.load(
                 paths,
                 tf.constant(all_plain)[index],
                 classes,
+                image_range=image_range,
                 small_ids=all(plain["label_map"]),
             )
-        if label_table is not None and "label_map" in example:
-            example["label_map"] = look_up(label_table, example["label_map"])
+        if "label_map" in example:
+            if binary_masks:
+                problem = _require_one_object(paths, example["label_map"], problem)
+            if label_table is not None:
+                example["label_map"] = look_up(label_table, example["label_map"])
         return {**example, "name": columns["name"][index], "problem": problem}
 
     examples = Examples(
@@ -142,8 +172,12 @@ def from_folder(
         labeled=labeled,
         names=tuple(row["name"] for row in found),
         files=tuple(str(row["image"]) for row in found),
+        mask_files=tuple(str(row["label_map"]) for row in found) if labeled else None,
         image_size=None if image_size is None else tuple(image_size),
         sizes=frozenset(row["size"] for row in found if "size" in row),
+        deep=tuple(row.get("deep", False) for row in found),
+        image_range=image_range,
+        by_color=any(row.get("mask_kind") == "colors" for row in found),
         on_bad_image=on_bad_image,
     )
     if num_classes is not None and examples.labeled:
@@ -151,8 +185,34 @@ def from_folder(
     return examples
 
 
+def _image_range(image_range):
+    if image_range is None:
+        return None
+    if len(image_range) != 2 or not image_range[0] < image_range[1]:
+        raise ValueError(
+            "`image_range` must be (low, high), the values that become black and "
+            f"white, such as (0, 4095). Received: image_range={image_range!r}"
+        )
+    return tuple(image_range)
+
+
+def _require_one_object(paths, label_map, problem):
+    """Return a problem where both values of the object are in one mask."""
+    import tensorflow as tf
+
+    one, other = (tf.reduce_any(label_map == value) for value in (1, 255))
+    message = tf.strings.join(
+        [
+            paths["label_map"],
+            " holds both 1 and 255, and binary masks hold one of them for the object. "
+            "If 255 is what has no label, do without binary_masks",
+        ]
+    )
+    return tf.where(tf.logical_and(one, other), message, problem)
+
+
 def with_masks(images, masks, mask_name=None):
-    """Lists the names of the images that have a mask.
+    """List the names of the images that have a mask.
 
     Args:
         images: as in `from_folder`.
@@ -163,12 +223,16 @@ def with_masks(images, masks, mask_name=None):
         List of names, sorted.
     """
     tree = Tree("images", images, IMAGE_SUFFIXES)
-    folders = _Masks(masks, mask_name, tree)
-    return [name for name in map(files.stem, tree) if folders.find(name) is not None]
+    folders = Masks(masks, mask_name, tree)
+    names = [files.stem(image) for image in tree if folders.find(image) is not None]
+    if not names:
+        for what in passed_over(tree, folders):
+            notice(*what)
+    return names
 
 
 def look_up(label_table, label_map):
-    """Turns the values of a mask into class ids; what is beyond the table stays.
+    """Turn the values of a mask into class ids; what is beyond the table stays.
 
     Args:
         label_table: class ids, one for each value.
@@ -185,63 +249,8 @@ def look_up(label_table, label_map):
     return tf.where(known, ids, label_map)
 
 
-class _Masks:
-    """Where the masks of images are found, and that they are no images themselves."""
-
-    def __init__(self, folders, name, images):
-        folders = [folders] if isinstance(folders, str | os.PathLike) else folders
-        # Images among the masks are found too, to tell why they don't serve.
-        self.trees = [
-            Tree("masks", folder, MASK_SUFFIXES, IMAGE_SUFFIXES) for folder in folders
-        ]
-        self.name = _mask_name(name)
-        for tree in self.trees:
-            _part(images, tree, self.name)
-
-    def find(self, name):
-        """Returns the path of the mask of a name without suffix, or None."""
-        return self._first(Tree.find, self.name(name))
-
-    def find_listed(self, text):
-        """Returns the path of the mask that a list names, or None."""
-        return self._first(Tree.find_listed, text)
-
-    def expected(self, name):
-        return self.trees[0].expected(self.name(name))
-
-    def _first(self, find, name):
-        for tree in self.trees:
-            path = find(tree, name)
-            if path is not None:
-                return tree.folder / path
-        return None
-
-
-def _part(images, masks, mask_name):
-    """Leaves masks out of the images, and images out of the masks."""
-    to_masks = os.path.relpath(*map(os.path.realpath, (masks.folder, images.folder)))
-    inside = {
-        path: os.path.normpath(os.path.join(to_masks, path)).replace(os.sep, "/")
-        for path in masks
-    }
-    if to_masks.split(os.sep)[0] not in (".", ".."):
-        images.leave_out(inside.values())
-        return
-    own = {}  # the mask of an image, as a path below the images
-    for image in images:
-        try:
-            mask = masks.find(mask_name(files.stem(image)))
-        except ValueError:  # it is said where the mask is needed
-            continue
-        if mask is not None and inside[mask] != image:
-            own[mask] = inside[mask]
-    images.leave_out(own.values())
-    remaining = set(images)
-    masks.leave_out(path for path in inside if inside[path] in remaining)
-
-
 def _entries(tree, names):
-    """Returns entries, and where they are from."""
+    """Return entries, and where they are from."""
     if names is None:
         entries, origin = [Entry(path) for path in tree], f"Folder {str(tree.where)!r}"
     elif isinstance(names, str | os.PathLike):
@@ -254,7 +263,7 @@ def _entries(tree, names):
 
 
 def _find(entries, origin, tree, masks, listed_masks):
-    """Returns a row for each entry whose files are there: their paths and its name."""
+    """Return a row for each entry whose files are there: their paths and its name."""
     found, wrong = [], []
     for entry in entries:
         try:
@@ -265,17 +274,15 @@ def _find(entries, origin, tree, masks, listed_masks):
                 "image": tree.folder / image,
             }
             if masks is not None:
-                if listed is not None and listed_masks:
-                    mask = masks.find_listed(listed)
-                    expected = masks.trees[0].expected(listed)
-                else:
-                    mask = masks.find(row["name"])
-                    expected = masks.expected(row["name"])
+                listed = listed if listed_masks else None
+                mask = (
+                    masks.find(image) if listed is None else masks.find_listed(listed)
+                )
                 if mask is None:
-                    raise ValueError(f"no mask {expected} of {row['image']}")
+                    raise ValueError(f"no mask {masks.missing(image, listed)}")
                 row["label_map"] = mask
         except ValueError as error:
-            wrong.append(f"{error}{_at(entry)}")
+            wrong.append(f"{error}{entry.place}")
         else:
             found.append(row)
     report(FileNotFoundError, f"{origin} has examples that can't be used", wrong)
@@ -287,7 +294,7 @@ def _find(entries, origin, tree, masks, listed_masks):
 
 
 def _image_and_mask(entry, tree, unlabeled):
-    """Returns the image of an entry below the tree, and the mask it names, or None."""
+    """Return the image of an entry below the tree, and the mask it names, or None."""
     image = tree.find_listed(entry.text)
     if image is not None:
         return image, None
@@ -304,33 +311,26 @@ def _image_and_mask(entry, tree, unlabeled):
     if image is None:
         if not below(tree.folder, fields[0]):
             raise ValueError(f"{entry.text} is not inside {tree.folder}")
-        raise ValueError(f"no file {tree.expected(fields[0])}")
+        instead = tree.instead(fields[0])
+        raise ValueError(f"no file {tree.expected(fields[0])}{instead}")
     return image, fields[1] if len(fields) == 2 else None
 
 
-def _mask_name(pattern):
-    if pattern is None:
-        return lambda name: name
-    if not isinstance(pattern, str):
-        return pattern
-    try:
-        made = [pattern.format(name) for name in ("a", "b")]
-    except (LookupError, ValueError, AttributeError):
-        made = ["", ""]
-    if made[0] == made[1]:
-        raise ValueError(
-            "`mask_name` must have {} where the image's name comes, such as {}_L.png. "
-            f"Received: mask_name={pattern!r}"
-        )
-    return pattern.format
-
-
-def _at(entry):
-    return "" if entry.line is None else f" (line {entry.line})"
+def _names_masks(entries, tree):
+    """Tell whether a list names masks, which may be others than those of the names."""
+    for entry in entries:
+        if entry.line is None:
+            continue
+        try:
+            if _image_and_mask(entry, tree, unlabeled=False)[1] is not None:
+                return True
+        except ValueError:  # it is said where the image is needed
+            continue
+    return False
 
 
 def _inside(found, origin, trees):
-    """Returns the rows whose files are in the folders, and not elsewhere by a link."""
+    """Return the rows whose files are in the folders, and not elsewhere by a link."""
     roots = [tree.real_path("") for tree in trees]
     inside, outside = [], []
     for row in found:
@@ -343,7 +343,7 @@ def _inside(found, origin, trees):
             if not any(os.path.commonpath([root, real]) == root for root in roots):
                 leads.append(
                     f"{row[key]} is a link to {real}, which is outside of the "
-                    f"folder{_at(row['entry'])}"
+                    f"folder{row['entry'].place}"
                 )
         outside += leads
         if not leads:
@@ -356,84 +356,3 @@ def _inside(found, origin, trees):
 
 def _is_below(path, folder):
     return path is not None and path.is_relative_to(folder)
-
-
-def _usable(found, origin, classes, on_bad_image, max_pixels):
-    """Returns the rows whose headers tell nothing against them."""
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        bad = list(
-            pool.map(
-                lambda row: _read_headers(row, classes, on_bad_image, max_pixels), found
-            )
-        )
-    unusable = [
-        f"{problem}{_at(row['entry'])}"
-        for row, problem in zip(found, bad, strict=True)
-        if problem
-    ]
-    report(ValueError, f"{origin} has examples that can't be used", unusable)
-    found = [row for row, problem in zip(found, bad, strict=True) if not problem]
-    report(ValueError, origin, list(_mixed(found)))
-    if not found:
-        raise ValueError(f"{origin} has no example that can be used.")
-    return found
-
-
-def _mixed(found):
-    """Yields what tells that masks don't all mean the same by a value."""
-    kinds = {}
-    for row in found:
-        if "mask_kind" in row:
-            kinds.setdefault(row["mask_kind"], row["label_map"])
-    if kinds.keys() >= {"colors", "ids"}:
-        yield (
-            f"{kinds['colors']} has colors of the table, and {kinds['ids']} is grey: "
-            "save all masks in one way"
-        )
-    if kinds.keys() >= {"ids", "bits"}:
-        yield (
-            f"{kinds['bits']} has 1 bit a pixel, and {kinds['ids']} more, so that "
-            "nobody knows whether its 1 means 1 or 255: save all masks with 8 bits"
-        )
-
-
-def _read_headers(row, classes, on_bad_image, max_pixels):
-    """Adds to a row what the headers of its files tell; returns a problem or None."""
-    headers = {}
-    try:
-        str(row["image"]).encode()
-    except UnicodeEncodeError:
-        return f"{os.fsencode(row['image'])!r} is no name in UTF-8: rename the file"
-    for key in ("image", "label_map"):
-        if key in row:
-            try:
-                headers[key] = files.read_header(row[key], max_pixels)
-            except (OSError, ValueError) as error:
-                if on_bad_image == "skip":  # it will be, when it is read
-                    return None
-                return f"{row[key]} cannot be read: {error}"
-    image = headers["image"]
-    row["size"], row["plain"] = image.size, {"image": image.plain}
-    problem = files.image_problem(image)
-    if problem:
-        return f"{row['image']} {problem}"
-    if "label_map" not in row:
-        return None
-    mask = headers["label_map"]
-    problem = files.mask_problem(mask, classes)
-    if os.path.samefile(row["image"], row["label_map"]):
-        problem = "is given as its own mask"
-    if problem:
-        return f"{row['label_map']} {problem}"
-    by_color = files.by_color(mask.mode, classes)
-    row["plain"]["label_map"] = mask.plain and mask.mode == "L" and not by_color
-    row["mask_kind"] = "colors" if by_color else "bits" if mask.mode == "1" else "ids"
-    if mask.size != image.size:
-        rotation = ""
-        if image.rotated:
-            rotation = "; EXIF rotates the image, and the mask must fit what is shown"
-        return (
-            f"{row['label_map']} is {mask.size}, its image {row['image']} is "
-            f"{image.size} (height, width); they must have one size{rotation}"
-        )
-    return None

@@ -20,7 +20,12 @@ class Entry:
     line: int | None = None
 
     def __str__(self):
-        return self.text if self.line is None else f"{self.text} (line {self.line})"
+        return f"{self.text}{self.place}"
+
+    @property
+    def place(self):
+        """Where it is in its file, for the end of a message; empty for no file."""
+        return "" if self.line is None else f" (line {self.line})"
 
     def fields(self):
         """Returns the line's fields, whichever way they are separated.

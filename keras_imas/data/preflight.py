@@ -1,22 +1,22 @@
 """Preflight: reads a data set before training and tells all that is wrong with it."""
 
 import dataclasses
-import hashlib
 import itertools
-import re
 from collections import Counter
 
 import keras
-import numpy as np
 
+from keras_imas.batch_checks import check_num_classes
+from keras_imas.data.as_examples import as_examples
 from keras_imas.data.classes import unlisted_color
-from keras_imas.data.examples import as_examples
+from keras_imas.data.facts import count_read, read_facts
 from keras_imas.data.problems import Problem, report
 from keras_imas.data.splits import in_both
 
 # Of the images as many of each part as cost seconds: what training checks at its start.
 SOME_IMAGES = 50
 _MAX_NAMED = 5  # files, ids or sizes in one message
+_LITTLE = 1 << 14  # of 16 bits: a quarter
 _HELD_OUT = ("validation", "select_on")
 
 
@@ -31,6 +31,8 @@ class Part:
         pixels: `Counter` of pixels by class id; empty if there are no label maps.
         images_with: `Counter` of images by class id.
         unread: names of what cannot be read.
+        values: `(lowest, highest)` value in the files of more than 8 bits, or None
+            where there are none.
     """
 
     images: int
@@ -39,6 +41,7 @@ class Part:
     pixels: Counter = dataclasses.field(default_factory=Counter)
     images_with: Counter = dataclasses.field(default_factory=Counter)
     unread: list = dataclasses.field(default_factory=list)
+    values: tuple | None = None
 
 
 @dataclasses.dataclass
@@ -79,14 +82,16 @@ def check(
     *,
     class_names=None,
     images=None,
+    allow_shared=False,
     verbose=0,
 ):
-    """Reads a data set and tells all that is wrong with it.
+    """Read a data set and tells all that is wrong with it.
 
     Errors: what can't be decoded; class ids out of range, or colors that are not
     listed; label maps of another size than their image; images that are in two parts,
-    by name or by what they show. Warnings: an image that is twice in one part, classes
-    that no labeled image shows, label maps with nothing but ignored pixels.
+    by name or by what they show; a part with one class and ignored pixels alone.
+    Warnings: an image that is twice in one part, classes that no labeled image shows,
+    label maps with nothing but ignored pixels, images of 16 bits that use few of them.
 
     Args:
         parts: dict of `Examples`, or of what `as_examples` takes, by the name of the
@@ -96,12 +101,15 @@ def check(
         class_names: names of the classes, for messages. Defaults to their ids.
         images: number of images a part to decode, evenly spread; label maps are all
             decoded. Defaults to None: all.
+        allow_shared: whether labeled images may be among the unlabeled ones too.
+            Defaults to False.
         verbose: 1 for a progress bar. Defaults to 0.
 
     Returns:
         `Report`.
 
     Example:
+        >>> import numpy as np
         >>> images, label_maps = np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 7)
         >>> report = check({"labeled": (images, label_maps)}, num_classes=3)
         >>> report.errors[0]
@@ -110,16 +118,17 @@ def check(
         >>> report.warnings[0]
         'labeled: `#1` shows the same as `#0`'
     """
+    check_num_classes(num_classes, ignore_class)
     parts = {name: as_examples(part) for name, part in parts.items()}
     problems, found, contents = [], {}, {}
     bar = None
     if verbose:
-        counts = [_count_read(part, images) for part in parts.values()]
+        counts = [count_read(part, images) for part in parts.values()]
         bar = keras.utils.Progbar(sum(counts), unit_name="image")
     for name, examples in parts.items():
         part = found[name] = Part(len(examples))
         contents[name] = {}
-        for example in _read(examples, images):
+        for example in read_facts(examples, images):
             if isinstance(example, str):
                 part.unread.append(example)
                 problems.append(Problem(f"{name}: {example}"))
@@ -136,17 +145,56 @@ def check(
                 bar.add(1)
         if 0 < len(examples) == len(part.unread):
             problems.append(Problem(f"{name}: none of its images can be read"))
-        if part.pixels and not any(i != ignore_class for i in part.pixels):
-            problems.append(Problem(f"{name}: no pixel has a label", "warning"))
+        problems += _too_few_classes(name, part, ignore_class)
+        problems += _unused_bits(name, part, examples)
     for one, other in itertools.combinations(parts, 2):
+        if allow_shared and {one, other} == {"labeled", "unlabeled"}:
+            continue
         problems += _overlap(parts, contents, one, other)
     if num_classes is not None and "labeled" in found and found["labeled"].images:
         problems += _absent(found, num_classes, class_names)
     return Report(found, problems)
 
 
+def _too_few_classes(name, part, ignore_class):
+    """Yield what tells that label maps hold no two classes."""
+    found = [class_id for class_id in part.pixels if class_id != ignore_class]
+    if part.pixels and not found:
+        yield Problem(f"{name}: no pixel has a label", "warning")
+    if len(found) == 1 and part.pixels[ignore_class]:
+        yield Problem(
+            f"{name}: its label maps hold class {found[0]} and {ignore_class} alone, "
+            f"and {ignore_class} is ignore_class: pixels without label, so that there "
+            f"is nothing to tell apart. If {ignore_class} is an object, pass "
+            "binary_masks=True (--binary_masks), or a table of the classes"
+        )
+
+
+def _unused_bits(name, part, examples):
+    """Yield what tells that images have another range than their files."""
+    if part.values is None:
+        return
+    low, high = part.values
+    wanted = examples.image_range
+    told = (
+        f"{name}: the images of more than 8 bits hold values from {low:g} to {high:g}"
+    )
+    if wanted is None and high < _LITTLE:
+        best = 2 ** max(int(high).bit_length(), 8) - 1
+        yield Problem(
+            f"{told}, of 0 to 65535, and become nearly black. Pass the values of black "
+            f"and white, such as image_range=(0, {best}) (--image_range=0,{best})",
+            "warning",
+        )
+    if wanted is not None and (low < wanted[0] or high > wanted[1]):
+        yield Problem(
+            f"{told}; what is outside of image_range={wanted} becomes black or white",
+            "warning",
+        )
+
+
 def check_labels(examples, num_classes, ignore_class=255):
-    """Reads every label map once and checks it.
+    """Read every label map once and checks it.
 
     Args:
         examples: labeled `Examples`, or what `as_examples` takes.
@@ -158,6 +206,7 @@ def check_labels(examples, num_classes, ignore_class=255):
             its image, or if it contains another id. The message names up to ten.
 
     Example:
+        >>> import numpy as np
         >>> images, label_maps = np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 255)
         >>> check_labels((images, label_maps), num_classes=19)
     """
@@ -167,96 +216,8 @@ def check_labels(examples, num_classes, ignore_class=255):
     check({"examples": examples}, num_classes, ignore_class).raise_errors()
 
 
-def _count_read(examples, images):
-    """Returns how many examples `_read` yields."""
-    return len(examples) if _all_read(examples) else _count_decoded(examples, images)
-
-
-def _count_decoded(examples, images):
-    return len(examples) if images is None else min(images, len(examples))
-
-
-def _all_read(examples):
-    return examples.labeled or not examples.random_access
-
-
-def _read(examples, images):
-    """Yields what is known of each example: a dict of NumPy values, or an error."""
-    import tensorflow as tf
-
-    count = _count_decoded(examples, images)
-    # Evenly spread: every example i for which i·count/size passes a whole number.
-    decoded = (np.arange(1, len(examples) + 1) * count) // len(examples)
-    decoded = tf.constant(np.diff(decoded, prepend=0) > 0)
-
-    def facts(index, *record):
-        def load(wanted):
-            example = examples.load(*record, wanted=wanted)
-            facts = {
-                "name": example["name"],
-                "problem": example.get("problem", tf.constant("")),
-                "content": tf.constant(b""),
-                "size": tf.zeros([2], tf.int32),
-                "label_size": tf.zeros([2], tf.int32),
-                "ids": tf.zeros([0], tf.int32),
-                "counts": tf.zeros([0], tf.int64),
-            }
-            if "image" in example:
-                image = example["image"]
-                facts["size"] = tf.shape(image)[:2]
-                facts["content"] = tf.numpy_function(_digest, [image], tf.string)
-            if "label_map" in example:
-                label_map = example["label_map"]
-                facts["label_size"] = tf.shape(label_map)
-                facts["ids"], facts["counts"] = tf.numpy_function(
-                    _count, [label_map], (tf.int32, tf.int64)
-                )
-            return facts
-
-        labels = ("label_map",) if examples.labeled else ()
-        return tf.cond(
-            decoded[index],
-            lambda: load(("image", *labels)),
-            lambda: load(labels),
-        )
-
-    records = examples.records.enumerate().map(
-        lambda index, record: (
-            (index, *record) if isinstance(record, tuple) else (index, record)
-        )
-    )
-    if not _all_read(examples):
-        records = records.filter(lambda index, *_: decoded[index])
-    iterator = records.map(facts, tf.data.AUTOTUNE).as_numpy_iterator()
-    while True:
-        try:
-            yield next(iterator)
-        except StopIteration:
-            return
-        except tf.errors.InvalidArgumentError as error:
-            yield _message(error)
-
-
-def _message(error):
-    """Returns what `require` or TensorFlow says is wrong."""
-    match = re.search(r"assertion failed: \[(.*)\]", error.message)
-    if match is None:
-        return error.message
-    # TensorFlow escapes what isn't ASCII; names may hold it.
-    return match[1].encode().decode("unicode_escape").encode("latin1").decode()
-
-
-def _digest(image):
-    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).hexdigest()
-
-
-def _count(label_map):
-    ids, counts = np.unique(label_map, return_counts=True)
-    return ids.astype("int32"), counts.astype("int64")
-
-
 def _add(example, examples, name, part, contents, allowed):
-    """Adds what was read of one example to its part; yields what is wrong with it."""
+    """Add what was read of one example to its part; yields what is wrong with it."""
     this = example["name"].decode()
     if example["problem"]:
         part.unread.append(this)
@@ -268,6 +229,9 @@ def _add(example, examples, name, part, contents, allowed):
     if example["content"]:
         part.read += 1
         part.sizes[tuple(size)] += 1
+        if len(example["values"]):
+            known = (*(part.values or ()), *example["values"].tolist())
+            part.values = min(known), max(known)
         first = contents.setdefault(example["content"], this)
         if first != this:
             yield Problem(f"{name}: `{this}` shows the same as `{first}`", "warning")
@@ -282,7 +246,7 @@ def _add(example, examples, name, part, contents, allowed):
     ids, counts = example["ids"], example["counts"]
     part.pixels.update(dict(zip(ids.tolist(), counts.tolist(), strict=True)))
     part.images_with.update(ids.tolist())
-    if examples.files is not None and (ids < 0).any():
+    if examples.by_color and (ids < 0).any():
         unlisted = [str(unlisted_color(i)) for i in ids[ids < 0].tolist()]
         yield Problem(
             f"{where} has {_few(unlisted, 'colors')}, which the table of classes does "
@@ -303,7 +267,7 @@ def _add(example, examples, name, part, contents, allowed):
 
 
 def _overlap(parts, contents, one, other):
-    """Yields what two parts have in common."""
+    """Yield what two parts have in common."""
     shared = in_both(parts[one], parts[other])
     for image in sorted(shared):
         yield Problem(f"`{image}` is both in {one} and in {other}")
@@ -319,7 +283,7 @@ def _overlap(parts, contents, one, other):
 
 
 def _absent(found, num_classes, class_names):
-    """Yields the classes that no labeled image shows."""
+    """Yield the classes that no labeled image shows."""
     names = class_names or [str(i) for i in range(num_classes)]
     for class_id, name in enumerate(names):
         if not found["labeled"].pixels[class_id]:

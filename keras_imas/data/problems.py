@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import dataclasses
+import warnings
 
 _MAX_SHOWN = 10
 _collected = contextvars.ContextVar("collected", default=None)
@@ -23,7 +24,7 @@ class Problem:
 
 @contextlib.contextmanager
 def collected():
-    """Collects what is wrong with files and lists instead of raising it.
+    """Collect what is wrong with files and lists instead of raising it.
 
     What a problem concerns is then left out of the examples.
 
@@ -46,7 +47,7 @@ def collected():
 
 @contextlib.contextmanager
 def go_on():
-    """Collects an error that is raised inside, where problems are collected.
+    """Collect an error that is raised inside, where problems are collected.
 
     Elsewhere it is raised.
     """
@@ -60,7 +61,7 @@ def go_on():
 
 
 def report(error, where, messages, severity="error"):
-    """Raises problems as one error, or collects them.
+    """Raise problems as one error; or collect them.
 
     Args:
         error: class of the error to raise.
@@ -72,7 +73,27 @@ def report(error, where, messages, severity="error"):
     if problems is not None:
         problems += [Problem(f"{where}: {message}", severity) for message in messages]
     elif messages:
-        shown = messages[:_MAX_SHOWN]
-        if len(messages) > len(shown):
-            shown = [*shown, f"and {len(messages) - len(shown)} more"]
-        raise error(f"{where}:\n  " + "\n  ".join(shown))
+        raise error(f"{where}:\n  " + "\n  ".join(_shown(messages)))
+
+
+def notice(where, what, names):
+    """Tell what is not heeded: as a Python warning, or as one of a check.
+
+    Args:
+        where: what has it.
+        what: what it is, for a message such as "3 masks without an image: a.png, ...".
+        names: list of strings. Nothing happens if it is empty.
+    """
+    if not names:
+        return
+    message = f"{where}: {len(names)} {what}: {', '.join(_shown(names))}"
+    problems = _collected.get()
+    if problems is not None:
+        problems.append(Problem(message, "warning"))
+    else:
+        warnings.warn(message, stacklevel=3)
+
+
+def _shown(messages):
+    more = len(messages) - _MAX_SHOWN
+    return [*messages[:_MAX_SHOWN], f"and {more} more"] if more > 0 else messages

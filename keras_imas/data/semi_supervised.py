@@ -5,7 +5,9 @@ import numpy as np
 
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
-from keras_imas.data.examples import as_examples
+from keras_imas.batch_checks import check_num_classes, check_two_classes
+from keras_imas.data.as_examples import as_examples
+from keras_imas.data.epochs import finished, shuffled_batches
 from keras_imas.data.position import Position
 from keras_imas.data.splits import check_separate
 from keras_imas.imagenet import MEAN_COLOR
@@ -31,8 +33,9 @@ def semi_supervised(
     shuffle_buffer=1024,
     num_parallel_calls=None,
     part=(0, 1),
+    allow_shared=False,
 ):
-    """Returns the batches that `IMAS` trains on.
+    """Return the batches that `IMAS` trains on.
 
     An epoch is one pass over the unlabeled images, in a new order each time the
     dataset is iterated; an incomplete last batch is dropped. The labeled images repeat
@@ -69,6 +72,8 @@ def semi_supervised(
         part: `(i, n)` for the i-th of n equal parts of each batch, for the i-th of n
             processes that train together; only these images are read. Defaults to
             `(0, 1)`: the whole batch.
+        allow_shared: whether labeled images may be among the unlabeled ones too, as
+            other methods have it. Defaults to False: they are refused, as published.
 
     Returns:
         `tf.data.Dataset` of `len(unlabeled) // unlabeled_batch_size` elements
@@ -105,8 +110,10 @@ def semi_supervised(
     """
     import tensorflow as tf
 
-    labeled, unlabeled = as_examples(labeled), as_examples(unlabeled)
-    check_separate(labeled=labeled, unlabeled=unlabeled)
+    labeled, unlabeled = _as_labeled(labeled, ignore_class), as_examples(unlabeled)
+    check_num_classes(num_classes, ignore_class)
+    if not allow_shared:
+        check_separate(labeled=labeled, unlabeled=unlabeled)
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
     strong = _strong_view(strong)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
@@ -132,13 +139,13 @@ def semi_supervised(
     labeled_batches = _labeled_batches(
         labeled, steps, labeled_batch_size, num_classes, weak, reading
     )
-    unlabeled_batches = _batches(
+    unlabeled_batches = shuffled_batches(
         unlabeled, steps, unlabeled_batch_size, _UNLABELED, views, **reading
     )
     batches = tf.data.Dataset.zip(labeled_batches, unlabeled_batches).map(
         lambda labeled, unlabeled: ({**labeled[0], **unlabeled}, labeled[1])
     )
-    return _finished(batches, steps, reading["position"])
+    return finished(batches, steps, reading["position"])
 
 
 def supervised(
@@ -157,7 +164,7 @@ def supervised(
     num_parallel_calls=None,
     part=(0, 1),
 ):
-    """Returns the labeled batches of `semi_supervised` alone, for the baseline.
+    """Return the labeled batches of `semi_supervised` alone, for the baseline.
 
     With the same arguments, `batch_size` equal to `labeled_batch_size` and as many
     `steps_per_epoch`, the labeled images are the same, bit by bit.
@@ -193,7 +200,8 @@ def supervised(
         >>> len(batches), batches.element_spec[1].shape
         (2, TensorShape([4, 16, 16]))
     """
-    labeled = as_examples(labeled)
+    labeled = _as_labeled(labeled, ignore_class)
+    check_num_classes(num_classes, ignore_class)
     if steps_per_epoch is None:
         steps_per_epoch = _require_batch("labeled", labeled, batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
@@ -207,7 +215,14 @@ def supervised(
     batches = _labeled_batches(
         labeled, steps_per_epoch, batch_size, num_classes, weak, reading
     )
-    return _finished(batches, steps_per_epoch, reading["position"])
+    return finished(batches, steps_per_epoch, reading["position"])
+
+
+def _as_labeled(labeled, ignore_class):
+    examples = as_examples(labeled)
+    if examples.labeled and isinstance(labeled, tuple | list):
+        check_two_classes(labeled[1], ignore_class)
+    return examples
 
 
 def _labeled_batches(labeled, steps, batch_size, num_classes, weak, reading):
@@ -223,109 +238,17 @@ def _labeled_batches(labeled, steps, batch_size, num_classes, weak, reading):
         )
         return {"labeled": image, "labeled_index": index}, label_map
 
-    return _batches(
+    return shuffled_batches(
         labeled,
         steps,
         batch_size,
         _LABELED,
         view,
+        labels=True,
         num_classes=num_classes,
         ignore_class=weak["ignore_class"],
         **reading,
     )
-
-
-def _batches(
-    examples,
-    steps,
-    batch_size,
-    stream,
-    view,
-    *,
-    seed,
-    shuffle_buffer,
-    num_parallel_calls,
-    part,
-    position,
-    num_classes=None,
-    ignore_class=255,
-):
-    """Shuffles, reads, augments and batches the epoch that `position` tells."""
-    import tensorflow as tf
-
-    fold_in = tf.random.fold_in
-    count, whole_batch = steps * batch_size, batch_size
-    passes, most = -(-count // len(examples)), count
-    may_skip = examples.on_bad_image == "skip"
-    if may_skip:  # as many as it takes to fill the batches
-        passes, most = tf.int64.max, -1
-    # `Dataset.random` would make the epoch a draw that depends on the global seed.
-    starts = position.starts()
-
-    def one_epoch(start):
-        epoch, step = start[0], start[1]
-        epoch_seed = fold_in(tf.constant([seed, stream], tf.int64), epoch)
-
-        def one_pass(number):
-            pass_seed = fold_in(epoch_seed, number)
-            return examples.shuffled(pass_seed, shuffle_buffer).map(
-                lambda *record: (
-                    record,
-                    (
-                        step * whole_batch,
-                        fold_in(pass_seed, record[0]),
-                        tf.cast(record[0], tf.int32),
-                    ),
-                )
-            )
-
-        records = tf.data.Dataset.range(passes).flat_map(one_pass).take(most)
-        return records if may_skip else records.skip(step * whole_batch)
-
-    records = tf.data.Dataset.from_generator(
-        lambda: iter([next(starts)]),
-        output_signature=tf.TensorSpec((2,), tf.int64),
-    ).flat_map(one_epoch)
-    number, parts = part
-    if parts > 1:
-        _require_parts(examples, batch_size, parts)
-        batch_size, count = batch_size // parts, count // parts
-        records = records.enumerate().filter(
-            lambda place, _: place // batch_size % parts == number
-        )
-        records = records.map(lambda _, record: record)
-
-    def seen(example, draw):
-        first, *draw = draw
-        return (first, view(*draw, example)) if may_skip else view(*draw, example)
-
-    views = examples.read_each(
-        records,
-        seen,
-        num_classes=num_classes,
-        ignore_class=ignore_class,
-        labels=stream == _LABELED,
-        num_parallel_calls=num_parallel_calls,
-    )
-    views = views.take(count)
-    if may_skip:
-        views = views.enumerate().filter(lambda place, view: place >= view[0])
-        views = views.map(lambda _, view: view[1])
-    return views.batch(batch_size, drop_remainder=True)
-
-
-def _finished(batches, steps, position):
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.deterministic = True
-    batches = (
-        batches.apply(tf.data.experimental.assert_cardinality(steps))
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
-    batches.position = position
-    return batches
 
 
 def _strong_view(strong):
@@ -360,20 +283,6 @@ def _weak_options(crop_size, scale_range, flip, padding_color, ignore_class):
         padding_color=padding_color,
         ignore_class=ignore_class,
     )
-
-
-def _require_parts(examples, batch_size, parts):
-    if batch_size % parts:
-        raise ValueError(
-            f"A batch must divide among {parts} processes. Received: {batch_size} "
-            "images"
-        )
-    if examples.on_bad_image == "skip":
-        raise ValueError(
-            "Several processes that train together can't skip bad images, which would "
-            "put their batches out of step. Find them by scripts/check_dataset.py, and "
-            'take them out of the lists, or train with `on_bad_image="error"`'
-        )
 
 
 def _require_batch(argument, examples, batch_size):

@@ -54,7 +54,7 @@ def stage_seconds(examples, *, crop_size, strong=None, count=8):
     """
     from keras_imas.augment.strong import StrongView
     from keras_imas.augment.weak import weak_view
-    from keras_imas.data.examples import as_examples
+    from keras_imas.data.as_examples import as_examples
 
     examples = as_examples(examples)
     size = (crop_size, crop_size)

@@ -12,7 +12,7 @@ _MAX_PROBLEMS = 10
 
 
 def draw(names, share, seed=0):
-    """Draws a share of the names.
+    """Draw a share of the names.
 
     Args:
         names: list of names.
@@ -31,7 +31,7 @@ def draw(names, share, seed=0):
 
 
 def nested(names, sizes, seed=0, *, groups=None, classes=None):
-    """Draws splits of several sizes, each of which contains the smaller ones.
+    """Draw splits of several sizes, each of which contains the smaller ones.
 
     The seed puts the groups (without `groups`, the names) in an order, and each size
     takes a beginning of it. With groups, that is the beginning whose number of names
@@ -103,7 +103,7 @@ def nested(names, sizes, seed=0, *, groups=None, classes=None):
 
 
 def group_keys(names, pattern):
-    r"""Finds the group of each name, for `nested`.
+    r"""Find the group of each name, for `nested`.
 
     Args:
         names: list of names.
@@ -138,7 +138,7 @@ def group_keys(names, pattern):
 
 
 def rest(names, *taken):
-    """Lists the names that are in none of the parts taken.
+    """List the names that are in none of the parts taken.
 
     Args:
         names: list of names.
@@ -156,7 +156,7 @@ def rest(names, *taken):
 
 
 def check_separate(**parts):
-    """Raises where an image is in two parts: what is held out would leak.
+    """Raise where an image is in two parts: what is held out would leak.
 
     Images are told apart by their files where these are known, else by their names.
 
@@ -177,7 +177,7 @@ def check_separate(**parts):
 
 
 def in_both(a, b):
-    """Finds the images that are in two parts, by their files, or else their names.
+    """Find the images that are in two parts, by their files, or else their names.
 
     Args:
         a: `Examples`.
@@ -196,7 +196,7 @@ def in_both(a, b):
 
 
 def _count(size, available):
-    """Returns how many names a size is, of those available."""
+    """Return how many names a size is, of those available."""
     is_share = not isinstance(size, numbers.Integral)
     if is_share and not 0 < size <= 1:
         raise ValueError(f"A share must be in (0, 1]. Received: {size}")
@@ -210,13 +210,13 @@ def _count(size, available):
 
 
 def _nearest(members, count):
-    """Returns how many of the groups, from the first, are nearest to so many names."""
+    """Return how many of the groups, from the first, are nearest to so many names."""
     reached = np.cumsum([len(group) for group in members])
     return 1 + int(np.argmin(np.abs(reached - count)))
 
 
 def _with_all_classes(members, classes, count):
-    """Moves groups up so that the first ones, `count` names, have every class."""
+    """Move groups up so that the first ones, `count` names, have every class."""
     found = [set().union(*(classes[index] for index in group)) for group in members]
     everything = set().union(*found)
     for kept in range(_nearest(members, count), -1, -1):
@@ -238,7 +238,7 @@ def _with_all_classes(members, classes, count):
 
 
 def _cover(missing, found, members):
-    """Returns groups that together have the missing classes, greedily."""
+    """Return groups that together have the missing classes, greedily."""
     cover = []
     while missing:
         new = [

@@ -6,7 +6,8 @@ import os
 import numpy as np
 
 from keras_imas.data.cityscapes import TRAIN_IDS
-from keras_imas.data.examples import Examples, require
+from keras_imas.data.examples import Examples
+from keras_imas.data.requirements import require
 
 _IMAGE_KEYS = ("image", "image_left")
 _LABEL_KEYS = (

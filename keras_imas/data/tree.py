@@ -2,12 +2,32 @@
 
 import glob
 import os
+import stat
+import unicodedata
 from pathlib import Path
 
 from keras_imas.data.lists import below
+from keras_imas.near_miss import did_you_mean
 
 # What systems and editors put beside a user's files, with names starting with a dot.
 _NOT_THE_USERS = ("__MACOSX", "@eaDir")
+
+# Looking for a name that is alike takes as long as reading all names.
+_MOST_HINTS = 10
+
+# Suffixes of pictures and arrays that nothing here reads.
+_UNREAD = (
+    ".jfif", ".jpe", ".jp2", ".j2k", ".jpf", ".jxl", ".heic", ".heif", ".avif", ".tga",
+    ".ppm", ".pgm", ".pnm", ".exr", ".hdr", ".svg", ".psd", ".dng", ".cr2", ".nef",
+    ".arw", ".npy", ".npz", ".dcm", ".nii", ".nrrd", ".img", ".gtiff", ".geotiff",
+)  # fmt: skip
+_KINDS = {
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISDIR: "a folder",
+}
 
 
 class Tree:
@@ -23,6 +43,9 @@ class Tree:
     Attributes:
         folder: `Path` of the directory; of a pattern the part that has no wildcard.
         where: `Path` of the directory, or the pattern.
+        passed_over: dict from path below the folder to the reason, of what looks like
+            an image and is not read: "hidden", "its suffix is not read", "a folder",
+            "a named pipe", ...
 
     Raises:
         FileNotFoundError: if there is no such directory.
@@ -45,18 +68,32 @@ class Tree:
         else:
             paths = glob.glob(pattern, root_dir=self.folder, recursive=True)
         self._real = {}
+        self._hints = _MOST_HINTS
         self._index = {}
+        self.passed_over = {}
         for path in sorted(path.replace(os.sep, "/") for path in paths):
             stem, suffix = os.path.splitext(path)
-            if suffix.lower() in self._suffixes and _of_the_user(path):
-                self._index.setdefault(stem, []).append(path)
+            reason = self._reason(path, suffix.lower())
+            if reason:
+                self.passed_over[path] = reason
+            elif suffix.lower() in self._suffixes:
+                self._index.setdefault(_composed(stem), []).append(path)
+
+    def _reason(self, path, suffix):
+        """Return why a path that looks like an image is none, or None."""
+        if not _of_the_user(path):
+            is_image = suffix in (*self._suffixes, *_UNREAD) or path.endswith("/")
+            return "hidden" if is_image else None
+        if suffix in self._suffixes:
+            return _irregular(self.folder / path)
+        return "its suffix is not read" if suffix in _UNREAD else None
 
     def __iter__(self):
-        """Iterates over the files' paths below the folder, sorted."""
+        """Iterate over the files' paths below the folder, sorted."""
         return iter(sorted(path for paths in self._index.values() for path in paths))
 
     def leave_out(self, paths):
-        """Leaves files out.
+        """Leave files out.
 
         Args:
             paths: paths below the folder.
@@ -68,8 +105,19 @@ class Tree:
         }
         self._index = {stem: found for stem, found in left.items() if found}
 
+    def named(self, name):
+        """List the files of a name.
+
+        Args:
+            name: path below the folder, without suffix.
+
+        Returns:
+            List of paths below the folder.
+        """
+        return self._index.get(_composed(name), [])
+
     def find(self, name):
-        """Finds a file by its name.
+        """Find a file by its name.
 
         Args:
             name: path below the folder, without suffix or with it.
@@ -80,15 +128,17 @@ class Tree:
         Raises:
             ValueError: if several files have this name.
         """
-        found = self._index.get(name, [])
-        preferred = [path for path in found if self._is_preferred(path)]
+        found = self.named(name)
+        preferred = [path for path in found if self.is_preferred(path)]
         found = preferred or found or self._exactly(name)
+        if len(found) > 1:  # they may differ by their Unicode form alone
+            found = [p for p in found if os.path.splitext(p)[0] == name] or found
         if len(found) > 1:
             raise ValueError(f"{name!r} may be {' or '.join(found)} in {self.folder}")
         return found[0] if found else None
 
     def find_listed(self, text):
-        """Finds the file that a list names.
+        """Find the file that a list names.
 
         Args:
             text: path, as lists have it: see `keras_imas.data.lists.below`.
@@ -111,7 +161,7 @@ class Tree:
         return None
 
     def real_path(self, path):
-        """Tells where a file is, whatever links lead to it.
+        """Tell where a file is, whatever links lead to it.
 
         Args:
             path: path of a file below the folder; "" for the folder itself.
@@ -128,7 +178,7 @@ class Tree:
         return os.path.realpath(real)
 
     def expected(self, name):
-        """Tells what file was looked for.
+        """Tell what file was looked for.
 
         Args:
             name: path below the folder, without suffix or with it.
@@ -140,15 +190,45 @@ class Tree:
             name = f"{name}{{{','.join(self.suffixes)}}}"
         return self.folder / name
 
-    def _exactly(self, name):
-        return [name] if name in self._index.get(os.path.splitext(name)[0], ()) else []
+    def instead(self, name):
+        """Tell what is there where a file is not: for the end of a message.
 
-    def _is_preferred(self, path):
+        Args:
+            name: path below the folder, without suffix or with it.
+
+        Returns:
+            String, empty if nothing is alike.
+        """
+        for path, reason in self.passed_over.items():
+            if _composed(name) in map(_composed, (path, os.path.splitext(path)[0])):
+                return f"; {path} is passed over: {reason}"
+        if not self._hints:
+            return ""
+        self._hints -= 1
+        stem, suffix = os.path.splitext(name)
+        return did_you_mean(
+            stem if suffix.lower() in self._suffixes else name, self._index
+        )
+
+    def is_preferred(self, path):
+        """Tell whether a file has one of the preferred suffixes.
+
+        Args:
+            path: path below the folder.
+
+        Returns:
+            A boolean.
+        """
         return os.path.splitext(path)[1].lower() in self.suffixes
+
+    def _exactly(self, name):
+        found = self.named(os.path.splitext(name)[0])
+        same = [path for path in found if _composed(path) == _composed(name)]
+        return [name] if name in same else same
 
 
 def _split_pattern(path):
-    """Returns a folder and the pattern below it, or None."""
+    """Return a folder and the pattern below it, or None."""
     if path.is_dir() or not glob.has_magic(str(path)):
         return path, None
     fixed = path
@@ -163,8 +243,29 @@ def _of_the_user(path):
     return not any(part.startswith(".") or part in _NOT_THE_USERS for part in parts)
 
 
+def _composed(name):
+    """Return a name as composed characters (NFC), whichever way it was typed."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def _irregular(path):
+    """Return what is no regular file, such as "a named pipe", or None for a file."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        is_link = os.path.islink(path)
+        return "a link to a file that is not there" if is_link else "not there"
+    if stat.S_ISREG(mode):
+        return None
+    return next(what for is_kind, what in _KINDS.items() if is_kind(mode))
+
+
 def _walk(folder):
-    """Yields the files below a folder, as paths relative to it."""
+    """Yield what is below a folder, as paths relative to it.
+
+    Folders that are left out end in "/". Others are only among them where they have a
+    suffix, as an image would.
+    """
 
     def fail(error):
         raise error
@@ -172,7 +273,11 @@ def _walk(folder):
     walk = os.walk(folder, onerror=fail, followlinks=True)
     for directory, subdirectories, names in walk:
         relative = os.path.relpath(directory, folder)
-        yield from (os.path.normpath(os.path.join(relative, name)) for name in names)
+        names += [name for name in subdirectories if os.path.splitext(name)[1]]
+        names += [f"{name}/" for name in subdirectories if not _of_the_user(name)]
+        yield from (
+            name if relative == "." else os.path.join(relative, name) for name in names
+        )
         subdirectories[:] = [
             name
             for name in subdirectories
@@ -181,7 +286,7 @@ def _walk(folder):
 
 
 def _is_above(directory):
-    """Tells whether a directory is a link to one that it is in."""
+    """Tell whether a directory is a link to one that it is in."""
     if not os.path.islink(directory):
         return False
     real, parent = map(os.path.realpath, (directory, os.path.dirname(directory)))

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from keras_imas.data import files
+from keras_imas.data import files, pixels
 from keras_imas.data.size_multiple import size_multiple
 from keras_imas.data.tree import Tree
 from keras_imas.inference import drawing
@@ -249,7 +249,7 @@ def _read_ahead(paths, pool):
 
     def read(path):
         try:
-            return files.read_image(path), None
+            return pixels.read_image(path), None
         except Exception as error:  # decoders raise errors of many types
             return None, f"cannot be read: {error}"
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_imas.arguments import check_num_classes
+from keras_imas.arguments import check_channels
 from keras_imas.models.logits import list_outputs
 
 # Layers that leave it open what comes before them.
@@ -61,7 +61,7 @@ def check_returns_logits(name, network):
     """
     output = _main_output(network)
     if output is not None:
-        check_num_classes(name, output.shape[-1])
+        check_channels(name, output.shape[-1])
     activation = final_activation(network)
     if activation is not None:
         raise ValueError(

@@ -5,10 +5,15 @@ import inspect
 import keras
 import numpy as np
 
-from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
-from keras_imas.keras_loss import loss_over_label_maps
-from keras_imas.keras_metric import metrics_over_label_maps
+from keras_imas.batch_checks import (
+    check_arrays,
+    check_fit_options,
+    check_label_map,
+    known_labels,
+)
+from keras_imas.losses.keras_loss import loss_over_label_maps
+from keras_imas.metrics.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
@@ -93,6 +98,22 @@ class MeanTeacher(ResilientModel):
             copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
+    def look_at_labels(self, labels, logits, sample_weight=None):
+        """Look in a step whether labels are classes.
+
+        Args:
+            labels: Label maps.
+            logits: What is compared with them, `(B, H, W, C)`.
+            sample_weight: Weights of the labels. Defaults to `None`.
+
+        Returns:
+            `(labels, code)`: the label maps, with what is no class ignored; and what
+            `keras_imas.training.health.Health.label_code` returns.
+        """
+        num_classes, ignore_class = logits.shape[-1], self.ignore_class
+        code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
+        return known_labels(labels, num_classes, ignore_class), code
+
     def compile(
         self, optimizer="sgd", loss=None, metrics=None, weighted_metrics=None, **kwargs
     ):
@@ -101,10 +122,10 @@ class MeanTeacher(ResilientModel):
         Args:
             optimizer: Optimizer of the student. Defaults to `"sgd"`.
             loss: Supervised loss on `(label_maps, logits)`, see
-                `keras_imas.keras_loss.loss_over_label_maps`. Defaults to `None`:
+                `keras_imas.losses.loss_over_label_maps`. Defaults to `None`:
                 cross-entropy over the pixels that are not `ignore_class`.
             metrics: See `keras.Model.compile`, and which metrics of Keras can be had
-                `keras_imas.keras_metric.metrics_over_label_maps`. They update in
+                `keras_imas.metrics.metrics_over_label_maps`. They update in
                 evaluation only: over full-size logits they would cost more than the
                 method. Defaults to `None`.
             weighted_metrics: As `metrics`, with `sample_weight`. Defaults to `None`.
@@ -146,10 +167,12 @@ class MeanTeacher(ResilientModel):
             keras_imas.training.health.NonFiniteError: If a loss or gradient is NaN or
                 infinite, in more than `max_skipped_steps` steps in a row.
         """
+        check_fit_options(x, kwargs)
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
+            check_arrays(x, y)
             image = keras.KerasTensor((1, *np.shape(x["labeled"])[1:]))
             num_classes = self.compute_output_spec(image).shape[-1]
-            batch.check_labels(y, num_classes, self.ignore_class)
+            check_label_map(y, num_classes, self.ignore_class, "`y`")
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self.check_unlabeled(len(y) % batch_size or batch_size)
@@ -175,6 +198,7 @@ class MeanTeacher(ResilientModel):
             Dict from name to value.
         """
         if not isinstance(y_pred, dict):
+            y = known_labels(y, y_pred.shape[-1], self.ignore_class)
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             own = [metric.name for metric in self.training_metrics]
             return {name: value for name, value in logs.items() if name not in own}

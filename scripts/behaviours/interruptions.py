@@ -66,7 +66,7 @@ def resumed(directory):
     result = runs(directory, data, at=7)
     path = f"{directory}/parts"
     result["longer"] = _run(path, data, epochs=3)
-    result["other length"] = _run(path, (tiny.batches(12),), Stop(2), epochs=5)
+    result["other length"] = _run(path, (tiny.batches(12),), Stop(3), epochs=5)
     result["amid other"] = _run(path, data, epochs=5)
     return result
 

@@ -61,7 +61,7 @@ def _warm_up(torture):
     root = torture.room("warm_up")
     make_photographs(root, NAMES)
     examples = data.from_folder(root / "images", root / "masks")
-    data.check({"labeled": examples}, 256)
+    data.check({"labeled": examples}, 256, -1)
     load_encoder("mobilenet_v2", None)
     if torch_checkpoint():
         load_encoder("resnet50_deep_stem", None)

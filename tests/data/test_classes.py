@@ -70,6 +70,8 @@ def test_a_table_that_is_not_in_utf_8(tmp_path):
         ("name,id\nroad,0\ncar,2\n", r"without a gap.*\[0, 2\]"),
         ("name,id\n", "without a gap"),
         ("name,id\nroad,0\n" + "a" * 200_000, "line 3, is no CSV: field larger"),
+        ("name,clas_id\nroad,1\n", "unknown column 'clas_id'. It may have: name, id"),
+        ("name,id,names\nroad,0,x\n", "'names'; did you mean 'name'"),
         ("name,id,name\nroad,0,x\n", "name each column once.*'name'"),
         ("name,id\n,0\n", "line 2: the class has no name"),
         ("name,id\nroad,0\nroad,1\n", "two ids the same name: 'road'"),

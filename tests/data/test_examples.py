@@ -3,8 +3,17 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from keras_imas.data import as_examples, check_labels, evaluation
+from keras_imas.data import (
+    as_examples,
+    check,
+    check_labels,
+    evaluation,
+    from_folder,
+    semi_supervised,
+    supervised,
+)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 8, 10, 3), dtype="uint8")
 LABEL_MAPS = np.random.default_rng(1).integers(0, 4, (5, 8, 10), dtype="uint8")
@@ -146,3 +155,154 @@ def test_evaluation_checks_class_ids():
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="allowed are 0 to 2"):
         list(evaluation((IMAGES, LABEL_MAPS), num_classes=3))
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (IMAGES / np.float32(255), "Multiply them by 255"),
+        (IMAGES.astype("uint16") * 257, "255 / 65535 for 16 bits"),
+        (IMAGES.astype("int8"), 'astype("uint8")'),
+        (IMAGES / 127.5 - 1, "Undo what normalized them"),
+        (np.where(IMAGES > 9, np.float16("inf"), 1), "NaN or infinite"),
+        (IMAGES > 99, "Multiply them by 255"),
+    ],
+)
+@pytest.mark.parametrize("labeled", [False, True])
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_images_of_another_range(images, words, labeled, as_dataset):
+    import tensorflow as tf
+
+    source = (images, LABEL_MAPS) if labeled else images
+    if as_dataset:
+        source = tf.data.Dataset.from_tensor_slices(source)
+    with pytest.raises(ValueError, match="must be 0..255 RGB") as error:
+        as_examples(source)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int16", "uint16", "int64", "uint64", "float16", "float64"]
+)
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_the_same_pixels_in_any_dtype(dtype, as_dataset):
+    images, labels = IMAGES.astype(dtype), LABEL_MAPS
+    sources = [(images, labels), images]
+    if as_dataset:
+        sources = [dataset(images, labels), dataset(images, labels, "image")]
+    options = {"crop_size": 8, "unlabeled_batch_size": 5, "flip": False}
+    for inputs, _ in semi_supervised(*sources, **options, scale_range=(1, 1)):
+        for key in ("labeled", "unlabeled"):
+            whole = np.asarray(inputs[key])
+            assert whole.dtype == np.float32 and (whole == np.floor(whole)).all()
+            assert 100 < whole.mean() < 155
+
+
+def test_black_images_are_right():
+    for black in (np.zeros((2, 4, 4, 3)), np.zeros((2, 4, 4, 3), bool)):
+        assert len(as_examples(black)) == 2
+
+
+def test_an_image_out_of_range_behind_the_first_ones():
+    import tensorflow as tf
+
+    images = np.repeat(IMAGES.astype("float32"), 2, axis=0)
+    images[7, 0, 0] = 256, np.nan, 0
+    examples = as_examples(tf.data.Dataset.from_tensor_slices(images))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`#7` must be 0..255 RGB"):
+        list(examples.records.map(examples.read))
+
+
+@pytest.mark.parametrize(
+    ("channels", "words"), [(1, "Repeat the grey channel"), (13, "Choose 3 of the 13")]
+)
+def test_other_numbers_of_channels(channels, words):
+    import tensorflow as tf
+
+    images = np.zeros((2, 4, 4, channels), "uint8")
+    for source in (images, tf.data.Dataset.from_tensor_slices(images)):
+        with pytest.raises(ValueError, match=words):
+            as_examples(source)
+
+    def rows():
+        yield from images
+
+    unknown = tf.data.Dataset.from_generator(
+        rows, output_signature=tf.TensorSpec((None, None, None), tf.uint8)
+    )
+    unknown = unknown.apply(tf.data.experimental.assert_cardinality(2))
+    examples = as_examples(unknown)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`#0` must be .* RGB"):
+        list(examples.records.map(examples.read))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "uint32", "int8"])
+def test_label_maps_of_any_integers(dtype):
+    labels = (LABEL_MAPS % 2).astype(dtype)
+    for source in ((IMAGES, labels), dataset(label_maps=labels)):
+        for index, (_, found) in enumerate(evaluation(source)):
+            np.testing.assert_array_equal(found[0], labels[index])
+
+
+def test_ids_that_would_wrap_around():
+    import tensorflow as tf
+
+    labels = LABEL_MAPS.astype("int64")
+    labels[3, 2, 2] = 2**32 + 1
+    with pytest.raises(ValueError, match="must hold class ids. Received: 4294967297"):
+        as_examples((IMAGES, labels))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`#3` must hold class"):
+        list(evaluation(dataset(label_maps=labels)))
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("lable_map", "label_map"), ("label_maps", "label_map")]
+)
+def test_misspelt_keys_of_a_dataset(key, meant):
+    import tensorflow as tf
+
+    rows = {"image": IMAGES, key: LABEL_MAPS}
+    with pytest.raises(ValueError, match=f"{key!r}; did you mean {meant!r}"):
+        as_examples(tf.data.Dataset.from_tensor_slices(rows))
+    rows = {"image": IMAGES, "label": np.arange(5), "label_map": LABEL_MAPS}
+    assert as_examples(tf.data.Dataset.from_tensor_slices(rows)).labeled
+    del rows["label_map"]  # that of a photograph as a whole is no label map
+    assert not as_examples(tf.data.Dataset.from_tensor_slices(rows)).labeled
+
+
+@pytest.mark.parametrize("num_classes", [1, 0])
+def test_one_class_is_none(num_classes):
+    for function in (evaluation, check_labels):
+        with pytest.raises(ValueError, match="`num_classes` must be 2 or more"):
+            function((IMAGES, LABEL_MAPS), num_classes=num_classes)
+    options = {"crop_size": 8, "num_classes": num_classes}
+    with pytest.raises(ValueError, match="`num_classes` must be 2 or more"):
+        supervised((IMAGES, LABEL_MAPS), **options)
+    with pytest.raises(ValueError, match="`num_classes` must be 2 or more"):
+        semi_supervised((IMAGES, LABEL_MAPS), IMAGES, **options)
+
+
+def test_arrays_with_an_object_of_255():
+    labels = np.where(LABEL_MAPS > 1, 255, 0)
+    with pytest.raises(ValueError, match="class 0 and 255 alone.*give it the id 1"):
+        supervised((IMAGES, labels), crop_size=8, num_classes=2)
+    with pytest.raises(ValueError, match="class 0 and 255 alone"):
+        semi_supervised((IMAGES, labels), IMAGES, crop_size=8)
+    with pytest.raises(ValueError, match="class 0 and 255 alone"):
+        check_labels((IMAGES, labels), num_classes=2)
+
+
+def test_labeled_images_among_the_unlabeled_ones(tmp_path):
+    for part, pixels in (("images", IMAGES), ("masks", LABEL_MAPS)):
+        (tmp_path / part).mkdir()
+        for index, picture in enumerate(pixels):
+            Image.fromarray(picture).save(tmp_path / part / f"{index}.png")
+    labeled = from_folder(tmp_path / "images", tmp_path / "masks", ["0", "1"])
+    unlabeled = from_folder(tmp_path / "images")
+    with pytest.raises(ValueError, match="2 images are both in"):
+        semi_supervised(labeled, unlabeled, crop_size=8)
+    batches = semi_supervised(labeled, unlabeled, crop_size=8, allow_shared=True)
+    assert len(batches) == 1
+    parts = {"labeled": labeled, "unlabeled": unlabeled}
+    assert len(check(parts, 4).errors) == 2
+    assert check(parts, 4, allow_shared=True).errors == []

@@ -27,7 +27,7 @@ def test_nothing_to_say():
     report.raise_errors()
 
 
-@given(st.integers(1, 6), st.integers(0, 10**6), st.integers(0, 5))
+@given(st.integers(2, 6), st.integers(0, 10**6), st.integers(0, 5))
 def test_counts(num_classes, seed, ignored):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, num_classes, (2, 8, 10))
@@ -129,3 +129,26 @@ def test_problems_are_raised_or_collected(folder):
         examples = from_folder(folder / "images", folder / "masks")
     assert examples.names == ("0", "2", "3")
     assert len(problems) == 1 and "no mask" in problems[0].message
+
+
+def test_one_class_and_ignored_pixels_alone():
+    labels = np.where(LABELS > 1, 255, 0)
+    report = check(parts(labels), 2)
+    assert [message.split(":")[0] for message in report.errors] == [
+        "labeled",
+        "validation",
+    ]
+    assert "hold class 0 and 255 alone" in report.errors[0]
+    assert "binary_masks=True (--binary_masks)" in report.errors[0]
+    assert check(parts(LABELS * 0), 2).errors == []
+    assert (
+        "class 0 and -1 alone"
+        in check(parts(labels - (labels > 0) * 256), 2, -1).errors[0]
+    )
+
+
+def test_numbers_of_classes():
+    with pytest.raises(ValueError, match="`num_classes` must be 2 or more"):
+        check(parts(), 1)
+    with pytest.raises(ValueError, match="ignore_class=255 is one of the classes"):
+        check(parts(), 256)

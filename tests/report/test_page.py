@@ -93,7 +93,7 @@ def test_images_without_names_are_numbered_in_words(make):
     assert "#1" not in text
 
 
-def test_says_where_nothing_ranks_images(make):
+def test_says_nothing_of_ties_where_there_are_none(make):
     assert "nothing ranks them" not in text_of(make(TILES, NEXT))
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_imas.data import cityscapes, scenes
-from keras_imas.data.examples import as_examples
+from keras_imas.data.as_examples import as_examples
 from keras_imas.runs.flags import field
 from keras_imas.runs.sources.official import Official
 

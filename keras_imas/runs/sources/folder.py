@@ -5,11 +5,14 @@ import functools
 import glob
 import os
 
+from keras_imas.batch_checks import check_num_classes
 from keras_imas.data import splits
 from keras_imas.data.classes import read_class_table
 from keras_imas.data.folder import from_folder, with_masks
 from keras_imas.runs.flags import field
 from keras_imas.runs.sources.source import Source
+
+_BINARY = ("background", "object")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,19 +40,27 @@ class Folder(Source):
     )
     ignore_class: int = field(255, "Label of pixels that don't count.")
     image_size: tuple = field((), "Resize images when read: height,width.")
+    image_range: tuple = field(
+        (),
+        "Values in image files that become black and white, such as 0,4095 for 12 bits "
+        "in files of 16.",
+        of=float,
+    )
+    binary_masks: bool = field(
+        False, "Masks hold 0 for the background and 1 or 255 for one kind of object."
+    )
 
     def __post_init__(self):
         if not (self.images and self.masks):
             raise ValueError("`images` and `masks` are needed: folders of either")
-        if self.num_classes < 0:
-            raise ValueError(
-                f"`num_classes` must be 1 or more. Received: {self.num_classes}"
-            )
+        check_num_classes(self.num_classes or None, self.ignore_class)
+        if self.binary_masks and (self.classes or self.num_classes not in (0, 2)):
+            raise ValueError("With `binary_masks` there are two classes, and no table")
         if self.classes and self.num_classes:
             raise ValueError("Only one of `num_classes` and `classes` is needed")
-        if self.class_names and len(self.class_names) != self.num_classes:
+        if self.class_names and len(self.class_names) != self._num_classes:
             raise ValueError(
-                f"`class_names` must be as many as num_classes={self.num_classes}. "
+                f"`class_names` must be as many as num_classes={self._num_classes}. "
                 f"Received: {len(self.class_names)}"
             )
         if self.image_size and (len(self.image_size) != 2 or min(self.image_size) < 1):
@@ -63,6 +74,10 @@ class Folder(Source):
             raise ValueError(
                 "`val_images` and `val_masks` go together, and `val` goes with them"
             )
+
+    @property
+    def _num_classes(self):
+        return 2 if self.binary_masks else self.num_classes
 
     @functools.cached_property
     def _table(self):
@@ -80,6 +95,8 @@ class Folder(Source):
             ignore_class=self.ignore_class,
             mask_name=self.mask_name or None,
             classes=self._table,
+            image_range=self.image_range or None,
+            binary_masks=self.binary_masks,
             **self._reading(),
         )
 
@@ -129,7 +146,8 @@ class Folder(Source):
 
     def legend(self):
         table = self._table
-        names = self.class_names or tuple(map(str, range(self.num_classes)))
+        names = tuple(map(str, range(self._num_classes)))
+        names = self.class_names or (_BINARY if self.binary_masks else names)
         return {
             "class_names": table.names if table else names,
             "colors": table.colors if table else None,

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 
-from keras_imas.data.examples import as_examples
+from keras_imas.data.as_examples import as_examples
 from keras_imas.data.files import MAX_PIXELS
 from keras_imas.runs.flags import Flagged, field
 

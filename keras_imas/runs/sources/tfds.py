@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_imas.batch_checks import check_num_classes
 from keras_imas.data.tfds import from_tfds
 from keras_imas.runs.flags import field
 from keras_imas.runs.sources.source import Source
@@ -24,10 +25,11 @@ class TFDS(Source):
     image_size: tuple = field((), "Resize images when read: height,width.")
 
     def __post_init__(self):
-        if not self.name or self.num_classes < 1:
+        if not self.name or not self.num_classes:
             raise ValueError(
                 "`name` and `num_classes` are needed, such as oxford_iiit_pet and 3"
             )
+        check_num_classes(self.num_classes, self.ignore_class)
 
     def _read(self, split, labeled=True):
         return from_tfds(

@@ -80,7 +80,7 @@ def _damaged(torture, tally, what, seeds, count):
             with data.collected() as problems:
                 examples = data.from_folder(folder / "images", folder / "masks")
             if len(examples):
-                problems += data.check({"labeled": examples}, 256).problems
+                problems += data.check({"labeled": examples}, 256, -1).problems
             return [p.message for p in problems if p.severity == "error"]
 
         messages = tally.attempt(folder, read)

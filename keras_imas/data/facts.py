@@ -1,0 +1,127 @@
+"""What a check reads of each example."""
+
+import hashlib
+import re
+
+import numpy as np
+
+from keras_imas.data.pixels import read_values
+
+
+def count_read(examples, images):
+    """Return how many examples `read_facts` yields.
+
+    Args:
+        examples: `Examples`.
+        images: number of images to decode, or None for all.
+
+    Returns:
+        Integer.
+    """
+    return len(examples) if _all_read(examples) else _count_decoded(examples, images)
+
+
+def _count_decoded(examples, images):
+    return len(examples) if images is None else min(images, len(examples))
+
+
+def _all_read(examples):
+    return examples.labeled or not examples.random_access
+
+
+def read_facts(examples, images):
+    """Yield what is known of each example.
+
+    Args:
+        examples: `Examples`.
+        images: number of images to decode, evenly spread, or None for all; label maps
+            are all decoded.
+
+    Yields:
+        Dict of NumPy values, or a string: what is wrong.
+    """
+    import tensorflow as tf
+
+    count = _count_decoded(examples, images)
+    # Evenly spread: every example i for which i·count/size passes a whole number.
+    decoded = (np.arange(1, len(examples) + 1) * count) // len(examples)
+    decoded = tf.constant(np.diff(decoded, prepend=0) > 0)
+
+    @tf.autograph.experimental.do_not_convert
+    def values(index):
+        """Return the lowest and the highest value of a file of more than 8 bits."""
+        if not examples.deep[index]:
+            return np.zeros(0, "float32")
+        try:
+            found = read_values(examples.files[index])
+        except (OSError, ValueError):  # it is said as the image's problem
+            return np.zeros(0, "float32")
+        return np.array([found.min(), found.max()], "float32")
+
+    def facts(index, *record):
+        def load(wanted):
+            example = examples.load(*record, wanted=wanted)
+            facts = {
+                "name": example["name"],
+                "problem": example.get("problem", tf.constant("")),
+                "content": tf.constant(b""),
+                "size": tf.zeros([2], tf.int32),
+                "label_size": tf.zeros([2], tf.int32),
+                "values": tf.zeros([0]),
+                "ids": tf.zeros([0], tf.int32),
+                "counts": tf.zeros([0], tf.int64),
+            }
+            if "image" in example:
+                image = example["image"]
+                facts["size"] = tf.shape(image)[:2]
+                facts["content"] = tf.numpy_function(_digest, [image], tf.string)
+                if any(examples.deep):
+                    facts["values"] = tf.numpy_function(values, [index], tf.float32)
+            if "label_map" in example:
+                label_map = example["label_map"]
+                facts["label_size"] = tf.shape(label_map)
+                facts["ids"], facts["counts"] = tf.numpy_function(
+                    _count, [label_map], (tf.int32, tf.int64)
+                )
+            return facts
+
+        labels = ("label_map",) if examples.labeled else ()
+        return tf.cond(
+            decoded[index],
+            lambda: load(("image", *labels)),
+            lambda: load(labels),
+        )
+
+    records = examples.records.enumerate().map(
+        lambda index, record: (
+            (index, *record) if isinstance(record, tuple) else (index, record)
+        )
+    )
+    if not _all_read(examples):
+        records = records.filter(lambda index, *_: decoded[index])
+    iterator = records.map(facts, tf.data.AUTOTUNE).as_numpy_iterator()
+    while True:
+        try:
+            yield next(iterator)
+        except StopIteration:
+            return
+        except tf.errors.InvalidArgumentError as error:
+            yield _message(error)
+
+
+def _message(error):
+    """Return what `require` or TensorFlow says is wrong."""
+    match = re.search(r"assertion failed: \[(.*)\]", error.message)
+    if match is None:
+        return error.message
+    # TensorFlow escapes what isn't ASCII; names may hold it.
+    return match[1].encode().decode("unicode_escape").encode("latin1").decode()
+
+
+def _digest(image):
+    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).hexdigest()
+
+
+def _count(label_map):
+    ids, counts = np.unique(label_map, return_counts=True)
+    return ids.astype("int32"), counts.astype("int64")

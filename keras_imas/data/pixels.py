@@ -1,0 +1,189 @@
+"""The pixels of one image file or mask file."""
+
+import os
+
+import numpy as np
+
+from keras_imas.data.files import (
+    SIXTEEN_BIT,
+    by_color,
+    orientation_of,
+    read_header,
+    read_mat,
+)
+
+
+def load(paths, plain, class_table=None, *, image_range=None, small_ids=False):
+    """Decode an image, a mask, or both in a pipeline, whatever their formats.
+
+    Of images, 16 bits become 8 by the higher byte, grey becomes RGB, alpha is left out,
+    and what EXIF rotates is rotated.
+
+    Args:
+        paths: dict of string tensors, "image" and "label_map" or one of them.
+        plain: boolean tensor, whether TensorFlow can decode them: `Header.plain`, and
+            of a mask that it has one channel of ids.
+        class_table: `ClassTable` whose colors stand for classes, or None.
+        image_range: as in `read_image`. Defaults to None.
+        small_ids: whether all masks are plain, so that uint8 will do for their ids.
+            Defaults to False.
+
+    Returns:
+        `(decoded, problem)`: a dict of `(H, W, 3)` uint8 and `(H, W)` int32 or uint8,
+        and a string, empty where all is well. A color that the table does not list is
+        the negative number of `unlisted_color`.
+    """
+    import tensorflow as tf
+
+    ids = tf.uint8 if small_ids else tf.int32
+
+    def decode_image(path):
+        return tf.io.decode_image(tf.io.read_file(path), 3, expand_animations=False)
+
+    def decode_mask(path):
+        return tf.cast(tf.io.decode_png(tf.io.read_file(path), 1)[..., 0], ids)
+
+    kinds = {
+        "image": (
+            decode_image,
+            lambda path: read_image(path, image_range),
+            np.zeros((0, 0, 3), "uint8"),
+        ),
+        "label_map": (
+            decode_mask,
+            lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
+            np.zeros((0, 0), ids.as_numpy_dtype),
+        ),
+    }
+    nothing = {key: kinds[key][2] for key in paths}
+
+    def attempt():
+        # A data set's errors can be ignored, an operation's can't: what TensorFlow
+        # can't decode goes to Pillow, which can or says why not.
+        decoded = tf.data.Dataset.from_tensors(paths).map(
+            lambda paths: {key: kinds[key][0](path) for key, path in paths.items()}
+        )
+        decoded = decoded.ignore_errors()
+        otherwise = tf.data.Dataset.from_tensors(nothing)
+        return decoded.concatenate(otherwise).take(1).get_single_element()
+
+    def slowly():
+        found = {key: _slowly(path, *kinds[key][1:]) for key, path in paths.items()}
+        decoded = {key: decoded for key, (decoded, _) in found.items()}
+        return decoded, tf.strings.join([problem for _, problem in found.values()])
+
+    decoded = tf.cond(
+        plain, attempt, lambda: {k: tf.constant(v) for k, v in nothing.items()}
+    )
+    empty = tf.reduce_any([tf.size(value) == 0 for value in decoded.values()])
+    decoded, problem = tf.cond(empty, slowly, lambda: (decoded, tf.constant("")))
+    for key, value in decoded.items():
+        decoded[key] = tf.ensure_shape(value, (None, None, *nothing[key].shape[2:]))
+    return decoded, problem
+
+
+def read_mask(path, class_table=None):
+    """Read the class ids of a mask.
+
+    Args:
+        path: path of the file.
+        class_table: `ClassTable` whose colors stand for classes, or None.
+
+    Returns:
+        `(H, W)` int32 array. A color that the table does not list is a negative number.
+    """
+    if os.path.splitext(path)[1].lower() == ".mat":
+        return read_mat(path)
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image = _upright(image)
+        if by_color(image.mode, class_table):
+            return class_table.ids(np.asarray(image.convert("RGB")))
+        values = np.array(image)
+    if values.dtype.kind == "f":
+        broken = values[~(np.isfinite(values) & (values == np.floor(values)))]
+        if broken.size:
+            raise ValueError(
+                "a mask must hold whole numbers, class ids. Received: floats such as "
+                f"{broken[0]:g}"
+            )
+    return values.astype("int32")
+
+
+def read_image(path, image_range=None):
+    """Read the pixels of an image, as `load` does.
+
+    Args:
+        path: path of the file.
+        image_range: `(low, high)`, the values in the file that become 0 and 255; what
+            is beyond becomes these too. Defaults to None: all that the file's bits can
+            hold.
+
+    Returns:
+        `(H, W, 3)` uint8 array.
+    """
+    from PIL import Image
+
+    if image_range is not None:
+        values = read_values(path)
+        if not np.isfinite(values).all():
+            raise ValueError("it has values that are not finite")
+        low, high = image_range
+        scaled = (values.astype("float64") - low) * (255 / (high - low))
+        return _as_rgb(np.rint(np.clip(scaled, 0, 255)).astype("uint8"))
+    with Image.open(path) as image:
+        image = _upright(image)
+        if image.mode in SIXTEEN_BIT:
+            return _as_rgb((np.asarray(image).astype("uint16") >> 8).astype("uint8"))
+        return np.asarray(image.convert("RGB"))
+
+
+def read_values(path):
+    """Read the values of an image as the file holds them.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        `(H, W)` or `(H, W, 3)` array, without alpha.
+    """
+    from PIL import Image
+
+    header = read_header(path, float("inf"))
+    if header.bits == 16 and header.mode in ("RGB", "RGBA") and header.form == "PNG":
+        import tensorflow as tf  # Pillow reads 8 bits a color
+
+        content = tf.io.read_file(os.fspath(path))
+        return tf.io.decode_png(content, 3, tf.uint16).numpy()
+    with Image.open(path) as image:
+        image = _upright(image)
+        grey = image.mode in ("L", "I", "F", *SIXTEEN_BIT)
+        return np.array(image if grey else image.convert("RGB"))
+
+
+def _as_rgb(values):
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def _upright(image):
+    """Return an image as EXIF has it shown."""
+    from PIL import ImageOps
+
+    image.load()
+    return image if orientation_of(image) == 1 else ImageOps.exif_transpose(image)
+
+
+def _slowly(path, read, nothing):
+    """Read a file with Pillow; returns a tensor and why it can't be read, or ""."""
+    import tensorflow as tf
+
+    @tf.autograph.experimental.do_not_convert
+    def attempt(path):
+        path = os.fsdecode(np.asarray(path).item())
+        try:
+            return read(path), b""
+        except Exception as error:  # of whatever kind the decoder's library raises
+            return nothing, f"{path} cannot be read: {error}".encode()
+
+    return tuple(tf.numpy_function(attempt, [path], (nothing.dtype, tf.string)))
