@@ -71,11 +71,27 @@ def check_shape(name, value, expected):
         >>> check_shape("confidence", np.zeros((1, 2)), (None, 2))
     """
     shape, expected = tuple(value.shape), tuple(expected)
-    agree = len(shape) == len(expected) and all(
+    if not shapes_agree(shape, expected):
+        raise ValueError(f"`{name}` must have the shape {expected}. Received: {shape}")
+
+
+def shapes_agree(shape, expected):
+    """Tell whether two shapes are the same where both are known.
+
+    Args:
+        shape: A shape; `None` for an unknown size.
+        expected: Another one.
+
+    Returns:
+        A bool.
+
+    Example:
+        >>> shapes_agree((4, None), (4, 8)), shapes_agree((4,), (4, 8))
+        (True, False)
+    """
+    return len(shape) == len(expected) and all(
         a == b or a is None or b is None for a, b in zip(shape, expected, strict=True)
     )
-    if not agree:
-        raise ValueError(f"`{name}` must have the shape {expected}. Received: {shape}")
 
 
 def check_rank(name, value, rank):
@@ -197,6 +213,101 @@ def check_class(name, value, num_classes):
             f"`{name}` must be in [0, {num_classes}), the classes of the logits, or "
             f"None. Received: {name}={value!r}"
         )
+
+
+def check_channels(name, num_classes):
+    """Refuse one output channel, over which a softmax is always 1.
+
+    Args:
+        name: What has the channels, such as an argument's name.
+        num_classes: Number of channels; `None` where it is unknown.
+
+    Raises:
+        ValueError: If there are fewer than 2.
+
+    Example:
+        >>> check_channels("student_logits", 2)
+    """
+    if num_classes is not None and num_classes < 2:
+        raise ValueError(
+            f"`{name}` must have a channel for each class, 2 or more: over one, "
+            "softmax is always 1. For one kind of object take 2, background and "
+            "object, with label maps of 0 and 1 and no sigmoid; the one logit x of a "
+            "trained network becomes two by "
+            "`keras.layers.Concatenate()([keras.ops.zeros_like(x), x])`. Received: "
+            f"{num_classes} channel"
+        )
+
+
+def check_logits(name, logits):
+    """Refuse logits that are probabilities, as a sample of the pixels shows.
+
+    Inside of a compiled function, and of fewer than 16 pixels, nothing is known, and
+    all passes; so do one-hot values.
+
+    Args:
+        name: The argument's name.
+        logits: Tensor `(B, H, W, C)`.
+
+    Raises:
+        ValueError: If the values of each pixel are in [0, 1] and add up to 1.
+
+    Example:
+        >>> check_logits("student_logits", np.zeros((1, 8, 8, 3)))
+    """
+    sample = _sample(logits)
+    if sample is None or not _in_unit_interval(sample):
+        return
+    sums = sample.sum(axis=-1)  # half precision has three digits
+    if np.abs(sums - 1.0).max() < 1e-2 and (sample % 1.0 > 0.0).any():
+        raise ValueError(
+            f"`{name}` must be logits, before softmax. Received: probabilities, in "
+            "[0, 1] and with a sum of 1 at each pixel. Pass `from_logits=False`, or "
+            "take the softmax off the network"
+        )
+
+
+def check_probabilities(name, probabilities):
+    """Refuse probabilities outside [0, 1], as a sample of the pixels shows.
+
+    Inside of a compiled function, and of fewer than 16 pixels, nothing is known, and
+    all passes.
+
+    Args:
+        name: The argument's name.
+        probabilities: Tensor `(B, H, W, C)`.
+
+    Raises:
+        ValueError: If a value is not in [0, 1]; NaN passes.
+
+    Example:
+        >>> check_probabilities("student_logits", np.full((1, 8, 8, 2), 0.5))
+    """
+    sample = _sample(probabilities)
+    if sample is not None and not _in_unit_interval(sample):
+        raise ValueError(
+            f"`{name}` must be probabilities, in [0, 1], with from_logits=False. "
+            f"Received: values from {sample.min():.3g} to {sample.max():.3g}. Pass "
+            "`from_logits=True` for logits"
+        )
+
+
+def _sample(tensor, side=8):
+    """Return finite values of some pixels of a tensor, `(N, C)`, or `None`."""
+    if isinstance(tensor, keras.KerasTensor) or None in tuple(tensor.shape):
+        return None
+    rows, columns = (max(size // side, 1) for size in tensor.shape[1:3])
+    try:
+        some = ops.convert_to_numpy(tensor[:, ::rows, ::columns])
+    except (TypeError, AttributeError, NotImplementedError, RuntimeError):
+        return None  # what a compiled function works on has no values yet
+    some = some.reshape(-1, some.shape[-1]).astype("float32")
+    some = some[np.isfinite(some).all(axis=-1)]
+    return some if len(some) >= 16 else None
+
+
+def _in_unit_interval(values):
+    return -1e-3 <= values.min() and values.max() <= 1.0 + 1e-3
 
 
 def check_group_size(name, value, batch_size):

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_imas.arguments import check_group_size
+from keras_imas.batch_checks import check_keys
 
 _INPUTS = (
     'The inputs of `fit` must be a dict with "labeled" images and, for semi-supervised '
@@ -33,6 +34,7 @@ def views(inputs, dtype="float32"):
         >>> tuple(labeled.shape), weak
         ((2, 8, 8, 3), None)
     """
+    check_keys(inputs)
     labeled = _images(inputs, "labeled", dtype)
     if "unlabeled" not in inputs:
         return labeled, None, None, None
@@ -53,29 +55,6 @@ def views(inputs, dtype="float32"):
     if valid is None:
         valid = ops.ones(ops.shape(weak)[:3])
     return labeled, weak, strong, valid
-
-
-def check_labels(labels, num_classes, ignore_class):
-    """Refuse label maps that hold anything but classes and the ignore class.
-
-    Args:
-        labels: Integer array `(N, H, W)`.
-        num_classes: Number of classes C.
-        ignore_class: Label of pixels that don't count.
-
-    Raises:
-        ValueError: If another id occurs.
-
-    Example:
-        >>> import numpy as np
-        >>> check_labels(np.array([[[0, 255]]]), num_classes=2, ignore_class=255)
-    """
-    known = (labels >= 0) & (labels < num_classes) | (labels == ignore_class)
-    if not known.all():
-        raise ValueError(
-            f"`y` must hold classes, in [0, {num_classes}), and `ignore_class`, "
-            f"{ignore_class}. Received: {labels[~known][0]}"
-        )
 
 
 def check_pairs(batch_size, group_size, adaptive):

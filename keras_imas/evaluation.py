@@ -5,6 +5,8 @@ import csv
 import keras
 import numpy as np
 
+from keras_imas.arguments import check_channels
+from keras_imas.label_maps import check_integers, has_channel_axis
 from keras_imas.metrics import iou_per_class
 
 
@@ -12,8 +14,9 @@ class ConfusionMatrix:
     """Count which class pixels have, and which is predicted for them.
 
     Args:
-        num_classes: Number of classes C.
-        ignore_class: Label of pixels that don't count. Defaults to `255`.
+        num_classes: Number of classes C, 2 or more.
+        ignore_class: Label of pixels that don't count; may be one of the classes,
+            which then has no IoU. `None`: all count. Defaults to `255`.
 
     Attributes:
         counts: int64 array `(C, C)`: pixels by class (rows) and prediction (columns).
@@ -28,6 +31,7 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes, ignore_class=255):
+        check_channels("num_classes", num_classes)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self.counts = np.zeros((num_classes, num_classes), "int64")
@@ -36,25 +40,23 @@ class ConfusionMatrix:
         """Count the pixels of an image.
 
         Args:
-            label_map: Integers `(H, W)`.
+            label_map: Integers `(H, W)` or `(H, W, 1)`.
             predicted: Predicted classes, integers `(H, W)`.
 
         Raises:
-            ValueError: If a label is neither a class nor `ignore_class`, a prediction
-                is no class, or the shapes differ.
+            ValueError: If labels are no integers or one-hot, a label is neither a
+                class nor `ignore_class`, a prediction is no class, or the shapes
+                differ.
         """
-        labels, predicted = np.asarray(label_map), np.asarray(predicted)
-        if labels.shape != predicted.shape:
-            raise ValueError(
-                "`label_map` and `predicted` must have one shape. Received: "
-                f"{labels.shape} and {predicted.shape}"
-            )
-        if predicted.size and predicted.max() >= self.num_classes:
+        predicted = np.asarray(predicted)
+        labels = _label_map(label_map, predicted.shape)
+        wrong = (predicted < 0) | (predicted >= self.num_classes)
+        if wrong.any():
             raise ValueError(
                 f"`predicted` must be in [0, {self.num_classes}), as `num_classes` has "
-                f"it. Received: {predicted.max()}"
+                f"it. Received: {predicted[wrong][0]}"
             )
-        valid = labels != self.ignore_class
+        valid = _has_label(labels, self.ignore_class)
         labels = labels[valid].astype("int64")
         if labels.size and not 0 <= labels.min() <= labels.max() < self.num_classes:
             bad = labels[(labels < 0) | (labels >= self.num_classes)][0]
@@ -69,13 +71,22 @@ class ConfusionMatrix:
     @property
     def iou(self):
         """Intersection over union of each class, `(C,)`; NaN where it never occurs."""
-        return iou_per_class(self.counts)
+        return iou_per_class(self.counts, self.ignore_class)
+
+    @property
+    def labeled(self):
+        """Which classes the label maps hold, bool `(C,)`."""
+        return self.counts.sum(axis=1) > 0
 
     @property
     def mean_iou(self):
         """Mean of the IoU of the classes that occur in labels or predictions."""
-        iou = self.iou
-        return float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
+        return _mean(self.iou)
+
+    @property
+    def mean_iou_labeled(self):
+        """Mean of the IoU of the classes that the label maps hold."""
+        return _mean(self.iou[self.labeled])
 
     @property
     def pixel_accuracy(self):
@@ -111,11 +122,12 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
 
     Returns:
         `(confusion, loss)`: a `ConfusionMatrix`, and the mean cross-entropy of the
-        pixels that count.
+        pixels that count; NaN where none does.
 
     Raises:
         ValueError: If there are no data, such as in an iterator that was read before,
-            or they or the network don't fit `num_classes`.
+            they have weights, they or the network don't fit `num_classes`, or the
+            network returns NaN.
 
     Example:
         >>> from keras_imas.inference.predictor import Predictor
@@ -129,7 +141,15 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
 
     def images():
         for batch in _batches(data):
-            for image, label_map in zip(*map(np.asarray, batch[:2]), strict=True):
+            pixels, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+            if weights is not None:
+                raise ValueError(
+                    "`data` must hold (images, label_maps). Received: weights too. "
+                    "Give pixels that should not count the label `ignore_class`"
+                )
+            for image, label_map in zip(
+                np.asarray(pixels), np.asarray(labels), strict=True
+            ):
                 label_maps.append(label_map)
                 yield image
             if bar:
@@ -140,25 +160,112 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
         bar = keras.utils.Progbar(_count(data), unit_name="batch")
     confusion = ConfusionMatrix(num_classes, ignore_class)
     probabilities, loss = None, 0.0
-    for probabilities in predictor(images()):
+    for number, probabilities in enumerate(predictor(images())):
         if probabilities.shape[-1] != num_classes:
             raise ValueError(
                 "`num_classes` must be the number of the network's classes. Received: "
                 f"num_classes={num_classes}, and a network of "
                 f"{probabilities.shape[-1]} classes"
             )
-        label_map = label_maps.pop(0)
+        label_map = _label_map(label_maps.pop(0), probabilities.shape[:-1])
         confusion.update(label_map, probabilities.argmax(axis=-1))
-        valid = label_map != ignore_class
+        valid = _has_label(label_map, ignore_class)
         labels = np.where(valid, label_map, 0).astype("int64")
         true = np.take_along_axis(probabilities, labels[..., None], axis=-1)[valid]
+        if np.isnan(true).any():
+            raise ValueError(
+                f"The network returns NaN for image {number} of the data, counted from "
+                "0. Its weights are not finite, or float16 overflows: look at the "
+                "training's loss, or take mixed_bfloat16"
+            )
         loss -= np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
     if probabilities is None:
         raise ValueError(
             "`data` holds no images. It is read several times: pass a dataset, not an "
             "iterator"
         )
-    return confusion, float(loss / max(confusion.counts.sum(), 1))
+    pixels = confusion.counts.sum()
+    return confusion, float(loss / pixels) if pixels else float("nan")
+
+
+def by_class(class_names, values):
+    """Key values by the names of their classes, and keep all where names repeat.
+
+    Args:
+        class_names: C names.
+        values: C values.
+
+    Returns:
+        Dict from name to value; a name that several classes have is followed by the
+        class id.
+
+    Example:
+        >>> by_class(["N/A", "road", "N/A"], [1, 2, 3])
+        {'N/A (0)': 1, 'road': 2, 'N/A (2)': 3}
+    """
+    names = list(class_names)
+    keys = [
+        f"{name} ({number})" if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    ]
+    return dict(zip(keys, values, strict=True))
+
+
+def remarks(confusion, class_names):
+    """Tell what a mean IoU leaves unsaid.
+
+    Args:
+        confusion: `ConfusionMatrix`.
+        class_names: C names.
+
+    Returns:
+        List of sentences: that no pixel has a label, or those of one class alone; which
+        classes are predicted, but in no label map, and the mean without them.
+
+    Example:
+        >>> confusion = ConfusionMatrix(3)
+        >>> confusion.update([[0, 0, 1, 1]], [[0, 0, 2, 1]])
+        >>> for sentence in remarks(confusion, ["sky", "road", "car"]):
+        ...     print(sentence)
+        Predicted, but in no label map: car. The mean IoU takes it as 0; without, 0.750.
+    """
+    labeled = confusion.labeled
+    if not labeled.any():
+        return ["No pixel has a label, so no IoU is known."]
+    said = []
+    if labeled.sum() == 1:
+        name = class_names[int(labeled.argmax())]
+        said.append(
+            f"All labeled pixels are {name}: an IoU over one class does not tell "
+            "whether classes are told apart."
+        )
+    known = ~np.isnan(confusion.iou) & ~labeled
+    absent = [class_names[number] for number in np.flatnonzero(known)]
+    if absent:
+        said.append(
+            f"Predicted, but in no label map: {', '.join(absent)}. The mean IoU takes "
+            f"{'it' if len(absent) == 1 else 'them'} as 0; without, "
+            f"{confusion.mean_iou_labeled:.3f}."
+        )
+    return said
+
+
+def _mean(iou):
+    return float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
+
+
+def _has_label(label_map, ignore_class):
+    if ignore_class is None:
+        return np.ones(label_map.shape, bool)
+    return label_map != ignore_class
+
+
+def _label_map(label_map, shape):
+    label_map = np.asarray(label_map)
+    check_integers("label_map", label_map)
+    if has_channel_axis("label_map", label_map, shape):
+        label_map = label_map[..., 0]
+    return label_map
 
 
 def _batches(data):

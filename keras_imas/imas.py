@@ -6,7 +6,6 @@ from keras import ops
 from keras_imas import batch
 from keras_imas.arguments import (
     check_choice,
-    check_class,
     check_fraction,
     check_not_negative,
     check_range,
@@ -49,8 +48,8 @@ class IMAS(MeanTeacher):
     - `"labeled_index"`, `"unlabeled_index"` (optional): positions in the data set.
 
     Batches with `"labeled"` alone are supervised steps. `keras_imas.data` makes such
-    batches; so can arrays, `tf.data`, `PyDataset` and `DataLoader`. `evaluate` takes
-    `(images, label_maps)` and `predict` images: both use the teacher.
+    batches; arrays, `tf.data`, `PyDataset` and `DataLoader` do too. `predict(images)`
+    and `evaluate(images, label_maps)` use the teacher.
 
     Args:
         student: Keras model from images to logits, built; at the images' resolution or
@@ -58,8 +57,7 @@ class IMAS(MeanTeacher):
             in a dict, those whose names begin with `"auxiliary"`.
         teacher: A second model like `student`, for students that Keras can't clone.
             Defaults to `None`: a clone.
-        confidence_threshold: Confidence τ from which a pseudo label counts, in [0, 1].
-            Defaults to `0.7`.
+        confidence_threshold: Confidence τ of pseudo labels that count. Defaults to 0.7.
         unlabeled_weight: Weight λ of the consistency loss: a number, or a
             `keras.optimizers.schedules.LearningRateSchedule` of the steps since the
             warm-up. Defaults to `3.0`.
@@ -74,7 +72,7 @@ class IMAS(MeanTeacher):
         auxiliary_weight: Weight of the supervised loss of each auxiliary output.
             Defaults to `0.4`.
         cutmix_range: Range of the boxes' side fraction. Defaults to `(0.1, 0.9)`.
-        cutmix_view: View to cut-mix: "weak" (the paper) or "strong". Defaults to weak.
+        cutmix_view: View to cut-mix, `"weak"` or `"strong"`. Defaults to `"weak"`.
         cutmix_probability: Probability that a batch is cut-mixed. Defaults to `None`:
             mean(1 − hardness) with adaptive CutMix, else 1.
         pairing_group_size: Number of consecutive unlabeled images that share ranking,
@@ -197,12 +195,10 @@ class IMAS(MeanTeacher):
         student_logits = scoring_logits(self.student, weak)
         student = pseudo_labels(student_logits)
         teacher = pseudo_labels(scoring_logits(self.teacher, weak))
-        num_classes = student_logits.shape[-1]
-        check_class("background_class", self.background_class, num_classes)
         scores = score_predictions(
             student,
             teacher,
-            num_classes=num_classes,
+            num_classes=student_logits.shape[-1],
             confidence_threshold=self.confidence_threshold,
             background_class=self.background_class,
             valid_mask=valid,
@@ -221,9 +217,8 @@ class IMAS(MeanTeacher):
             probability=self.cutmix_probability,
             group_size=self.pairing_group_size,
         )
-        cutmix = paste(
-            {"weak": weak, "strong": strong}[self.cutmix_view], boxes, partners
-        )
+        view = strong if self.cutmix_view == "strong" else weak
+        cutmix = paste(view, boxes, partners)
 
         # 4. One pass of the student, so that all views share batch statistics.
         views = {"labeled": labeled, "strong": strong, "cutmix": cutmix}
@@ -244,7 +239,10 @@ class IMAS(MeanTeacher):
         if not isinstance(y_pred, dict):
             if training:
                 raise batch.not_a_batch(type(x).__name__)
+            y, label_code = self.look_at_labels(y, y_pred, sample_weight)
+            self.health.note(ops.ones(()), label_code)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        y, label_code = self.look_at_labels(y, y_pred["labeled"], sample_weight)
         # The student's regularizers come along.
         loss = super().compute_loss(x, y, y_pred["labeled"], sample_weight, training)
         for logits in y_pred.get("auxiliary", ()):
@@ -255,7 +253,7 @@ class IMAS(MeanTeacher):
             supervised_loss=loss * replica_count(), teacher_decay=self.teacher_decay()
         )
         if "scores" not in y_pred:
-            return self.guarded(loss, x or {}, [loss])
+            return self.guarded(loss, x or {}, [loss], label_code)
         scores = y_pred["scores"]
         strong, cutmix = (
             consistency_losses(
@@ -280,7 +278,7 @@ class IMAS(MeanTeacher):
         )
         if self.image_scores.tracks:
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)
-        return self.guarded(total, x or {}, [loss, strong, cutmix])
+        return self.guarded(total, x or {}, [loss, strong, cutmix], label_code)
 
     def sample_draws(self, batch_size, height, width):
         """Make a step's random draws; override it to repeat a step with given ones."""

@@ -10,9 +10,10 @@ from keras_imas.backends.formulations import faster
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class SGD(keras.optimizers.SGD):
-    """Keras' `SGD` with the weight decay of the published recipes.
+    """Add to Keras' `SGD` an L2 weight decay and learning rates by variable.
 
-    Adds `l2 * variable` to each gradient, batch normalization and biases included. So
+    By default it is Keras' own. `l2` is the weight decay of the published recipes: adds
+    `l2 * variable` to each gradient, batch normalization and biases included. So
     momentum amplifies it by 1 / (1 − momentum); Keras' own `weight_decay` is decoupled
     from the gradient, and ten times weaker at momentum 0.9. As in Keras, the learning
     rate enters the velocity: at a constant rate this is PyTorch's SGD, under a schedule
@@ -20,7 +21,9 @@ class SGD(keras.optimizers.SGD):
 
     Args:
         learning_rate: As in `keras.optimizers.SGD`. Defaults to `0.01`.
-        momentum: As in `keras.optimizers.SGD`. Defaults to `0.9`.
+        momentum: As in `keras.optimizers.SGD`; the paper: 0.9. Defaults to `0.0`.
+        nesterov: As in `keras.optimizers.SGD`. Defaults to `False`.
+        weight_decay: As in `keras.optimizers.SGD`. Defaults to `None`.
         l2: Weight of the decay, not negative. Defaults to `0.0`.
         multipliers: Dict from patterns (regular expressions, searched in variables'
             paths) to factors of the learning rate, such as `{"decoder": 10.0}`; of
@@ -39,9 +42,17 @@ class SGD(keras.optimizers.SGD):
     """
 
     def __init__(
-        self, learning_rate=0.01, momentum=0.9, *, l2=0.0, multipliers=None, **kwargs
+        self,
+        learning_rate=0.01,
+        momentum=0.0,
+        nesterov=False,
+        weight_decay=None,
+        *,
+        l2=0.0,
+        multipliers=None,
+        **kwargs,
     ):
-        super().__init__(learning_rate, momentum=momentum, **kwargs)
+        super().__init__(learning_rate, momentum, nesterov, weight_decay, **kwargs)
         if l2 < 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2}")
         self.multipliers = dict(multipliers or {})

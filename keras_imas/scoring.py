@@ -4,8 +4,11 @@ from keras import ops
 
 from keras_imas.arguments import (
     as_tensor,
+    check_channels,
     check_class,
     check_fraction,
+    check_logits,
+    check_probabilities,
     valid_weights,
 )
 from keras_imas.backends.formulations import faster
@@ -55,17 +58,20 @@ def confidence_ratio(confidence, *, confidence_threshold=0.7, valid_mask=None):
             Defaults to `None`: all are.
 
     Returns:
-        float32 tensor `(B,)` in [0, 1]; 0 for an image without valid pixels.
+        float32 tensor `(B,)` in [0, 1]; 0 for an image without valid pixels, NaN
+        where the confidence of a valid pixel is NaN.
 
     Example:
         >>> ratio = confidence_ratio([[[0.9, 0.8, 0.6, 0.1]]])
         >>> float(ratio[0])
         0.5
     """
-    confidence = as_tensor(confidence)
+    confidence = ops.cast(as_tensor(confidence), "float32")
     mask = valid_weights(valid_mask, confidence)
     sure = ops.cast(confidence >= confidence_threshold, "float32")
-    return ops.sum(sure * mask, axis=(1, 2)) / ops.maximum(
+    # Neither sure nor unsure, or a network that has failed would look hard.
+    sure = ops.where(ops.isnan(confidence), confidence, sure)
+    return ops.sum(ops.where(mask > 0.0, sure, 0.0), axis=(1, 2)) / ops.maximum(
         ops.sum(mask, axis=(1, 2)), 1.0
     )
 
@@ -104,6 +110,7 @@ def score_predictions(
         >>> float(scores["hardness"][0]), float(scores["teacher_iou"][0])
         (0.0, 1.0)
     """
+    check_class("background_class", background_class, num_classes)
     student_labels, student_confidence = map(as_tensor, student)
     teacher_labels, teacher_confidence = map(as_tensor, teacher)
     mask = valid_weights(valid_mask, student_labels)
@@ -176,11 +183,13 @@ def hardness(
 
     Returns:
         float32 tensor `(B,)` in [0, 1]; larger is harder. 1 for an image without
-        valid pixels.
+        valid pixels; NaN for one with a NaN among the logits of valid pixels.
 
     Raises:
-        ValueError: If the shapes differ or are not `(B, H, W, C)`, or if
-            `confidence_threshold` or `background_class` is out of range.
+        ValueError: If the shapes differ or are not `(B, H, W, C)`, there is one
+            channel, or `confidence_threshold` or `background_class` is out of range;
+            outside of compiled functions, if logits are probabilities or the other way
+            round, as a sample of the pixels shows.
 
     Example:
         >>> import numpy as np
@@ -202,8 +211,11 @@ def hardness(
             "(batch, height, width, classes). Received: "
             f"{shape} and {tuple(teacher_logits.shape)}"
         )
+    check_channels("student_logits", shape[-1])
     check_fraction("confidence_threshold", confidence_threshold)
-    check_class("background_class", background_class, shape[-1])
+    check_scale = check_logits if from_logits else check_probabilities
+    check_scale("student_logits", student_logits)
+    check_scale("teacher_logits", teacher_logits)
     scores = score_predictions(
         pseudo_labels(student_logits, from_logits=from_logits),
         pseudo_labels(teacher_logits, from_logits=from_logits),

@@ -13,13 +13,11 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import json  # noqa: E402
 import sys  # noqa: E402
 
-import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 
-from keras_imas import data, evaluation  # noqa: E402
+from keras_imas import data, evaluation, standard_json  # noqa: E402
 from keras_imas.inference import drawing  # noqa: E402
 from keras_imas.inference.predictor import Predictor  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
@@ -29,6 +27,7 @@ from keras_imas.runs.new_directory import (  # noqa: E402
     unused_directory,
 )
 from keras_imas.runs.prediction_options import prediction_options  # noqa: E402
+from keras_imas.whole_file import write_whole  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -126,28 +125,31 @@ def main(argv):
         path = os.path.join(output_dir, f"confusion_{name}")
         confusion.save_csv(f"{path}.csv", class_names)
         drawing.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
-    print(drawing.class_table(class_names, columns))
+    print(drawing.class_table(class_names, columns, confusion.labeled))
     for name in networks:
-        print(f"pixel accuracy of the {name}: {results[name]['pixel_accuracy']:.3f}")
+        if confusion.labeled.any():
+            accuracy = results[name]["pixel_accuracy"]
+            print(f"pixel accuracy of the {name}: {accuracy:.3f}")
+        for remark in results[name]["remarks"]:
+            print(f"{name}: {remark}")
     peak = peak_memory()
     if peak is not None:
         results["peak_host_memory_gib"] = round(peak, 2)
         print(f"peak memory of the process on the host: {peak:.2f} GiB")
-    with open(os.path.join(output_dir, "evaluation.json"), "w") as file:
-        json.dump(results, file, indent=1)
+    path = os.path.join(output_dir, "evaluation.json")
+    write_whole(path, standard_json.dumps(results, indent=1) + "\n")
     print(f"Written to {output_dir}")
 
 
 def numbers(confusion, loss, class_names):
-    """Return the numbers of a network as JSON has them."""
+    """Return the numbers of a network, and what is to be said about them."""
     return {
         "mean_iou": confusion.mean_iou,
+        "mean_iou_labeled": confusion.mean_iou_labeled,
         "pixel_accuracy": confusion.pixel_accuracy,
         "loss": loss,
-        "iou": {
-            name: None if np.isnan(value) else float(value)
-            for name, value in zip(class_names, confusion.iou, strict=True)
-        },
+        "iou": evaluation.by_class(class_names, confusion.iou),
+        "remarks": evaluation.remarks(confusion, class_names),
     }
 
 

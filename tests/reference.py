@@ -116,6 +116,16 @@ def consistency_loss(
     return sum(image_losses) / batch
 
 
+def weighted_cross_entropy(labels, logits, weights, ignore_class=255):
+    """Returns the weighted sum over the number of pixels that count."""
+    total, count = 0.0, 0
+    for index in np.ndindex(np.shape(labels)):
+        if labels[index] != ignore_class and weights[index] != 0:
+            total += weights[index] * cross_entropy(logits[index], labels[index])
+            count += 1
+    return total / count if count else 0.0
+
+
 def ohem_loss(labels, logits, threshold=0.7, min_kept=100_000, ignore_class=255):
     num_classes = np.shape(logits)[-1]
     logits = np.reshape(logits, (-1, num_classes))
@@ -191,9 +201,12 @@ def ema_update(teacher_value, student_value, decay):
 
 
 def class_ious(labels, predictions, num_classes, ignore_class=None):
-    """Returns the IoU of each class, NaN where neither side has the class."""
+    """Returns the IoU of each class, NaN where neither side has it or it is ignored."""
     ious = []
     for k in range(num_classes):
+        if k == ignore_class:
+            ious.append(math.nan)
+            continue
         intersection = union = 0
         for label, prediction in zip(
             np.ravel(labels), np.ravel(predictions), strict=True

@@ -3,8 +3,9 @@ import csv
 import keras
 import numpy as np
 import pytest
+import reference
 
-from keras_imas.evaluation import ConfusionMatrix, evaluate
+from keras_imas.evaluation import ConfusionMatrix, by_class, evaluate, remarks
 from keras_imas.inference.predictor import Predictor
 from keras_imas.metrics import MeanIoU
 
@@ -45,7 +46,10 @@ def test_a_label_that_is_no_class_is_named():
     ("labels", "predicted", "message"),
     [
         ([[0, 1]], [[0, 3]], r"`predicted` must be in \[0, 3\).*Received: 3"),
-        ([[0, 1]], [[0], [1]], r"must have one shape.*\(1, 2\) and \(2, 1\)"),
+        ([[0, 1]], [[0, -1]], r"`predicted` must be in \[0, 3\).*Received: -1"),
+        ([[0, 1]], [[0], [1]], r"`label_map` must have the shape \(2, 1\)"),
+        ([[0.0, 1.0]], [[0, 1]], "`label_map` must be label maps.*dtype float"),
+        ([[[0, 1], [1, 0]]], [[0, 1]], "`label_map` must be.*one-hot"),
     ],
 )
 def test_a_prediction_that_cannot_be_is_named(labels, predicted, message):
@@ -94,3 +98,93 @@ def test_evaluate_is_the_evaluation_of_keras():
     expected = network.evaluate(images, labels, verbose=0, return_dict=True)
     assert confusion.mean_iou == pytest.approx(expected["mean_iou"], abs=1e-5)
     assert loss == pytest.approx(expected["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("ignore_class", [0, 2, 255, None])
+def test_an_ignored_class_has_no_iou(ignore_class):
+    labels, predicted = RNG.integers(0, 3, (2, 5, 7))
+    confusion = ConfusionMatrix(3, ignore_class)
+    confusion.update(labels, predicted)
+    expected = reference.class_ious(labels, predicted, 3, ignore_class)
+    np.testing.assert_allclose(confusion.iou, expected)
+    assert confusion.mean_iou == pytest.approx(np.nanmean(expected))
+
+
+def test_a_class_that_is_only_predicted_is_told_apart():
+    confusion = ConfusionMatrix(4)
+    # Class 1 is never found, 2 is in no label map, 3 nowhere.
+    confusion.update([[0, 0, 1, 255]], [[0, 0, 2, 2]])
+    np.testing.assert_array_equal(confusion.iou, [1, 0, 0, np.nan])
+    assert confusion.labeled.tolist() == [True, True, False, False]
+    assert confusion.mean_iou == pytest.approx(1 / 3)
+    assert confusion.mean_iou_labeled == 0.5
+    [sentence] = remarks(confusion, ["sky", "road", "car", "bus"])
+    assert "in no label map: car." in sentence and "0.500" in sentence
+
+
+def test_an_iou_of_one_class_and_of_none_says_so():
+    confusion = ConfusionMatrix(2)
+    names = ["background", "cell"]
+    assert remarks(confusion, names) == ["No pixel has a label, so no IoU is known."]
+    confusion.update([[1, 1, 255]], [[1, 1, 0]])
+    [sentence] = remarks(confusion, names)
+    assert sentence.startswith("All labeled pixels are cell")
+    confusion.update([[0]], [[0]])
+    assert remarks(confusion, names) == []
+
+
+def test_classes_of_one_name_are_all_kept():
+    kept = by_class(["N/A", "road", "N/A"], [1, 2, 3])
+    assert kept == {"N/A (0)": 1, "road": 2, "N/A (2)": 3}
+    assert by_class(["a", "b"], [1, 2]) == {"a": 1, "b": 2}
+
+
+def conv_network(num_classes=3):
+    layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255)]
+    return keras.Sequential([*layers, keras.layers.Conv2D(num_classes, 1)])
+
+
+def test_a_channel_axis_of_labels_changes_nothing():
+    predictor = Predictor(conv_network())
+    images = RNG.uniform(0, 255, (2, 4, 5, 3)).astype("float32")
+    labels = RNG.integers(0, 3, (2, 4, 5))
+    labels[0] = 255
+    expected, loss = evaluate(predictor, [(images, labels)], 3)
+    confusion, same = evaluate(predictor, [(images, labels[..., None])], 3)
+    np.testing.assert_array_equal(confusion.counts, expected.counts)
+    assert same == loss > 0
+
+
+def test_a_loss_over_no_pixels_is_not_known():
+    images = np.zeros((1, 4, 5, 3), "float32")
+    labels = np.full((1, 4, 5), 255)
+    confusion, loss = evaluate(Predictor(conv_network()), [(images, labels)], 3)
+    assert np.isnan(loss) and np.isnan(confusion.mean_iou)
+
+
+def test_no_class_may_be_ignored():
+    images = np.zeros((1, 4, 5, 3), "float32")
+    labels = RNG.integers(0, 3, (1, 4, 5))
+    predictor = Predictor(conv_network())
+    options = {"ignore_class": None}
+    confusion, loss = evaluate(predictor, [(images, labels)], 3, **options)
+    expected, same = evaluate(predictor, [(images, labels)], 3)
+    assert confusion.counts.sum() == 20 and loss == same
+    np.testing.assert_array_equal(confusion.counts, expected.counts)
+
+
+def test_weights_and_nan_are_refused():
+    images = np.zeros((1, 4, 5, 3), "float32")
+    labels = np.zeros((1, 4, 5), int)
+    network = conv_network()
+    predictor = Predictor(network)
+    with pytest.raises(ValueError, match="`data` must hold.*weights.*`ignore_class`"):
+        evaluate(predictor, [(images, labels, np.ones(1))], 3)
+    network.set_weights([np.full_like(w, np.nan) for w in network.get_weights()])
+    with pytest.raises(ValueError, match="NaN for image 0 of the data"):
+        evaluate(Predictor(network), [(images, labels)], 3)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ValueError, match="`num_classes` must have a channel for each"):
+        ConfusionMatrix(1)

@@ -127,7 +127,7 @@ def test_saves_and_loads(tmp_path):
 def test_config():
     optimizer = SGD.from_config(SGD(0.5, l2=0.25, clipnorm=1.0).get_config())
     config = optimizer.get_config()
-    assert (config["l2"], config["momentum"], config["clipnorm"]) == (0.25, 0.9, 1.0)
+    assert (config["l2"], config["momentum"], config["clipnorm"]) == (0.25, 0.0, 1.0)
 
 
 def test_negative_l2():
@@ -195,6 +195,21 @@ def test_options_of_keras_work(options):
         optimizer.apply([ops.full((1,), gradient)], [variable])
     expected = -2e-3 if "global_clipnorm" in options else -2.0
     assert float(variable.numpy()[0]) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), (0.2,), (0.2, 0.9), (0.2, 0.9, True), (0.2, 0.9, False, 0.1)]
+)
+def test_by_default_it_is_that_of_keras(arguments):
+    value, gradients = problem()
+    after = []
+    for kind in (SGD, keras.optimizers.SGD):
+        variable = keras.Variable(value)
+        optimizer = kind(*arguments)
+        for gradient in gradients:
+            optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+        after.append(ops.convert_to_numpy(variable))
+    np.testing.assert_allclose(*after, rtol=1e-6, atol=1e-7)
 
 
 def test_adamw_decays_kernels_alone():

@@ -23,7 +23,7 @@ def segmentations(draw):
     only, because JAX compiles anew for each.
     """
     batch, size, num_classes = draw(
-        st.sampled_from([(1, (1, 1), 1), (2, (3, 4), 2), (3, (6, 5), 4)])
+        st.sampled_from([(1, (1, 1), 2), (2, (3, 4), 2), (3, (6, 5), 4)])
     )
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     scale = draw(st.sampled_from([0.5, 1.0, 2500.0]))
@@ -135,9 +135,6 @@ def test_confidence_on_the_threshold_counts():
     logits = np.zeros((2, 3, 4, 2), "float32")
     result = hardness(logits, logits, confidence_threshold=0.5)
     np.testing.assert_array_equal(result, [0.0, 0.0])
-    one_class = np.zeros((1, 1, 1, 1), "float32")
-    result = hardness(one_class, one_class, confidence_threshold=1.0)
-    np.testing.assert_array_equal(result, [0.0])
 
 
 def test_all_background():
@@ -262,3 +259,37 @@ def test_rejects_a_mask_of_another_shape(shape):
     logits = np.zeros((1, 2, 2, 3), "float32")
     with pytest.raises(ValueError, match=r"`valid_mask`.*Received"):
         keras_imas.hardness(logits, logits, valid_mask=np.ones(shape, bool))
+
+
+@pytest.mark.parametrize("which", ["student", "teacher"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_is_not_hard_but_nan(which, bad):
+    student, teacher = two_logits()
+    {"student": student, "teacher": teacher}[which][1, 2, 3, 0] = bad
+    result = hardness(student, teacher)
+    assert np.isnan(result).tolist() == [False, True, False]
+    valid = np.ones((3, 6, 5), bool)
+    valid[1, 2, 3] = False
+    expected = reference.hardness(*two_logits(), valid)
+    result = hardness(student, teacher, valid_mask=valid)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_rejects_one_channel():
+    logits = np.zeros((1, 2, 2, 1), "float32")
+    with pytest.raises(ValueError, match="`student_logits` must have a channel.*zeros"):
+        keras_imas.hardness(logits, logits)
+
+
+@pytest.mark.parametrize("which", ["student_logits", "teacher_logits"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_rejects_probabilities_for_logits_and_the_other_way_round(which, dtype):
+    student, teacher = two_logits()
+    logits = {"student_logits": student, "teacher_logits": teacher}
+    one = {**logits, which: reference.softmax(logits[which]).astype(dtype)}
+    with pytest.raises(ValueError, match=rf"`{which}` must be logits.*logits=False"):
+        keras_imas.hardness(**one)
+    both = {name: reference.softmax(values) for name, values in logits.items()}
+    both[which] = logits[which].astype(dtype)
+    with pytest.raises(ValueError, match=rf"`{which}` must be prob.*from_logits=True"):
+        keras_imas.hardness(**both, from_logits=False)

@@ -71,13 +71,17 @@ def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
     return sheet
 
 
-def class_table(class_names, columns):
+def class_table(class_names, columns, labeled=None):
     """Format the IoU of each class as a Markdown table that ends with the mean.
 
     Args:
         class_names: C names.
         columns: Dict from a column's heading to `(C,)` IoU in [0, 1], NaN where a
             class does not occur.
+        labeled: `(C,)` bool, whether any label map holds a class, as
+            `ConfusionMatrix.labeled` tells. A class without labels that is predicted
+            is marked, and the mean without such classes gets a row. Defaults to `None`:
+            all are.
 
     Returns:
         A string.
@@ -89,20 +93,38 @@ def class_table(class_names, columns):
         | road | 0.900 |
         | car | – |
         | **mean** | 0.900 |
+        >>> iou = {"teacher": [0.9, 0.0]}
+        >>> print(class_table(["road", "car"], iou, labeled=[True, False]))
+        | class | teacher |
+        |---|---:|
+        | road | 0.900 |
+        | car | only predicted |
+        | **mean** | 0.450 |
+        | **mean of labeled classes** | 0.900 |
     """
+    labeled = np.ones(len(class_names), bool) if labeled is None else labeled
+    labeled = np.asarray(labeled, bool)
 
-    def row(name, values):
-        cells = ["–" if np.isnan(value) else f"{value:.3f}" for value in values]
+    def row(name, values, there=True):
+        known = "{:.3f}" if there else "only predicted"
+        cells = ["–" if np.isnan(value) else known.format(value) for value in values]
         return f"| {' | '.join([name, *cells])} |"
 
+    def mean(values):
+        return np.nanmean(values) if np.isfinite(values).any() else np.nan
+
     values = np.array(list(columns.values()), "float64")
-    means = [np.nanmean(v) if np.isfinite(v).any() else np.nan for v in values]
     lines = [f"| {' | '.join(['class', *columns])} |", "|---" + "|---:" * len(columns)]
     lines[1] += "|"
     lines += [
-        row(name, column) for name, column in zip(class_names, values.T, strict=True)
+        row(name, column, there)
+        for name, column, there in zip(class_names, values.T, labeled, strict=True)
     ]
-    return "\n".join([*lines, row("**mean**", means)])
+    lines.append(row("**mean**", map(mean, values)))
+    if np.isfinite(values[:, ~labeled]).any():
+        means = map(mean, values[:, labeled])
+        lines.append(row("**mean of labeled classes**", means))
+    return "\n".join(lines)
 
 
 def confusion_picture(counts, class_names, *, cell=28, margin=110):

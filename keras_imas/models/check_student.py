@@ -1,5 +1,7 @@
 """What a network may not do, if it is to be trained as a student."""
 
+from keras_imas.models.final_activation import check_returns_logits
+
 # Layers of Keras and KerasCV, by name: they move pixels, or mix images.
 _MOVING = {
     "AugMix",
@@ -22,7 +24,7 @@ _MOVING = {
 
 
 def check_student(student):
-    """Refuse a network whose layers move pixels at random.
+    """Refuse a network whose layers move pixels at random, or without logits.
 
     Label maps and pseudo labels would stay where they were. Layers that change colors
     pass: they draw in the training pass alone.
@@ -31,7 +33,8 @@ def check_student(student):
         student: Keras model.
 
     Raises:
-        ValueError: If it has such a layer, in a model within too.
+        ValueError: If it has such a layer, in a model within too, one output channel,
+            or a softmax at its end.
 
     Example:
         >>> import keras
@@ -41,6 +44,7 @@ def check_student(student):
         ...
         ValueError: ...
     """
+    check_returns_logits("student", student)
     for layer in student._flatten_layers():
         kinds = {kind.__name__ for kind in type(layer).__mro__}
         if kinds & _MOVING:

@@ -7,6 +7,7 @@ import time
 
 import keras
 
+from keras_imas import standard_json
 from keras_imas.runs.results import rounded
 from keras_imas.whole_file import write_whole
 
@@ -46,7 +47,7 @@ class History(keras.callbacks.Callback):
                 for name, confusion in evaluation.confusion.items()
             }
         with open(self.filepath, "a") as file:
-            file.write(json.dumps({"epoch": epoch + 1, **line}) + "\n")
+            file.write(standard_json.dumps({"epoch": epoch + 1, **line}) + "\n")
         self._epochs = epoch + 1
 
     def get_state(self):

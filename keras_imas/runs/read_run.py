@@ -34,7 +34,11 @@ class Run:
 
     def column(self, name):
         """Return `(epochs, values)` of a number in the history, where it is there."""
-        found = [(row["epoch"], row[name]) for row in self.history if name in row]
+        found = [
+            (row["epoch"], row[name])
+            for row in self.history
+            if row.get(name) is not None
+        ]
         return [epoch for epoch, _ in found], [value for _, value in found]
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_imas.evaluation import by_class, remarks
 from keras_imas.inference import drawing
 
 _NETWORKS = {"teacher": "val_", "student": "val_student_"}
@@ -29,17 +30,17 @@ def accuracy(evaluation, logs, class_names):
         results[f"{network}_best"] = round(max(values), 4)
         results[f"{network}_selected"] = round(values[best], 4)
         results[f"{network}_pixel_accuracy"] = round(confusion.pixel_accuracy, 4)
-        results["per_class"][network] = dict(
-            zip(class_names, rounded(confusion.iou), strict=True)
-        )
+        results["per_class"][network] = by_class(class_names, rounded(confusion.iou))
     columns = {name: matrix.iou for name, matrix in evaluation.confusion.items()}
     print("\nIoU on the validation images after the last epoch")
-    print(drawing.class_table(class_names, columns))
+    print(drawing.class_table(class_names, columns, confusion.labeled))
     for network in _NETWORKS:
         print(
             f"mIoU of the {network}: last {results[f'{network}_last']:.3f}, "
             f"best {results[f'{network}_best']:.3f} (chosen on these very images)"
         )
+        for remark in remarks(evaluation.confusion[network], class_names):
+            print(f"{network}: {remark}")
     if "select_" in evaluation.data:
         print(
             f"At epoch {results['best_epoch']}, the best on the images to select on: "

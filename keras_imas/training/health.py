@@ -6,6 +6,9 @@ import warnings
 
 from keras import ops
 
+from keras_imas.backends.replicas import replica_concatenation
+from keras_imas.batch_checks import find_wrong_id, wrong_id_message
+
 # What is looked at in a step, in the order of the bits of its code.
 _IMAGES = ("the labeled images", "the unlabeled images")
 
@@ -23,6 +26,9 @@ PARTS = (*_CHECKED, "the gradient or the update")
 
 
 _GRADIENT = 1 << len(_CHECKED)
+# A label that is no class, and which one, shifted to be no negative number.
+_WRONG_LABEL = 1 << len(PARTS)
+_LABEL_PLACE, _LABEL_SHIFT = len(PARTS) + 1, 1 << 20
 
 
 _MAX_NAMED = 64
@@ -127,19 +133,56 @@ class Health:
         self._reports = collections.deque()
         self._told = 0
 
-    def note(self, finite):
+    def label_code(self, labels, num_classes, ignore_class, sample_weight=None):
+        """Find, in a step, a label that is neither a class nor ignored.
+
+        Args:
+            labels: Label maps.
+            num_classes: Number of classes C.
+            ignore_class: Label of pixels that don't count, or `None`.
+            sample_weight: Weights of the labels; those of weight 0 may be anything.
+                Defaults to `None`.
+
+        Returns:
+            int32 scalar tensor: a part of the code, 0 where all labels are right.
+        """
+        self._allowed = num_classes, ignore_class
+        if sample_weight is not None and sample_weight.shape == labels.shape:
+            labels = ops.where(sample_weight != 0, labels, ops.zeros_like(labels))
+        found, label = find_wrong_id(labels, num_classes, ignore_class)
+        label = ops.clip(label, 1 - _LABEL_SHIFT, _LABEL_SHIFT - 1) + _LABEL_SHIFT
+        code = ops.cast(label, "int32") * (1 << _LABEL_PLACE) + _WRONG_LABEL
+        return ops.max(replica_concatenation(ops.where(found, code, 0)[None]))
+
+    def check_labels(self):
+        """Raise if an evaluation has met a label that is neither a class nor ignored.
+
+        Raises:
+            ValueError: If so.
+        """
+        code, *rest = map(int, ops.convert_to_numpy(self.variable))
+        if code & _WRONG_LABEL:
+            self.variable.assign([0, *rest])
+            raise ValueError(self._wrong_label(code, "A label map"))
+
+    def _wrong_label(self, code, where):
+        label = (code >> _LABEL_PLACE) - _LABEL_SHIFT
+        return wrong_id_message(label, *self._allowed, where)
+
+    def note(self, finite, label_code=0):
         """Note, in a step, which parts are finite.
 
         Args:
             finite: Tensor of a number for each part but the gradient, less than 1 where
                 it is not finite.
+            label_code: What `label_code` returned. Defaults to `0`.
 
         Returns:
             Boolean scalar tensor: whether the step may change anything.
         """
         health = ops.convert_to_tensor(self.variable)
         bits = ops.convert_to_tensor([1 << i for i in range(len(_CHECKED))], "int32")
-        code = ops.sum(ops.where(finite < 1.0, bits, 0))
+        code = ops.sum(ops.where(finite < 1.0, bits, 0)) + label_code
         # A run that is to stop goes no further, though its program hears of it later.
         code = ops.where(health[2] > self.limit, health[0], code)
         self.variable.assign(ops.concatenate([code[None], health[1:]]))
@@ -191,6 +234,7 @@ class Health:
 
         Raises:
             NonFiniteError: If there were too many in a row.
+            ValueError: If a label was neither a class nor ignored.
         """
         while len(self._reports) > but:
             report, images = self._reports.popleft()
@@ -199,6 +243,10 @@ class Health:
                 continue
             self._told = total
             images = images() if code else {}
+            if code & _WRONG_LABEL:
+                self._reports.clear()
+                where = f"A label map of step {step + 1}{in_the_batch(images)}"
+                raise ValueError(self._wrong_label(code, where))
             parts = parts_of(code)
             message = describe(step, parts, images)
             if in_row > self.limit:
@@ -252,11 +300,26 @@ def describe(step, parts, images):
     plural = others or what.endswith("s") and not what.endswith("loss")
     verb = "were" if plural else "was"
     text = f"At step {step + 1} {what} {verb} NaN or infinite"
-    if images:
-        listed = (
-            f"{name} {', '.join(map(str, which[:_MAX_NAMED]))}"
-            + (f" and {len(which) - _MAX_NAMED} more" if which[_MAX_NAMED:] else "")
-            for name, which in images.items()
-        )
-        text += f". In the batch: {'; '.join(listed)}"
-    return text
+    listed = in_the_batch(images)
+    return f"{text}. In the batch: {listed[2:-1]}" if listed else text
+
+
+def in_the_batch(images):
+    """Return the names of a batch's images in parentheses, for a sentence.
+
+    Args:
+        images: See `NonFiniteError`.
+
+    Returns:
+        String; empty if no image is known.
+
+    Example:
+        >>> in_the_batch({"labeled": ["a", "b"], "unlabeled": [7]})
+        ' (labeled a, b; unlabeled 7)'
+    """
+    listed = [
+        f"{name} {', '.join(map(str, which[:_MAX_NAMED]))}"
+        + (f" and {len(which) - _MAX_NAMED} more" if which[_MAX_NAMED:] else "")
+        for name, which in images.items()
+    ]
+    return f" ({'; '.join(listed)})" if listed else ""

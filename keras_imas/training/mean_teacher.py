@@ -5,9 +5,15 @@ import inspect
 import keras
 import numpy as np
 
-from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
-from keras_imas.losses import Crossentropy
+from keras_imas.batch_checks import (
+    check_arrays,
+    check_fit_options,
+    check_label_map,
+    known_labels,
+)
+from keras_imas.losses.keras_loss import loss_over_label_maps
+from keras_imas.metrics.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
@@ -92,19 +98,52 @@ class MeanTeacher(ResilientModel):
             copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
-    def compile(self, optimizer="sgd", loss=None, **kwargs):
+    def look_at_labels(self, labels, logits, sample_weight=None):
+        """Look in a step whether labels are classes.
+
+        Args:
+            labels: Label maps.
+            logits: What is compared with them, `(B, H, W, C)`.
+            sample_weight: Weights of the labels. Defaults to `None`.
+
+        Returns:
+            `(labels, code)`: the label maps, with what is no class ignored; and what
+            `keras_imas.training.health.Health.label_code` returns.
+        """
+        num_classes, ignore_class = logits.shape[-1], self.ignore_class
+        code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
+        return known_labels(labels, num_classes, ignore_class), code
+
+    def compile(
+        self, optimizer="sgd", loss=None, metrics=None, weighted_metrics=None, **kwargs
+    ):
         """Configure training, as `keras.Model.compile`.
 
         Args:
             optimizer: Optimizer of the student. Defaults to `"sgd"`.
-            loss: Supervised loss on `(label_maps, logits)`. Defaults to `None`:
+            loss: Supervised loss on `(label_maps, logits)`, see
+                `keras_imas.losses.loss_over_label_maps`. Defaults to `None`:
                 cross-entropy over the pixels that are not `ignore_class`.
-            **kwargs: See `keras.Model.compile`. `metrics` update in evaluation only:
-                over full-size logits they would cost more than the method.
+            metrics: See `keras.Model.compile`, and which metrics of Keras can be had
+                `keras_imas.metrics.metrics_over_label_maps`. They update in
+                evaluation only: over full-size logits they would cost more than the
+                method. Defaults to `None`.
+            weighted_metrics: As `metrics`, with `sample_weight`. Defaults to `None`.
+            **kwargs: See `keras.Model.compile`.
+
+        Raises:
+            ValueError: If a loss or metric of Keras has no meaning for label maps, or
+                another `ignore_class`.
         """
-        if loss is None:
-            loss = Crossentropy(ignore_class=self.ignore_class)
-        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        super().compile(
+            optimizer=optimizer,
+            loss=loss_over_label_maps(loss, self.ignore_class),
+            metrics=metrics_over_label_maps(metrics, self.ignore_class),
+            weighted_metrics=metrics_over_label_maps(
+                weighted_metrics, self.ignore_class
+            ),
+            **kwargs,
+        )
 
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Train, as `keras.Model.fit`; check NumPy arrays before the first step.
@@ -128,10 +167,12 @@ class MeanTeacher(ResilientModel):
             keras_imas.training.health.NonFiniteError: If a loss or gradient is NaN or
                 infinite, in more than `max_skipped_steps` steps in a row.
         """
+        check_fit_options(x, kwargs)
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
+            check_arrays(x, y)
             image = keras.KerasTensor((1, *np.shape(x["labeled"])[1:]))
             num_classes = self.compute_output_spec(image).shape[-1]
-            batch.check_labels(y, num_classes, self.ignore_class)
+            check_label_map(y, num_classes, self.ignore_class, "`y`")
             if "unlabeled" in x:
                 batch_size = batch_size or 32
                 self.check_unlabeled(len(y) % batch_size or batch_size)
@@ -157,6 +198,7 @@ class MeanTeacher(ResilientModel):
             Dict from name to value.
         """
         if not isinstance(y_pred, dict):
+            y = known_labels(y, y_pred.shape[-1], self.ignore_class)
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             own = [metric.name for metric in self.training_metrics]
             return {name: value for name, value in logs.items() if name not in own}

@@ -115,6 +115,23 @@ class ResilientModel(keras.Model):
         options = inspect.signature(fit).bind(x, y, batch_size, *args, **kwargs)
         return resuming.fit(self, watched, **options.arguments)
 
+    def evaluate(self, *args, **kwargs):
+        """Evaluate, as `keras.Model.evaluate`.
+
+        Args:
+            *args: See there.
+            **kwargs: See there.
+
+        Returns:
+            The logs.
+
+        Raises:
+            ValueError: If a label is neither a class nor ignored.
+        """
+        result = super().evaluate(*args, **kwargs)
+        self.health.check_labels()
+        return result
+
     def train_on_batch(self, *args, **kwargs):
         """Train for a step, as `keras.Model.train_on_batch`.
 
@@ -210,7 +227,7 @@ class ResilientModel(keras.Model):
             if metric.name in values:
                 metric.update_state(values[metric.name])
 
-    def guarded(self, loss, inputs, losses):
+    def guarded(self, loss, inputs, losses, label_code=0):
         """Return the loss, or NaN where something of the step is not finite.
 
         So the gradient is NaN too, on all replicas, and the optimizer leaves all as it
@@ -221,6 +238,7 @@ class ResilientModel(keras.Model):
             inputs: Dict of the batch's images.
             losses: List of its parts, in the order of
                 `keras_imas.training.health.PARTS`.
+            label_code: What `Health.label_code` returned. Defaults to `0`.
 
         Returns:
             Scalar tensor.
@@ -239,7 +257,7 @@ class ResilientModel(keras.Model):
         variables = self.student.non_trainable_variables
         statistics = [v for v in variables if "float" in v.dtype]
         finite = [all_finite(part) for part in (*images, *losses, statistics)]
-        healthy = self.health.note(replica_mean(ops.stack(finite)))
+        healthy = self.health.note(replica_mean(ops.stack(finite)), label_code)
         return loss * ops.where(healthy, 1.0, float("nan"))
 
     def _changed_by_passes(self):

@@ -48,7 +48,7 @@ def gradient(function, value):
 def views(draw):
     """Returns a view's logits, pseudo labels and confidence, and matching options."""
     batch, height, width, num_classes = draw(
-        st.sampled_from([(1, 1, 1, 1), (2, 3, 4, 2), (3, 6, 5, 4)])
+        st.sampled_from([(1, 1, 1, 2), (2, 3, 4, 2), (3, 6, 5, 4)])
     )
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     scale = draw(st.sampled_from([0.5, 1.0, 2500.0]))
@@ -211,7 +211,7 @@ def test_ohem_matches_the_published_program(goldens, case):
 
 @given(
     st.integers(0, 10**6),
-    st.sampled_from([1, 4]),
+    st.sampled_from([2, 4]),
     st.sampled_from([0.0, 0.5, 0.95, 1.0]),
     st.sampled_from([0.3, 0.7, 0.9]),
     st.sampled_from([0, 1, 5, 12, 100]),
@@ -353,7 +353,7 @@ def test_ohem_rejects_bad_arguments():
         losses.OHEMCrossentropy(min_kept=-1)
     with pytest.raises(ValueError, match=r"`group_size` must be positive.*=0"):
         losses.OHEMCrossentropy(group_size=0)
-    logits, labels = np.zeros((3, 2, 2, 4), "float32"), np.zeros((3, 2, 2))
+    logits, labels = np.zeros((3, 2, 2, 4), "float32"), np.zeros((3, 2, 2), int)
     with pytest.raises(ValueError, match=r"`group_size` must.*=2, a batch of 3"):
         losses.OHEMCrossentropy(group_size=2)(labels, logits)
 
@@ -417,3 +417,178 @@ def test_class_weights_must_be_as_many_as_classes(kind):
     logits, labels, _ = balanced_case()
     with pytest.raises(ValueError, match=r"`class_weights`.*3 numbers.*4 classes"):
         kind(class_weights=(1, 2, 3))(labels, logits)
+
+
+KINDS = {
+    "cross-entropy": losses.Crossentropy,
+    "no mining": lambda **options: losses.OHEMCrossentropy(min_kept=0, **options),
+    "mining": lambda **o: losses.OHEMCrossentropy(threshold=0.5, min_kept=9, **o),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+def labeled_logits(shape=(4, 4, 4), num_classes=3):
+    rng = np.random.default_rng(3)
+    logits = rng.normal(scale=2, size=(*shape, num_classes)).astype("float32")
+    labels = rng.integers(0, num_classes, shape)
+    labels[:, 0] = 255
+    return labels, logits
+
+
+@every_kind
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
+def test_a_channel_axis_of_labels_changes_nothing(kind, batch, dtype):
+    labels, logits = labeled_logits()
+    labels, logits = labels[:batch].astype(dtype), logits[:batch]
+    expected = scalar(kind()(labels, logits))
+    assert scalar(kind()(labels[..., None], logits)) == expected > 0
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda labels: labels.astype("float32"), "as integers.*dtype float32.*argmax"),
+        (lambda labels: np.eye(256, dtype=int)[labels][..., :3], "one-hot.*argmax"),
+        (lambda labels: labels[:, :2], r"must have the shape \(4, 4, 4\).*\(4, 2, 4\)"),
+        (lambda labels: labels[0], r"must have the shape.*Received: \(4, 4\)"),
+    ],
+)
+def test_what_is_no_label_map_is_refused(kind, change, message):
+    labels, logits = labeled_logits()
+    with pytest.raises(ValueError, match=f"`y_true`.*{message}"):
+        kind()(change(labels), logits)
+
+
+@every_kind
+def test_one_channel_is_refused_with_the_remedy(kind):
+    labels, logits = labeled_logits()
+    with pytest.raises(ValueError, match="`y_pred` must have a channel.*zeros"):
+        kind()(labels, logits[..., :1])
+
+
+@every_kind
+def test_no_class_may_be_ignored(kind):
+    labels, logits = labeled_logits()
+    labels[:, 0] = 1
+    result = scalar(kind(ignore_class=None)(labels, logits))
+    assert result == pytest.approx(scalar(kind()(labels, logits)), rel=1e-6)
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(["images", "column", "pixels", "channel"]),
+    st.sampled_from([0, 255]),
+)
+def test_weights_match_the_reference(seed, shape, ignore_class):
+    rng = np.random.default_rng(seed)
+    labels, logits = labeled_logits()
+    shapes = {
+        "images": (4,),
+        "column": (4, 1),
+        "pixels": (4, 4, 4),
+        "channel": (4, 4, 4, 1),
+    }
+    weights = rng.choice([0.0, 0.5, 1.0, 3.0], shapes[shape]).astype("float32")
+    by_pixel = np.reshape(weights, (4, -1))
+    by_pixel = np.broadcast_to(by_pixel, (4, 16)).reshape(4, 4, 4)
+    labels = np.where(labels == 255, ignore_class, labels)
+    expected = reference.weighted_cross_entropy(labels, logits, by_pixel, ignore_class)
+    for kind in (KINDS["cross-entropy"], KINDS["no mining"]):
+        result = scalar(kind(ignore_class=ignore_class)(labels, logits, weights))
+        assert result == pytest.approx(expected, rel=1e-5, abs=1e-7)
+
+
+@every_kind
+@pytest.mark.parametrize("size", [4, 8])
+@pytest.mark.parametrize("of", ["images", "pixels"])
+def test_what_has_no_weight_may_hold_any_label(kind, size, of):
+    labels, logits = labeled_logits((4, size, size))
+    weights = np.array([1, 0, 0, 1], "float32")
+    if of == "pixels":
+        weights = np.zeros((4, size, size), "float32")
+        weights[:, :, : size // 2] = 1
+    expected = scalar(kind()(labels, logits, weights))
+    assert expected > 0
+    by_pixel = weights[:, None, None] if of == "images" else weights
+    nothing = np.broadcast_to(by_pixel == 0, labels.shape)
+    for other in ((labels + 1) % 3, np.full_like(labels, 255)):
+        changed = np.where(nothing, other, labels)
+        assert scalar(kind()(changed, logits, weights)) == pytest.approx(expected)
+    left_out = scalar(kind()(np.where(nothing, 255, labels), logits))
+    assert left_out == pytest.approx(expected, rel=1e-6)
+
+
+@every_kind
+@pytest.mark.parametrize("shape", [(4,), (4, 4, 4)])
+def test_weights_of_one_are_no_weights(kind, shape):
+    labels, logits = labeled_logits()
+    ones = np.ones(shape, "float32")
+    result = scalar(kind()(labels, logits, ones))
+    assert result == pytest.approx(scalar(kind()(labels, logits)), rel=1e-6)
+
+
+@every_kind
+@pytest.mark.parametrize("shape", [(3,), (4, 4), (4, 2, 4), (2, 4, 4), (16,)])
+def test_weights_of_another_shape_are_refused(kind, shape):
+    labels, logits = labeled_logits()
+    with pytest.raises(ValueError, match=r"`sample_weight` must weigh.*Received"):
+        kind()(labels, logits, np.ones(shape, "float32"))
+
+
+def test_weights_with_groups_are_refused():
+    labels, logits = labeled_logits()
+    loss = losses.OHEMCrossentropy(group_size=2)
+    with pytest.raises(ValueError, match="`sample_weight` does not go.*`group_size"):
+        loss(labels, logits, np.ones((4,), "float32"))
+
+
+def test_which_pixels_are_hard_does_not_depend_on_weights():
+    labels, logits = labeled_logits()
+    weights = np.where(np.arange(4) < 2, 3.0, 1.0).astype("float32")
+    each = [
+        reference.cross_entropy(logits[index], labels[index])
+        if labels[index] != 255
+        else 0.0
+        for index in np.ndindex(4, 4, 4)
+    ]
+    bound = sorted(each)[-9]
+    kept = [
+        loss * w
+        for loss, w in zip(each, weights.repeat(16), strict=True)
+        if loss >= bound
+    ]
+    result = scalar(losses.OHEMCrossentropy(0.0, 9)(labels, logits, weights))
+    assert result == pytest.approx(np.sum(kept) / 9, rel=1e-5)
+
+
+@every_kind
+def test_reductions(kind):
+    labels, logits = labeled_logits()
+    weights = np.array([1, 2, 0, 4], "float32")
+    pixels = np.broadcast_to(weights[:, None, None], labels.shape)
+    counted = (labels != 255) & (pixels > 0)
+    if kind is not KINDS["mining"]:
+        total = scalar(kind(reduction="sum")(labels, logits, weights))
+        mean = scalar(kind()(labels, logits, weights))
+        if kind is KINDS["cross-entropy"]:
+            assert mean == pytest.approx(total / counted.sum(), rel=1e-5)
+        by_weight = kind(reduction="mean_with_sample_weight")(labels, logits, weights)
+        expected = mean * counted.sum() / pixels[counted].sum()
+        assert scalar(by_weight) == pytest.approx(expected, rel=1e-5)
+
+
+@every_kind
+def test_half_precision_keeps_large_ids_apart(kind):
+    labels = np.full((1, 2, 2), 4000)
+    labels[0, 0] = 4001
+    logits = np.zeros((1, 2, 2, 4002), "float16")
+    logits[..., 4000] = 20
+    before = keras.config.floatx()
+    keras.config.set_floatx("float16")
+    try:
+        result = float(kind(ignore_class=4001)(labels, logits))
+    finally:
+        keras.config.set_floatx(before)
+    assert result == pytest.approx(0.0, abs=1e-3)
