@@ -1,5 +1,7 @@
 """What callers may pass: arrays of any kind, and the rules for numbers."""
 
+import numbers
+
 import keras
 import numpy as np
 from keras import ops
@@ -151,6 +153,26 @@ def check_not_negative(**values):
         if value < 0:
             raise ValueError(
                 f"`{name}` must not be negative. Received: {name}={value!r}"
+            )
+
+
+def check_positive(**values):
+    """Refuse what is not a positive integer.
+
+    Args:
+        **values: The numbers by the arguments' names.
+
+    Raises:
+        ValueError: If one is not.
+
+    Example:
+        >>> check_positive(every=1)
+    """
+    for name, value in values.items():
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if not whole or value < 1:
+            raise ValueError(
+                f"`{name}` must be a positive integer. Received: {name}={value!r}"
             )
 
 

@@ -215,6 +215,10 @@ class MeanTeacher(ResilientModel):
         """
         return [metric.name for metric in self.training_metrics]
 
+    def settings(self):
+        """Return the arguments of the constructor but for the networks."""
+        return {**super().settings(), **self._options()}
+
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Export the teacher, from images to logits, as `keras.Model.export`.
 
@@ -227,14 +231,20 @@ class MeanTeacher(ResilientModel):
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        config = super().get_config()
-        for kind in type(self).__mro__[: type(self).__mro__.index(ResilientModel)]:
-            for name, parameter in inspect.signature(kind.__init__).parameters.items():
-                if parameter.kind is parameter.KEYWORD_ONLY:
-                    config[name] = getattr(self, name)
+        config = super().get_config() | self._options()
         for name in _OBJECTS:
             config[name] = keras.saving.serialize_keras_object(getattr(self, name))
         return config
+
+    def _options(self):
+        """Return the keyword arguments of the constructor."""
+        kinds = type(self).__mro__[: type(self).__mro__.index(ResilientModel)]
+        return {
+            name: getattr(self, name)
+            for kind in kinds
+            for name, parameter in inspect.signature(kind.__init__).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        }
 
     @classmethod
     def from_config(cls, config):
