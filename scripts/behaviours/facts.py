@@ -72,7 +72,10 @@ def variables(model):
             while path in found[group]:
                 again += 1
                 path = f"{variable.path} #{again}"
-            found[group][path] = array(variable)
+            try:
+                found[group][path] = array(variable)
+            except TypeError:  # Keras on JAX, after an error in the first step
+                found[group][path] = "(no value)"
     return found
 
 

@@ -127,8 +127,8 @@ def export(directory):
         import tensorflow as tf
 
         model.export(f"{directory}/model", verbose=False)
-        served = tf.saved_model.load(f"{directory}/model").serve(images)
-        result["served"] = facts.array(served)
+        loaded = tf.saved_model.load(f"{directory}/model")
+        result["served"] = facts.array(loaded.serve(images))
     return result
 
 

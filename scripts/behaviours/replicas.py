@@ -10,8 +10,8 @@ import keras_imas
 SCENARIOS = ("replicas", "replicas_skipped", "replicas_resumed")
 
 
-def _model(**options):
-    """Return a model on all devices."""
+def _model(compiled=dict, **options):
+    """Return a model on all devices; `compiled` makes the arguments of `compile`."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -21,7 +21,7 @@ def _model(**options):
         keras.distribution.set_distribution(keras.distribution.DataParallel())
         scope, student = contextlib.nullcontext(), {}
     with scope:
-        return tiny.model(tiny.network(**student), **options)
+        return tiny.model(tiny.network(**student), compiled(), **options)
 
 
 def replicas(directory):
@@ -38,10 +38,11 @@ def replicas(directory):
 
 
 def replicas_skipped(directory):
-    loss = keras_imas.losses.OHEMCrossentropy(min_kept=300, group_size=2)
-    optimizer = tiny.optimizer(gradient_accumulation_steps=2)
-    compiled = {"loss": loss, "optimizer": optimizer}
-    model = _model(max_skipped_steps=1, compiled=compiled)
+    def compiled():  # there, as an optimizer has variables from the first
+        loss = keras_imas.losses.OHEMCrossentropy(min_kept=300, group_size=2)
+        return {"loss": loss, "optimizer": tiny.optimizer()}
+
+    model = _model(compiled, max_skipped_steps=1)
     data = training.damaged(labeled=3, unlabeled=4)
     result = training.trained(model, training.damaged(labeled=3), shuffle=False)
     return result | {"stopped": training.trained(model, data, shuffle=False)}
@@ -52,7 +53,7 @@ def replicas_resumed(directory):
         directory,
         (tiny.batches(),),
         at=7,
-        make_model=lambda: _model(compiled={"metrics": None}),
+        make_model=lambda: _model(lambda: {"metrics": None}),
     )
 
 

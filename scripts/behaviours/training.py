@@ -122,11 +122,11 @@ def stopped(directory):
 class Steep(keras_imas.losses.Crossentropy):
     """A finite loss whose gradient is NaN where the first label map ends with 2."""
 
-    def call(self, y_true, y_pred):
+    def __call__(self, y_true, y_pred, sample_weight=None):
         """Return the cross-entropy and a little of the logits' norm."""
         other = keras.ops.cast(y_true[0, -1, -1] != 2, y_pred.dtype)
         norm = keras.ops.sqrt(other * keras.ops.sum(keras.ops.square(y_pred)))
-        return super().call(y_true, y_pred) + 1e-3 * norm
+        return super().__call__(y_true, y_pred, sample_weight) + 1e-3 * norm
 
 
 def gradient(directory):

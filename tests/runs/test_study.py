@@ -150,3 +150,10 @@ def test_what_is_not_there_is_named_before_a_trial_starts(folder, old, new, reas
     (folder / "some.toml").write_text(CONFIG.replace(old, new, 1))
     with pytest.raises(ValueError, match=reason):
         Study("some.toml")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(programs.ROOT.glob("studies/*.toml")), ids=lambda p: p.stem
+)
+def test_the_projects_own_studies_can_be_read(path):
+    assert Study(path).trials
