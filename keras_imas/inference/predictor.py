@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_imas.imagenet import MEAN_COLOR
+from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import full_size_logits, segmenter
 from keras_imas.models.resize import resize_bilinear
 
@@ -41,7 +42,8 @@ class Predictor:
             `segmenter`.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or the network has one channel or
+            ends in a softmax.
 
     Example:
         >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(5, 1)]
@@ -80,6 +82,7 @@ class Predictor:
             raise ValueError(
                 f"`scales` must be positive numbers. Received: scales={scales!r}"
             )
+        check_returns_logits("network", network)
         self.segmenter = segmenter(network)
         self._network = _Probabilities(network)
         self.window = window

@@ -5,6 +5,7 @@ import itertools
 import keras
 from keras import ops
 
+from keras_imas.arguments import check_channels
 from keras_imas.backends.formulations import accelerated
 from keras_imas.backends.gradients import without_gradients
 from keras_imas.models.resize import ResizeLike, resize_bilinear
@@ -72,7 +73,7 @@ def resize_logits(logits, images):
         float32 tensor `(B, H, W, C)`.
 
     Raises:
-        ValueError: If the logits are not of rank 4.
+        ValueError: If the logits are not of rank 4, or have one channel.
 
     Example:
         >>> tuple(resize_logits(ops.zeros((1, 2, 2, 5)), ops.zeros((1, 8, 8, 3))).shape)
@@ -83,6 +84,7 @@ def resize_logits(logits, images):
             "A segmentation network must return logits (batch, height, width, "
             f"classes). Received: a tensor of shape {tuple(logits.shape)}"
         )
+    check_channels("network", logits.shape[-1])
     logits = ops.cast(logits, "float32")
     if logits.shape[1:3] == images.shape[1:3] and None not in logits.shape[1:3]:
         return logits
