@@ -1,12 +1,12 @@
-"""Export a saved network to other formats, and try each in its own runtime.
+"""Export a saved network to other formats, and check each in its own runtime.
 
     python scripts/export.py --model=runs/folder-imas-1 --image=a.jpg --output=served
 
 `--output` gets saved_model/ (TensorFlow), model.onnx, model.tflite (LiteRT) and
-openvino/, and export.json: what goes in and comes out, names and colors of the classes,
+openvino/, and export.json: the inputs and outputs, the names and colors of the classes,
 and how far each export's logits are from the network's on the photograph. ONNX and
-OpenVINO hold the same inside. What can't be exported is named, with the reason. Needs
-pip install "keras-imas[export]".
+OpenVINO files hold this, too. If a format fails, the program says why and goes on.
+Needs pip install "keras-imas[export]".
 """
 
 import os
@@ -23,7 +23,7 @@ from PIL import Image  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.data.files import read_image  # noqa: E402
-from keras_imas.inference import exporting  # noqa: E402
+from keras_imas.inference.export import FORMATS, describe, export  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import provenance, saved_networks  # noqa: E402
 from keras_imas.runs.new_directory import claim_directory  # noqa: E402
@@ -32,19 +32,19 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
 flags.DEFINE_string("output", None, "New directory.")
 flags.DEFINE_string("image", None, "Photograph to compare logits on.")
-flags.DEFINE_list("formats", list(exporting.FORMATS), "Formats, by commas.")
+flags.DEFINE_list("formats", list(FORMATS), "Formats, separated by commas.")
 flags.DEFINE_list(
     "size",
     None,
-    "height,width of the images to serve; default: the size the network is built for, "
-    "that to which its run resized images, or that of --image.",
+    "height,width of the images to serve; default: the size that the network is built "
+    "for, or that its run resized images to, or that of --image.",
 )
-flags.DEFINE_string("classes", None, "CSV file of the classes, as for predict.py.")
+flags.DEFINE_string("classes", None, "CSV file of the classes, as in predict.py.")
 flags.mark_flags_as_required(["model", "output", "image"])
 flags.register_validator(
     "formats",
-    lambda names: set(names) <= set(exporting.FORMATS),
-    f"must be of {', '.join(exporting.FORMATS)}",
+    lambda names: set(names) <= set(FORMATS),
+    f"must be of {', '.join(FORMATS)}",
 )
 flags.register_validator(
     "size",
@@ -56,7 +56,7 @@ flags.register_validator(
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
-    logging.set_verbosity(logging.ERROR)  # converters tell much that nobody needs
+    logging.set_verbosity(logging.ERROR)  # converters are talkative
     try:
         model_file = saved_networks.model_file(FLAGS.model)
         network = segmenter(
@@ -72,13 +72,13 @@ def main(argv):
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
-    metadata = exporting.describe(size, classes)
+    metadata = describe(size, classes)
     print(f"Images of {size[0]} x {size[1]} (height x width)")
     results, failed = {}, {}
     for name in FLAGS.formats:
         print(f"{name} ...", flush=True)
         try:
-            result = exporting.export(
+            result = export(
                 network,
                 FLAGS.output,
                 name,
@@ -86,7 +86,7 @@ def main(argv):
                 metadata=metadata,
                 photograph=np.asarray(resized),
             )
-        except Exception as error:  # of whatever kind the converter raises
+        except Exception as error:  # converters raise errors of many types
             failed[name] = " ".join(str(error).split())[:500] or repr(error)
             print(f"{name}: failed: {failed[name]}")
             continue
@@ -108,8 +108,8 @@ def main(argv):
     print(f"Written to {FLAGS.output}: {', '.join(results) or 'nothing'}")
     if failed and keras.backend.backend() != "tensorflow":
         print(
-            f"Not all can be exported from {keras.backend.backend()}. Saved networks "
-            "load on any backend: try KERAS_BACKEND=tensorflow."
+            f"{keras.backend.backend()} can't export all of these. Saved networks load "
+            "on any backend: try KERAS_BACKEND=tensorflow."
         )
     return 1 if failed else 0
 

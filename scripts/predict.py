@@ -1,12 +1,12 @@
-"""Predict photographs by a saved segmentation network, and see what it makes of them.
+"""Segment photographs with a saved network.
 
     python scripts/predict.py --model=runs/folder-imas-1 --input=photos --output=out
 
-`--model` is a file that a training program left, its directory (the best teacher), or
-any Keras model from images 0..255 to logits. `--input` is an image, a folder, or a
-pattern in quotes. Under the images' names and folders, `--output` gets masks/ (class
-ids, with colors as palette), overlays/ and, by --confidence, confidence/, besides
-classes.csv. A stopped program goes on where it was when it is called again.
+`--model` is the directory of a run (its best teacher), a file that a run saved, or any
+Keras model from images 0..255 to logits. `--input` is an image, a folder, or a pattern
+in quotes. `--output` gets masks/ (class ids, with colors as palette), overlays/ and,
+with --confidence, confidence/, all named like the images, and classes.csv. Run the same
+command again to resume.
 """
 
 import os
@@ -29,13 +29,15 @@ flags.DEFINE_string("model", None, "File of a saved model, or directory of a run
 flags.DEFINE_string("input", None, "An image, a folder of images, or a pattern.")
 flags.DEFINE_string("output", None, "Directory: new, or with the same predictions.")
 flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
-flags.DEFINE_float("opacity", 0.5, "How much of an overlay is color.", 0, 1)
-flags.DEFINE_boolean("confidence", False, "Write the predictions' probability.")
+flags.DEFINE_float("opacity", 0.5, "Share of the colors in an overlay.", 0, 1)
+flags.DEFINE_boolean(
+    "confidence", False, "Write the probability of the predicted class."
+)
 flags.DEFINE_string(
     "classes",
     None,
     "CSV file of the classes' names and colors (name,id,r,g,b); default: those of the "
-    "run that the model is from.",
+    "model's run.",
 )
 flags.DEFINE_integer(
     "window",
@@ -43,7 +45,9 @@ flags.DEFINE_integer(
     "Side of a sliding window; 0: the size the network is built for, or whole images, "
     "very large ones by windows.",
 )
-flags.DEFINE_float("stride", 2 / 3, "From a window to the next, as a fraction of it.")
+flags.DEFINE_float(
+    "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
+)
 flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
 flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
 flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
@@ -59,7 +63,7 @@ def main(argv):
     try:
         images = image_files.find_images(FLAGS.input, leave_out=FLAGS.output)
         model_file = saved_networks.model_file(FLAGS.model)
-        # Of a whole IMAS the teacher.
+        # An IMAS model gives its teacher first.
         network = next(iter(saved_networks.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
         _compare_sizes(
@@ -85,7 +89,7 @@ def main(argv):
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command goes on from here.")
+        sys.exit("\nStopped. Run the same command again to resume.")
     skipped = results["skipped"]
     print(
         f"{results['predicted']} images predicted, {results['kept']} were there "
@@ -98,20 +102,20 @@ def main(argv):
 
 
 def _compare_sizes(trained, path):
-    """Say so where the network has seen things much smaller or larger than here."""
+    """Print a note if the network was trained at a very different scale."""
     if trained is None or FLAGS.scales != ["1"]:
         return
     try:
         with Image.open(path) as image:
             width, height = image.size
-    except OSError:  # it is skipped, and listed
+    except OSError:  # it will be skipped and listed
         return
     scale = math.sqrt(trained[0] * trained[1] / (height * width))
     if not 0.8 < scale < 1.25:
         print(
             f"Note: the run resized its images to {trained[0]} x {trained[1]} (height "
-            f"x width), and {path} is {height} x {width}: --scales={scale:.2g} shows "
-            "the network things as large as it has learned them."
+            f"x width), and {path} is {height} x {width}. With --scales={scale:.2g} "
+            "things are as large as in training."
         )
 
 

@@ -1,11 +1,12 @@
-"""Make one HTML page of a run, or of several beside each other.
+"""Show one run, or several beside each other, on one HTML page.
 
     python scripts/report.py runs/folder-imas-1 runs/folder-uniform-1
 
-Runs may be finished or still training. The page has losses and accuracy over the
-epochs, which images are hard and how that changed, the easiest and the hardest with
-what the networks make of them, and which to label next. It holds all that it shows and
-opens in any browser. Beside it, label_next_RUN.csv has the ranking. Needs Plotly:
+Runs may be finished or still training. The page says whether a run worked, in words and
+in three numbers; shows the hardest and the easiest images with their truth, if known,
+and the predictions; says which images to label next; and draws losses, accuracy and
+hardness over the epochs. It is one file that opens in any browser, light or dark, and
+prints. label_next_RUN.csv beside it lists the images to label. Needs
 pip install "keras-imas[report]".
 """
 
@@ -26,14 +27,16 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string(
     "output", None, "File of the page; default: report.html in the first run."
 )
-flags.DEFINE_boolean(
-    "images", True, "Look at images, which takes the networks to predict them."
-)
-flags.DEFINE_integer("gallery", 6, "Easiest and hardest images to show.")
-flags.DEFINE_integer("count", 50, "Images to label next.")
-flags.DEFINE_integer("candidates", 500, "Hardest images that these are chosen from.")
+flags.DEFINE_boolean("images", True, "Show images, which takes time to predict them.")
+flags.DEFINE_integer("gallery", 6, "Number of easiest and of hardest images to show.")
+flags.DEFINE_integer("count", 50, "Number of images to label next.")
 flags.DEFINE_integer(
-    "truths", 200, "Images to compare with their masks, where unlabeled ones have any."
+    "candidates", 500, "Number of hardest images to choose these from."
+)
+flags.DEFINE_integer(
+    "truths",
+    200,
+    "Number of unlabeled images to compare with their masks, if there are masks.",
 )
 flags.DEFINE_integer("verbose", 1, "1: progress bars, 0: none.")
 
@@ -76,7 +79,7 @@ def main(argv):
 
 
 def write_ranking(path, rows):
-    """Write which images to label next as CSV."""
+    """Write the images to label next as CSV, best first."""
     columns = ["rank", "image", "file", "hardness", "novelty"]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")

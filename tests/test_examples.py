@@ -79,6 +79,7 @@ def test_train_folder(photographs):
     assert 0 <= results["teacher_last"] <= results["teacher_best"] <= 1
 
     pytest.importorskip("plotly")
+    pytest.importorskip("jinja2")
     process = programs.run(
         programs.ROOT / "scripts" / "report.py", output, "--gallery=1",
         "--output=pages/new/report.html", cwd=photographs.parent,

@@ -41,7 +41,7 @@ def sources():
 @pytest.mark.parametrize("path", list(sources()), ids=lambda path: path.name)
 def test_nothing_that_is_read_can_run(path):
     """No `eval`, no pickle, no YAML; loaders in their safe modes."""
-    if path.name == "hostile.py":  # it makes such files
+    if path.match("hostile_files/networks.py"):  # it makes such files
         return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):

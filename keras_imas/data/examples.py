@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_imas.data import cache
+from keras_imas.data.size_multiple import size_multiple
 
 _LABEL_KEYS = ("label_map", "segmentation_mask", "segmentation_label")
 _IMAGE_KEYS = ("image", "image_left")
@@ -61,18 +62,14 @@ class Examples:
     def __len__(self):
         return self.size
 
-    def size_multiple(self, most=8, multiple=64):
-        """Returns what to round image sizes up to, so that few are compiled.
-
-        Args:
-            most: number of sizes up to which none is rounded. Defaults to 8.
-            multiple: what more sizes are rounded up to. Defaults to 64.
+    def size_multiple(self):
+        """Return what to round image sizes up to, so that few are compiled.
 
         Returns:
-            1 or `multiple`; 1 where the sizes are not known.
+            As `keras_imas.data.size_multiple.size_multiple`; 1 where the sizes are not
+            known.
         """
-        known = () if self.image_size else self.sizes
-        return multiple if len(known) > most else 1
+        return size_multiple(() if self.image_size else self.sizes)
 
     def read(self, *record, num_classes=None, ignore_class=255, labels=True):
         """Loads one example, checks it and resizes it.

@@ -1,4 +1,4 @@
-"""Pictures and tables of a run."""
+"""Draw label maps, sheets of images and confusion matrices; format tables."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,7 +9,7 @@ def colorize(label_map, colors):
 
     Args:
         label_map: Integers `(H, W)`.
-        colors: `(C, 3)` RGB, 0..255. Other ids, as ignored ones, become black.
+        colors: `(C, 3)` RGB, 0..255. Any other id becomes black.
 
     Returns:
         uint8 array `(H, W, 3)`.
@@ -26,7 +26,7 @@ def colorize(label_map, colors):
 
 
 def default_colors(num_classes):
-    """Return well separated colors, those of the PASCAL VOC palette.
+    """Return colors that are easy to tell apart: the PASCAL VOC palette.
 
     Args:
         num_classes: Number of colors.
@@ -40,7 +40,7 @@ def default_colors(num_classes):
     """
     colors = np.zeros((num_classes, 3), "uint8")
     for index in range(num_classes):
-        bits = index + 1  # 0 would be black, which is "ignored" here
+        bits = index + 1  # 0 is black, which stands for ignored pixels
         for shift in range(7, -1, -1):
             for channel in range(3):
                 colors[index, channel] |= (bits >> channel & 1) << shift
@@ -49,13 +49,14 @@ def default_colors(num_classes):
 
 
 def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
-    """Lay images out in rows, with headings above and captions below.
+    """Arrange images in rows, with headings above and captions below.
 
     Args:
         rows: List of lists of uint8 images `(H, W, 3)`; all are scaled to one size.
-        headings: One string a column, or `None`.
-        captions: A list of strings for each row, one below each image, or `None`.
-        tile_width: Width of an image in the grid in pixels. Defaults to `320`.
+        headings: One string for each column. Defaults to `None`.
+        captions: For each row, a list of strings to put below its images. Defaults to
+            `None`.
+        tile_width: Width of each image in pixels. Defaults to `320`.
         line: Height of a line of text in pixels. Defaults to `18`.
 
     Returns:
@@ -94,12 +95,12 @@ def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
 
 
 def class_table(class_names, columns):
-    """Format IoU by class as a table in Markdown, with the mean as its last row.
+    """Format the IoU of each class as a Markdown table that ends with the mean.
 
     Args:
         class_names: C names.
         columns: Dict from a column's heading to `(C,)` IoU in [0, 1], NaN where a
-            class did not occur.
+            class does not occur.
 
     Returns:
         A string.
@@ -128,13 +129,13 @@ def class_table(class_names, columns):
 
 
 def confusion_picture(counts, class_names, *, cell=28, margin=110):
-    """Draw a confusion matrix, each row scaled to its sum, with percentages.
+    """Draw a confusion matrix whose rows are percentages of their sums.
 
     Args:
         counts: `(C, C)` pixels by class (rows) and prediction (columns).
         class_names: C names.
-        cell: Side of a cell in pixels. Defaults to `28`.
-        margin: Room for the names in pixels. Defaults to `110`.
+        cell: Side of each cell in pixels. Defaults to `28`.
+        margin: Space for the class names in pixels. Defaults to `110`.
 
     Returns:
         `PIL.Image.Image`.

@@ -1,4 +1,4 @@
-"""Predictions of image files, written as files beside each other."""
+"""Predict image files, and write masks, overlays and confidence maps."""
 
 import collections
 import concurrent.futures
@@ -12,12 +12,13 @@ import numpy as np
 from PIL import Image
 
 from keras_imas.data import files
+from keras_imas.data.size_multiple import size_multiple
 from keras_imas.data.tree import Tree
 from keras_imas.inference import drawing
 from keras_imas.inference.predictor import Predictor
 from keras_imas.whole_file import whole_file, write_whole
 
-# Whole images of more pixels go by a window, so that they fit into memory.
+# Larger images are predicted by a window, so that they fit into memory.
 _WHOLE_PIXELS = 2048 * 2048
 _WINDOW = 1024
 _READ_AHEAD = 4
@@ -25,19 +26,19 @@ _SUFFIXES = {"masks": ".png", "overlays": ".jpg", "confidence": ".png"}
 
 
 def find_images(where, leave_out=None):
-    """List image files by name.
+    """Find image files and name them.
 
     Args:
-        where: Path of an image, of a folder that is searched with all below it, or a
-            pattern such as `"photos/*/night_*.jpg"`. What is hidden is left out.
-        leave_out: Folder whose files are left out. Defaults to `None`.
+        where: Path of an image; of a folder, which is searched with its subfolders; or
+            a pattern such as `"photos/*/night_*.jpg"`. Hidden files are skipped.
+        leave_out: Folder to skip. Defaults to `None`.
 
     Returns:
-        Dict from name, the path below the folder without suffix, to path. Images that
-        differ by nothing but their suffix keep it.
+        Dict from name to path. The name is the path below the folder, without its
+        suffix unless two images differ in nothing else.
 
     Raises:
-        FileNotFoundError: If there is no such file, or there are no images.
+        FileNotFoundError: If the path does not exist, or holds no images.
     """
     where = pathlib.Path(where)
     if where.is_file():
@@ -73,38 +74,39 @@ def predict_files(
     verbose="auto",
     **prediction,
 ):
-    """Predict image files, and write what is predicted.
+    """Predict image files, and write what the network finds.
 
-    Writes into `output_dir`, for each image and under its name: `masks/NAME.png`, the
-    class ids, with the classes' colors as palette; `overlays/NAME.jpg`, the colors over
-    the image; `confidence/NAME.png`, the probability of the predicted class, 0..255.
-    Besides `classes.csv`, which `keras_imas.data.read_class_table` reads, and
-    `predictions.json`. What is there already is not predicted again, so that the same
-    call goes on where one was stopped. What can't be read is skipped.
+    Write into `output_dir`, for each image: `masks/NAME.png`, the class ids, with the
+    classes' colors as palette; `overlays/NAME.jpg`, the colors over the image;
+    `confidence/NAME.png`, the probability of the predicted class, 0..255. Also write
+    `classes.csv`, which `keras_imas.data.read_class_table` reads, and
+    `predictions.json`. Skip images that have all their files, so that the same call
+    resumes where one stopped, and images that can't be read.
 
     Args:
         network: Built Keras model from images to logits.
-        images: Dict from name to path, as `find_images` returns.
-        output_dir: Directory to write into: absent, empty, or that of an earlier call.
+        images: Dict from name to path, as `find_images` returns it.
+        output_dir: Directory to write into: new, empty, or that of an earlier call.
         classes: `keras_imas.data.ClassTable` with colors.
-        made_by: Path of the network's file, so that predictions of another one are not
-            mixed with its own. Defaults to `None`.
+        made_by: Path of the network's file, so that predictions of two networks are
+            never mixed. Defaults to `None`: not checked.
         overlays: Whether to write overlays. Defaults to `True`.
         confidence: Whether to write confidence maps. Defaults to `False`.
-        opacity: How much of an overlay is color, in [0, 1]. Defaults to `0.5`.
+        opacity: Share of the colors in an overlay, in [0, 1]. Defaults to `0.5`.
         window: Side of a sliding window, or `(height, width)`. Defaults to `None`: the
-            size that the network is built for, or, if it takes all sizes, whole images,
-            those of more than 2048 times 2048 pixels by windows of 1024.
+            size that the network is built for; if it takes any size, whole images, or
+            windows of 1024 for images of more than 2048 times 2048 pixels.
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
-        **prediction: See `keras_imas.inference.Predictor`: `flip`, `scales`, ...
+        **prediction: More arguments of `keras_imas.inference.Predictor`, such as
+            `flip` and `scales`.
 
     Returns:
-        Dict of the numbers of images `"predicted"` now and `"kept"` from before, and
-        `"skipped"`, a dict from path to reason.
+        Dict: how many images were `"predicted"` now, how many were `"kept"` from
+        before, and `"skipped"`, a dict from path to reason.
 
     Raises:
-        FileExistsError: If `output_dir` holds what is no prediction, or predictions
-            made in another way.
+        FileExistsError: If `output_dir` holds other files, or predictions made in
+            another way.
     """
     output_dir = pathlib.Path(output_dir)
     kinds = ["masks", *["overlays"] * overlays, *["confidence"] * confidence]
@@ -183,7 +185,7 @@ def _fixed_size(network):
 
 
 def _claim(output_dir, settings):
-    """Make the directory; raise where it holds something else."""
+    """Make the directory; raise if it holds other files or other predictions."""
     made = output_dir / "predictions.json"
     if made.is_file():
         before = json.loads(made.read_text())
@@ -215,7 +217,7 @@ def _write_classes(path, classes):
 
 
 def _passes(images, window, pool, skip):
-    """Yield `(options, names)` of what one `Predictor` predicts."""
+    """Yield `(options, names)`: the images that one `Predictor` predicts, and how."""
     sizes = {}
     for name, (header, problem) in zip(
         images, pool.map(_header, images.values()), strict=True
@@ -228,9 +230,7 @@ def _passes(images, window, pool, skip):
         yield {"window": window}, list(sizes)
         return
     whole = [n for n, (h, w) in sizes.items() if h * w <= _WHOLE_PIXELS]
-    # Each size is compiled anew, so that many are rounded up.
-    many = len({sizes[name] for name in whole}) > 8
-    yield {"size_multiple": 64 if many else 1}, whole
+    yield {"size_multiple": size_multiple(sizes[name] for name in whole)}, whole
     large = [n for n, (h, w) in sizes.items() if h * w > _WHOLE_PIXELS]
     if large:
         yield {"window": _WINDOW}, large
@@ -245,12 +245,12 @@ def _header(path):
 
 
 def _read_ahead(paths, pool):
-    """Yield `(image, problem)` of files, decoded some files ahead."""
+    """Yield `(image, problem)` of each file, decoding a few files ahead."""
 
     def read(path):
         try:
             return files.read_image(path), None
-        except Exception as error:  # of whatever kind the decoder raises
+        except Exception as error:  # decoders raise errors of many types
             return None, f"cannot be read: {error}"
 
     futures = collections.deque()
@@ -263,7 +263,7 @@ def _read_ahead(paths, pool):
 
 
 def _mask(label_map, colors):
-    """Return class ids as a picture: with a palette, or beyond 256 classes 16 bits."""
+    """Return class ids as an image: with a palette, or 16 bits for over 256 classes."""
     if len(colors) > 256:
         return Image.fromarray(label_map.astype("uint16"))
     mask = Image.fromarray(label_map.astype("uint8"))

@@ -1,15 +1,15 @@
-"""Which images to label next: hard ones, and different ones."""
+"""Choose which images to label next: hard ones that differ from each other."""
 
 import numpy as np
 from PIL import Image
 
 
 def thumbnail_features(image, side=8):
-    """Return what an image looks like from far away.
+    """Return a thumbnail of an image as a vector, to compare images by.
 
     Args:
         image: `(H, W, 3)`, 0..255.
-        side: Pixels of the square that it is scaled to. Defaults to `8`.
+        side: Side of the square thumbnail in pixels. Defaults to `8`.
 
     Returns:
         float32 array `(side * side * 3,)` in [0, 1].
@@ -26,23 +26,23 @@ def thumbnail_features(image, side=8):
 def label_next(hardness, features, labeled_features=None, count=50):
     """Rank images to label: the hardest, without near-duplicates.
 
-    One after the other, it takes the image whose hardness, times its novelty, is
-    largest. Novelty is the distance to the nearest image that was taken before or is
-    labeled, over the median distance of two images, at most 1.
+    Take images one by one, each time the one with the largest product of hardness and
+    novelty. Novelty is the distance to the nearest image that is labeled or already
+    taken, divided by the median distance between two images, at most 1.
 
     Args:
         hardness: `(N,)` in [0, 1].
-        features: `(N, D)`, such as of `thumbnail_features`.
-        labeled_features: `(M, D)` of the images that are labeled already. Defaults to
-            `None`.
-        count: Number of images wanted. Defaults to `50`.
+        features: `(N, D)`, such as from `thumbnail_features`.
+        labeled_features: `(M, D)` of the labeled images. Defaults to `None`: there are
+            none.
+        count: Number of images to choose. Defaults to `50`.
 
     Returns:
         `(order, novelty)`: indices of at most `count` images, best first, and the
-        novelty of each when it was taken.
+        novelty that each had when it was taken.
 
     Raises:
-        ValueError: If there are not as many features as hardness.
+        ValueError: If `hardness` and `features` differ in length.
 
     Example:
         >>> features = np.array([[0.0], [0.0], [1.0]])
@@ -54,7 +54,7 @@ def label_next(hardness, features, labeled_features=None, count=50):
     features = np.asarray(features, "float64")
     if len(hardness) != len(features):
         raise ValueError(
-            "`features` must be as many as `hardness`. Received: "
+            "`features` and `hardness` must have one row for each image. Received: "
             f"{len(features)} and {len(hardness)}"
         )
     typical = _median_distance(features)
@@ -78,7 +78,7 @@ def label_next(hardness, features, labeled_features=None, count=50):
 
 
 def _median_distance(features):
-    """Return the median distance of two images, of some that are drawn."""
+    """Return the median distance between two images, from at most 200 of them."""
     some = features[np.linspace(0, len(features) - 1, 200).astype(int)]
     distances = np.linalg.norm(some[:, None] - some[None], axis=-1)
     distances = distances[distances > 0]

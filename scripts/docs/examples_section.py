@@ -1,4 +1,4 @@
-"""Let the documentation show "Example:" in docstrings as code, as "Examples:" is."""
+"""Show "Example:" sections of docstrings as code, as "Examples:" sections are."""
 
 import griffe
 

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged on disk, or of another run."""
+"""Damage checkpoints on disk, and take those of another run."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from keras_imas.training.checkpoint_store import Checkpoints
 
 
 def run(torture):
-    """Yields rows of bits flipped, files cut and missing, and of other flags."""
+    """Yield rows for flipped bits, cut and missing files, and other flags."""
     for fault, damage in (
         ("a bit of the newest checkpoint flipped", flip),
         ("a file of the newest checkpoint cut short", cut),
@@ -38,7 +38,7 @@ def remove(random, file):
 
 
 def damaged(torture, fault, damage):
-    """Damage one of two checkpoints; what is read must be what was written."""
+    """Damage one of two checkpoints, and check that only whole ones are read."""
     random = torture.random(fault)
     room = torture.room(damage.__name__)
     times, wrong, refused = torture.times(300), 0, 0

@@ -1,4 +1,4 @@
-"""A disk that is full, on a small file system in memory."""
+"""Fill the disk, a small file system in memory."""
 
 import contextlib
 import subprocess
@@ -15,7 +15,7 @@ SIZE = 16 << 20
 
 
 def run(torture):
-    """Yields rows of a disk that fills while a checkpoint is written, or a run runs."""
+    """Yield rows for a disk that fills during a write, and during a run."""
     room = torture.room("disk")
     if not mounted(room):
         yield Row("a full disk", 0, "not tried: mounting one needs root", True)
@@ -82,7 +82,7 @@ def filled_while_writing(torture, room):
 
 
 def filled_while_training(torture, room):
-    """Fill the disk of a run: it goes on, and so it does when killed."""
+    """Fill the disk of a run, kill it, and resume it."""
     options = ["--every=1"]
     expected, _ = runs.expected(torture, *options)
     directory = room / "run"

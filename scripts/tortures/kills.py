@@ -1,4 +1,4 @@
-"""Processes of a training, killed at any moment and started again."""
+"""Kill training at any moment, and start it again."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ MEGABYTES = 8
 
 
 def run(torture):
-    """Yields rows of kills of one device, of two, and in the midst of a write."""
+    """Yield rows for kills on one device, on two, and during a write."""
     yield killed_writing(torture)
     yield killed(torture, "SIGKILL at a random moment, started again", [])
     if torture.quick:
@@ -29,7 +29,7 @@ def run(torture):
 
 
 def killed(torture, fault, options):
-    """Kill runs again and again, until they have ended all the same."""
+    """Kill runs again and again, until they finish all the same."""
     random = torture.random(fault)
     room = torture.room("-".join(["kills", *(o.strip("-") for o in options)]))
     expected, seconds = runs.expected(torture, *options)
@@ -58,7 +58,7 @@ def killed(torture, fault, options):
 
 
 def killed_writing(torture):
-    """Kill a process that does nothing but write checkpoints."""
+    """Kill a process that only writes checkpoints."""
     random = torture.random("writing")
     directory = torture.room("writing")
     checkpoints = Checkpoints(directory / "checkpoints")

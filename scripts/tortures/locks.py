@@ -1,4 +1,4 @@
-"""Two runs into one directory."""
+"""Start two runs in one directory."""
 
 import signal
 
@@ -7,7 +7,7 @@ from tortures.torture import Row
 
 
 def run(torture):
-    """Yields rows of a second run beside a first one, and after its death."""
+    """Yield rows for a second run beside a living one, and after a dead one."""
     room = torture.room("locks")
     times, wrong = torture.times(3), 0
     directory = room / "run"

@@ -1,4 +1,4 @@
-"""A training of many steps, watched from outside: memory, open files, its logs.
+"""Train for many steps, and watch memory, open files and logs from outside.
 
 The network is tiny and the crops are small, so that it takes minutes: what could leak,
 the data pipeline, the steps, the evaluations and what is written, is that of any run.

@@ -1,4 +1,4 @@
-"""The training that `long_run` watches.
+"""Train as long as `long_run` watches.
 
 python scripts/tortures/long_training.py DIRECTORY STEPS
 """
@@ -10,7 +10,7 @@ STEPS_PER_EPOCH = UNLABELED // BATCH
 
 
 def train(output, steps):
-    """Train on the built-in scenes, as the demo does, in small."""
+    """Train a tiny network on the built-in scenes."""
     import keras
 
     from keras_imas.data import scenes

@@ -35,12 +35,12 @@ def start(directory, *options):
 
 
 def printed(directory):
-    """What the last process of a run has printed."""
+    """Return what the last process of a run has printed."""
     return pathlib.Path(directory).with_suffix(".log").read_text(errors="replace")
 
 
 def finish(directory, *options):
-    """Run to the end; returns the seconds from its directory's making to that."""
+    """Run to the end; return the seconds since it made its directory."""
     process = start(directory, *options)
     if not until(directory / "run.json", process):
         raise RuntimeError(printed(directory))
@@ -51,7 +51,7 @@ def finish(directory, *options):
 
 
 def expected(torture, *options):
-    """A run nothing happens to, and its seconds; one for all that ask for the same."""
+    """Return an undisturbed run and its seconds; runs of the same options share it."""
     # How often it saves is no matter to what comes out.
     options = [option for option in options if not option.startswith("--every")]
     directory = torture.directory / "-".join(["expected", *options])
@@ -64,13 +64,13 @@ _SECONDS = {}
 
 
 def finished(directory):
-    """Whether a run has come to its end."""
+    """Return whether a run is finished."""
     path = directory / "run.json"
     return path.exists() and json.loads(path.read_text())["finished"]
 
 
 def until(path, process):
-    """Wait for a path; returns whether it came before the process ended."""
+    """Wait for a path; return whether it appeared before the process ended."""
     path = pathlib.Path(path)
     while not path.exists():
         if process.poll() is not None:
@@ -80,7 +80,7 @@ def until(path, process):
 
 
 def weights(path):
-    """The arrays of a `.keras` file, without Keras."""
+    """Return the arrays of a `.keras` file, read without Keras."""
     arrays = {}
 
     def add(name, item):
@@ -95,7 +95,7 @@ def weights(path):
 
 
 def difference(directory, expected):
-    """The largest difference of any weight of two runs."""
+    """Return the largest difference between any two weights of two runs."""
     largest = 0.0
     for name in ("teacher_last", "student_last", "teacher_best"):
         ours, theirs = (weights(d / f"{name}.keras") for d in (directory, expected))
@@ -108,26 +108,26 @@ def difference(directory, expected):
 
 
 def same_history(directory, expected):
-    """Whether two runs have logged the same of each epoch."""
+    """Return whether two runs have logged the same for each epoch."""
     ours, theirs = ((d / "history.jsonl").read_text() for d in (directory, expected))
     return ours == theirs
 
 
 def listing(directory):
-    """All files below a directory, with their sizes."""
+    """List all files below a directory, with their sizes."""
     files = (p for p in pathlib.Path(directory).rglob("*") if p.is_file())
     return sorted((str(path), path.stat().st_size) for path in files)
 
 
 @contextlib.contextmanager
 def quiet():
-    """Nothing within prints warnings."""
+    """Hide what is written to stderr."""
     with contextlib.redirect_stderr(io.StringIO()):
         yield
 
 
 def verdict(directories, expected):
-    """What was lost, in words, and whether that is nothing."""
+    """Return what was lost, in words, and whether nothing was."""
     largest = max(difference(directory, expected) for directory in directories)
     logs = sum(not same_history(directory, expected) for directory in directories)
     passed = largest <= TOLERANCE and (not logs or TOLERANCE > 0)

@@ -1,4 +1,4 @@
-"""Runs that are asked to stop."""
+"""Ask runs to stop."""
 
 import signal
 import time
@@ -8,7 +8,7 @@ from tortures.torture import Row
 
 
 def run(torture):
-    """Yields rows of one signal and of two."""
+    """Yield rows for one signal, and for two at once."""
     room = torture.room("signals")
     for number in (signal.SIGTERM, signal.SIGINT)[: 1 if torture.quick else 2]:
         yield stopped(torture, room, number)
@@ -18,7 +18,7 @@ def run(torture):
 
 
 def stopped(torture, room, number):
-    """Stop runs that write no checkpoints but for that."""
+    """Stop runs that write a checkpoint only when they are stopped."""
     random = torture.random(number.name)
     expected, seconds = runs.expected(torture)
     directories, statuses, tried = [], [], 0
@@ -52,7 +52,7 @@ def stopped(torture, room, number):
 
 
 def stopped_at_once(torture, room):
-    """Send two signals to a run that takes long for its step."""
+    """Send two signals to a run."""
     directory = room / "twice"
     process = runs.start(directory, "--every=3")
     runs.until(directory / "checkpoints" / "step-000000003", process)

@@ -1,4 +1,4 @@
-"""What the tortures share: how hard to try, and a row of the table."""
+"""Hold what the tortures share: how hard to try, and a row of the table."""
 
 import dataclasses
 import pathlib
@@ -20,15 +20,15 @@ class Torture:
     directory: pathlib.Path
 
     def times(self, often):
-        """How many times to try what is tried `often` times in ten minutes."""
+        """Return how often to try what a full torture tries `often` times."""
         return max(1, often // 10) if self.quick else often
 
     def random(self, name):
-        """A generator of random numbers, the same for a name and a seed."""
+        """Return a random generator that depends on a name and the seed only."""
         return random.Random(f"{self.seed} {name}")
 
     def room(self, name):
-        """A new, empty directory for one torture."""
+        """Make an empty directory for one torture."""
         path = self.directory / name
         path.mkdir(parents=True)
         return path
@@ -56,7 +56,7 @@ class Row:
 
 
 def table(rows):
-    """Format rows in Markdown."""
+    """Format rows as a Markdown table."""
     lines = ["| fault | times tried | what was lost |", "|---|---:|---|"]
     for row in rows:
         lost = row.lost if row.passed else f"**{row.lost}**"

@@ -1,4 +1,4 @@
-"""A small training to torture: a whole run, of seconds, in a process of its own.
+"""Train a small network for seconds, in a process to torture.
 
     python scripts/tortures/training.py OUTPUT_DIR [--devices=2] [--every=1] ...
 

@@ -1,149 +1,121 @@
-import json
 import re
 import shutil
+import subprocess
+import sys
+import zipfile
 
-import numpy as np
-import pyarrow
-import pyarrow.parquet
+import programs
 import pytest
 
-from keras_imas.report.inspection import Inspection, inspect, rank_correlation
+from keras_imas.report.inspection import Inspection
 from keras_imas.runs import read_run
-from keras_imas.runs.hardness_table import HardnessTable, read_hardness
 
-RUN = {
-    "recipe": {"method": "imas", "seed": 0},
-    "backend": "jax",
-    "labeled": 2,
-    "unlabeled": 3,
-    "class_names": ["road", "a<b"],
-    "colors": [[1, 2, 3], [4, 5, 6]],
-    "ignore_class": 255,
-}
-# By epoch: image "c" was not seen in the first.
-HARDNESS = {1: {"a": 0.9, "b": 0.5}, 2: {"a": 0.2, "b": 0.6, "c": 0.4}}
-
-
-def write_run(directory, **facts):
-    """Write a run as training does."""
-    directory.mkdir()
-    (directory / "run.json").write_text(json.dumps({**RUN, **facts}))
-    lines = [
-        {
-            "epoch": epoch,
-            "loss": 1 / epoch,
-            "val_mean_iou": 0.1 * epoch,
-            "val_student_mean_iou": 0.1,
-            "iou": {"teacher": [0.5, None], "student": [0.4, None]},
-        }
-        for epoch in (1, 2)
-    ]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    # Training goes on, and the last line is not all written.
-    (directory / "history.jsonl").write_text(text + '{"epoch": 3, "lo')
-    rows = [
-        {"epoch": epoch, "image": image, "hardness": value, "teacher_iou": 0.5}
-        for epoch, images in HARDNESS.items()
-        for image, value in images.items()
-    ]
-    table = pyarrow.Table.from_pylist(rows)
-    pyarrow.parquet.write_table(table, directory / "hardness.parquet")
-    return directory
-
-
-def test_reads_a_run_that_goes_on(tmp_path):
-    run = read_run(write_run(tmp_path / "mine"))
-    assert run.name == "mine" and not run.finished
-    assert run.column("loss") == ([1, 2], [1.0, 0.5])
-    assert run.column("nothing") == ([], [])
-    table = run.hardness
-    assert table.images.tolist() == ["a", "b", "c"]
-    np.testing.assert_allclose(
-        table.scores["hardness"], [[0.9, 0.5, np.nan], [0.2, 0.6, 0.4]], rtol=1e-6
-    )
-    np.testing.assert_allclose(table.last(), [0.2, 0.6, 0.4], rtol=1e-6)
-    np.testing.assert_allclose(table.change(), [-0.7, 0.1, np.nan], atol=1e-6)
-
-
-def test_names_what_is_no_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no run.json"):
-        read_run(tmp_path)
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(ValueError, match="is damaged"):
-        read_run(tmp_path)
-
-
-def test_says_why_images_are_not_shown(tmp_path):
-    run = read_run(write_run(tmp_path / "mine"))
-    found = inspect(run, verbose=0)
-    assert found.gallery == [] and "not made by a program" in found.missing[0]
-
-
-@pytest.mark.parametrize("size", [3, 20])
-def test_rank_correlation(size):
-    x = np.random.default_rng(0).permutation(size)
-    assert rank_correlation(x, np.exp(x)) == pytest.approx(1)
-    assert rank_correlation(x, -x) == pytest.approx(-1)
-    assert np.isnan(rank_correlation([1, 2], [1, 2]))
-
-
+ERRORS = {"a": 0.5, "b": 0.1, "c": 0.2}
 TILES = [
-    {"image": name, "hardness": value, "pictures": {"image": "data:,"}}
-    for name, value in (("b<", 0.1), ("a", 0.9))
+    {
+        "image": name,
+        "hardness": value,
+        "error": None,
+        "pictures": {"image": "data:,"},
+        "details": {},
+    }
+    for name, value in (("a", 0.9), ("b<", 0.1))
+]
+NEXT = [
+    {"rank": n, "image": f"#{n}", "hardness": 1.0, "novelty": 0.5, "picture": "data:,"}
+    for n in range(1, 13)
 ]
 
 
-def make(tmp_path, gallery=()):
+@pytest.fixture
+def make(tmp_path, write_run):
     pytest.importorskip("plotly")
+    pytest.importorskip("jinja2")
     from keras_imas.report.page import make_page
 
-    runs = [read_run(write_run(tmp_path / "one"))]
-    runs.append(read_run(write_run(tmp_path / "two", minutes=3.5, finished=True)))
-    errors = {"a": 0.5, "b": 0.1, "c": 0.2}
-    found = Inspection(list(gallery), [], errors, ["No teacher yet"])
-    return make_page(runs, {"one": found})
+    def make(gallery=(), next=(), **run):
+        runs = [read_run(write_run(tmp_path / "one", **run))]
+        runs.append(read_run(write_run(tmp_path / "two", minutes=3.5, finished=True)))
+        found = Inspection(list(gallery), list(next), ERRORS, ["No teacher yet"])
+        return make_page(runs, {"one": found})
+
+    return make
 
 
-def test_the_page_holds_all_that_it_shows(tmp_path):
-    page = make(tmp_path)
+def text_of(page):
+    """What the page says, without its scripts."""
+    page = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.S)
+    return " ".join(re.sub(r"<[^>]*>", "", page.replace("<wbr>", "")).split())
+
+
+def test_the_page_holds_all_that_it_shows(make):
+    page = make(TILES)
     for text in (
-        "after epoch 2", "finished", "rank correlation", "No teacher yet",
-        "The biggest movers", "IoU of road",
+        "after epoch 2", "The run is finished", "rank correlation", "No teacher yet",
+        "The biggest movers", "IoU of a class",
     ):  # fmt: skip
-        assert text in page, text
-    assert "a<b" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
+        assert text in text_of(page), text
     assert not re.search(r'<(script|link|img)[^>]*(src|href)="(?!data:)', page)
 
 
-def test_hardness_of_one_epoch_is_a_table_too(tmp_path):
-    table = pyarrow.table({"epoch": [1], "image": ["a"], "hardness": [0.5]})
-    pyarrow.parquet.write_table(table, tmp_path / "hardness.parquet")
-    assert read_hardness(tmp_path / "hardness.parquet").change().tolist() == [0]
+def test_names_are_not_markup(make):
+    page = make(TILES)
+    assert "b&lt;" in page
+    assert "a<b" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
 
 
-def test_images_are_shown_before_there_is_a_network(tmp_path):
-    page = make(tmp_path, TILES)
-    assert "easiest 0.10 <small>b&lt;</small>" in page
-    assert "hardest 0.90 <small>a</small>" in page
-    assert '<table class="gallery">' not in page
+def test_what_one_comes_for_comes_first(make):
+    text = text_of(make(TILES, NEXT))
+    order = ["mIoU of the teacher", "The hardest", "Label these next", "Training"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
 
 
-def test_few_epochs_are_marked_by_whole_numbers(tmp_path):
-    page = make(tmp_path)
-    assert page.count('"text":"epoch"},"dtick":1') == page.count('"text":"epoch"}') > 0
+def test_images_are_shown_before_there_is_a_network(make):
+    text = text_of(make(TILES))
+    assert "The hardest hardness 0.90 a The easiest hardness 0.10 b&lt;" in text
 
 
-def test_recent_hardness_is_a_mean_of_what_was_seen():
-    hardness = np.full((7, 3), 0.5, "float32")
-    hardness[5:] = [[0.2, np.nan, np.nan], [0.4, 0.3, np.nan]]
-    table = HardnessTable(np.arange(7), np.array(["a", "b", "c"]), {})
-    table.scores["hardness"] = hardness
-    assert table.recent_epochs == 2
-    # "c" was not seen of late: what it had before.
-    np.testing.assert_allclose(table.recent(), [0.3, 0.3, 0.5], rtol=1e-6)
-    for epochs, few in ((1, 1), (5, 1), (35, 10), (200, 10)):
-        table = HardnessTable(np.arange(epochs), table.images, {})
-        assert table.recent_epochs == few
+def test_pictures_stand_beside_each_other(make):
+    pictures = {"image": "data:,1", "truth": "data:,2", "teacher": "data:,3"}
+    tile = {**TILES[0], "error": 0.256, "pictures": pictures}
+    page = make([{**tile, "details": {"confidence": "data:,4"}}, tile])
+    assert "hardness 0.90, 26 % of its pixels wrong a image truth teacher" in text_of(
+        page
+    )
+    for number, title in enumerate([*pictures, "confidence"], 1):
+        assert f'<img src="data:,{number}" alt="{title} of a">' in page
+
+
+def test_images_without_names_are_numbered_in_words(make):
+    text = text_of(make(TILES, NEXT))
+    assert "1 unlabeled image 1 hardness 1.000, novelty 0.500" in text
+    assert "#1" not in text
+
+
+def test_says_where_nothing_ranks_images(make):
+    assert "nothing ranks them" not in text_of(make(TILES, NEXT))
+
+
+def test_says_that_nothing_ranks_images_of_one_hardness(make):
+    page = make(TILES, NEXT, hardness={1: {"a": 1.0, "b": 1.0, "c": 0.5}})
+    text = text_of(page)
+    assert "2 of the 3 images have hardness 1.000: nothing ranks them" in text
+
+
+@pytest.mark.full
+def test_a_wheel_holds_the_page(tmp_path):
+    pytest.importorskip("setuptools", minversion="77")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet"]
+    options = ["--no-build-isolation", f"--wheel-dir={tmp_path}"]
+    copy = tmp_path / "checkout"  # as a build leaves files where it was made
+    left_out = shutil.ignore_patterns(".git", "build", "*.egg-info", "docs", "tests")
+    shutil.copytree(programs.ROOT, copy, ignore=left_out)
+    subprocess.run([*command, *options, copy], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for suffix in ("html", "css", "js"):
+        assert f"keras_imas/report/page.{suffix}" in names
 
 
 @pytest.fixture
@@ -162,52 +134,55 @@ def browser():
 
 
 @pytest.mark.full
-def test_the_page_in_a_browser(browser, tmp_path):
-    (tmp_path / "page.html").write_text(make(tmp_path), encoding="utf-8")
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
+def test_the_page_in_a_browser(browser, make, tmp_path):
+    (tmp_path / "page.html").write_text(make(TILES, NEXT), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
     wrong = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     page.on("request", lambda r: None if "file:" in r.url else wrong.append(r.url))
     page.goto((tmp_path / "page.html").as_uri())
-    page.wait_for_selector(".main-svg")
-    figures = page.locator(".js-plotly-plot")
-    assert figures.count() >= 7
-    for number in range(figures.count()):
-        assert figures.nth(number).locator("svg.main-svg").first.is_visible()
+    page.wait_for_function("document.querySelectorAll('.main-svg').length >= 14")
+    charts = page.locator(".chart")
+    assert charts.count() >= 7
+    for number in range(charts.count()):
+        cell, drawn = (
+            place.bounding_box()
+            for place in (
+                charts.nth(number),
+                charts.nth(number).locator("svg.main-svg").first,
+            )
+        )
+        assert drawn["x"] + drawn["width"] <= cell["x"] + cell["width"] + 1
 
-    table = page.locator(".filtered").first  # of the run with true errors
-    cells = table.locator("tbody tr:visible td:first-child")
+    # Another class, and ink that can be read on dark paper.
+    shown = "chart => chart.data.map(line => line.visible)"
+    choice = page.locator("select")
+    chart = choice.locator("xpath=ancestor::figure").locator(".chart")
+    before = chart.evaluate(shown)
+    choice.select_option("a<b")
+    assert chart.evaluate(shown) == [not visible for visible in before]
+    ink = "chart => chart.layout.font.color.trim()"
+    light = chart.evaluate(ink)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        f"({ink})(document.querySelector('.chart')) !== '{light}'", timeout=5000
+    )
+    page.emulate_media(color_scheme="light")
+
+    table = page.locator("table").first  # of the run with true errors
+    page.get_by_text("All 3 images").first.click()
+    cells = table.locator("tbody tr td:first-child")
     assert cells.all_inner_texts() == ["b", "c", "a"]  # the hardest first
-    head = table.locator("th", has_text="hardness")
-    head.click()
+    table.get_by_text("hardness").click()
     assert cells.all_inner_texts() == ["a", "c", "b"]
-    head.click()
+    table.get_by_text("hardness").click()
     assert cells.all_inner_texts() == ["b", "c", "a"]
-    change = table.locator("th", has_text="change")
     for expected in (["a", "b", "c"], ["b", "a", "c"]):  # "c" has none
-        change.click()
+        table.get_by_text("change").click()
         assert cells.all_inner_texts() == expected
-    head.click()
-    head.click()
-    table.locator("input").fill("hardness>0.3")
-    assert cells.all_inner_texts() == ["b", "c"]
-    assert table.locator(".count").inner_text() == "2 of 3"
-    # A column's name may have blanks and capitals, and words may come before it.
-    for rule, found in {
-        "hardness >= 0.4": ["b", "c"],
-        "hardness<=0.4": ["c", "a"],
-        "c hardness < 0.5": ["c"],
-        "change<0": ["a"],
-        "hardness>0.3 change > 0": ["b"],
-        "IoU, teacher's weights>=0.5 hardness<0.3": ["a"],
-        "true error>0.3": ["a"],
-    }.items():
-        table.locator("input").fill(rule)
-        assert cells.all_inner_texts() == found, rule
-    table.locator("input").fill("nothing")
-    assert cells.count() == 0
-    for width in (1400, 420):
+
+    for width in (1300, 400):
         page.set_viewport_size({"width": width, "height": 900})
         fits = f"document.documentElement.scrollWidth <= {width}"
         page.wait_for_function(fits, timeout=5000)

@@ -1,4 +1,4 @@
-"""Exports of a network, each tried in the runtime that it is for."""
+"""Export a network, and check each export in its own runtime."""
 
 import dataclasses
 import importlib.util
@@ -15,12 +15,13 @@ class Format:
     """A format that Keras exports to.
 
     Attributes:
-        path: Path of the export below the directory of all.
-        packages: Dict from module to the package that brings it, for exporting or
-            for running; modules of Keras' backends aside.
-        load: Function from the path to a function from images to logits, NumPy arrays.
-        describe: Function from path and metadata, a JSON, that writes it into the
-            export; `None` where the format has no room.
+        path: Path of the export, relative to the output directory.
+        packages: Dict from module to the package that provides it, for those that
+            exporting or running needs besides Keras' backends.
+        load: Function that takes the path and returns a function from images to logits,
+            both NumPy arrays.
+        describe: Function that takes the path and metadata in JSON, and writes them
+            into the export. `None` if the format can't hold them.
     """
 
     path: str
@@ -38,17 +39,17 @@ def export(network, directory, format, *, size, metadata, photograph):
         directory: Directory to export into.
         format: Name of one of `FORMATS`.
         size: `(height, width)` of the images.
-        metadata: Dict that tells what the network takes and returns.
-        photograph: `(height, width, 3)` of this size, 0..255, to compare on.
+        metadata: Dict of what the network takes and returns, as from `describe`.
+        photograph: `(height, width, 3)`, 0..255, to compare logits on.
 
     Returns:
-        Dict of `"path"`, `"megabytes"`, `"largest_difference"` of logits,
-        `"logits_range"`, and `"same_class"`, the share of pixels.
+        Dict of `"path"`, `"megabytes"`, `"largest_difference"` of the logits,
+        `"logits_range"`, and `"same_class"`, the share of pixels of the same class.
 
     Raises:
         ModuleNotFoundError: If a package is missing; the message names it.
-        ValueError: If the export computes something else.
-        Exception: Whatever Keras or the runtime raise where they can't do it.
+        ValueError: If the export returns other logits than the network.
+        Exception: Whatever Keras or the runtime raises if it can't export or run it.
     """
     what = FORMATS[format]
     missing = [p for m, p in what.packages.items() if not importlib.util.find_spec(m)]
@@ -87,7 +88,7 @@ def export(network, directory, format, *, size, metadata, photograph):
 
 
 def describe(size, classes):
-    """Tell what an exported network takes and returns.
+    """Describe what an exported network takes and returns.
 
     Args:
         size: `(height, width)` of the images.
@@ -108,7 +109,7 @@ def describe(size, classes):
             "dtype": "float32",
             "colors": "RGB",
             "range": [0, 255],
-            "scaling": "none to do: the network scales by itself",
+            "scaling": "none needed: the network scales its input",
         },
         "output": {
             "shape": [1, *size, len(classes.names)],
@@ -121,7 +122,7 @@ def describe(size, classes):
 
 
 def _bytes(path):
-    """Return the size of a file and of what belongs to it."""
+    """Return the size of an export: a file, with its weights beside it, or a folder."""
     if os.path.isfile(path):
         stem = os.path.splitext(path)[0]
         paths = {path, f"{stem}.bin"} if path.endswith(".xml") else {path}
@@ -176,7 +177,7 @@ def _load_litert(path):
 def _load_openvino(path):
     import openvino
 
-    # Not in half precision, which it takes by itself where the processor has it.
+    # By default it computes in half precision where the processor supports it.
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(path, "CPU", options)
     return lambda images: model([images])[0]
@@ -189,7 +190,7 @@ def _describe_openvino(path, metadata):
     model.set_rt_info(metadata, "keras_imas")
     part = f"{os.path.splitext(path)[0]}_described.xml"
     openvino.save_model(model, part, compress_to_fp16=False)
-    del model  # it keeps the weights' file open
+    del model  # it holds the file of weights open
     for suffix in (".xml", ".bin"):
         stem = os.path.splitext(path)[0]
         os.replace(f"{stem}_described{suffix}", f"{stem}{suffix}")

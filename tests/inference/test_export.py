@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from keras_imas.data import ClassTable
-from keras_imas.inference import exporting
+from keras_imas.inference.export import FORMATS, Format, describe, export
 from keras_imas.models.logits import segmenter
 
 RNG = np.random.default_rng(0)
 SIZE = (32, 48)
-METADATA = exporting.describe(SIZE, ClassTable(("sky", "sea"), ((1, 2, 3), (4, 5, 6))))
+METADATA = describe(SIZE, ClassTable(("sky", "sea"), ((1, 2, 3), (4, 5, 6))))
 
 
 def network():
@@ -26,8 +26,8 @@ def network():
     return segmenter(keras.Sequential(layers))
 
 
-def export(format, directory):
-    return exporting.export(
+def export_small(format, directory):
+    return export(
         network(),
         str(directory),
         format,
@@ -51,18 +51,18 @@ LIMITS = {
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("format", exporting.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_an_export_computes_the_same_in_its_own_runtime(format, tmp_path):
-    for module in exporting.FORMATS[format].packages:
+    for module in FORMATS[format].packages:
         pytest.importorskip(module)
     where = (keras.backend.backend(), format)
     if where in LIMITS:
         with pytest.raises(Exception, match=LIMITS[where]):
-            export(format, tmp_path)
+            export_small(format, tmp_path)
         return
     if where in NEEDED:
         pytest.importorskip(NEEDED[where])
-    result = export(format, tmp_path)
+    result = export_small(format, tmp_path)
     assert result["same_class"] == 1 and result["megabytes"] > 0
     if format == "onnx":
         import onnx
@@ -111,7 +111,7 @@ def test_an_export_that_computes_something_else_is_refused(tmp_path):
     inputs = keras.Input((*SIZE, 3))
     outputs = Dropping()(keras.layers.Conv2D(2, 1)(inputs))
     with pytest.raises(ValueError, match="computes something else"):
-        exporting.export(
+        export(
             keras.Model(inputs, outputs),
             str(tmp_path),
             "tf_saved_model",
@@ -122,8 +122,8 @@ def test_an_export_that_computes_something_else_is_refused(tmp_path):
 
 
 def test_says_what_is_not_installed(tmp_path, monkeypatch):
-    missing = exporting.Format("x", {"no_such_module": "no-such-package"}, None)
-    monkeypatch.setitem(exporting.FORMATS, "onnx", missing)
+    missing = Format("x", {"no_such_module": "no-such-package"}, None)
+    monkeypatch.setitem(FORMATS, "onnx", missing)
     with pytest.raises(ModuleNotFoundError, match="pip install no-such-package"):
-        export("onnx", tmp_path)
+        export_small("onnx", tmp_path)
     assert not list(tmp_path.iterdir())
