@@ -5,6 +5,7 @@ import csv
 import keras
 import numpy as np
 
+from keras_imas.csv_text import to_cell
 from keras_imas.metrics import iou_per_class
 
 
@@ -90,10 +91,11 @@ class ConfusionMatrix:
             filepath: Where to write; rows are classes, columns predictions.
             class_names: C names.
         """
-        with open(filepath, "w", newline="") as file:
+        names = [to_cell(name) for name in class_names]
+        with open(filepath, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["class \\ predicted", *class_names])
-            for name, row in zip(class_names, self.counts.tolist(), strict=True):
+            writer.writerow(["class \\ predicted", *names])
+            for name, row in zip(names, self.counts.tolist(), strict=True):
                 writer.writerow([name, *row])
 
 
@@ -159,6 +161,29 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
             "iterator"
         )
     return confusion, float(loss / max(confusion.counts.sum(), 1))
+
+
+def by_class(class_names, values):
+    """Key values by the names of their classes, and keep all where names repeat.
+
+    Args:
+        class_names: C names.
+        values: C values.
+
+    Returns:
+        Dict from name to value; a name that several classes have is followed by the
+        class id.
+
+    Example:
+        >>> by_class(["N/A", "road", "N/A"], [1, 2, 3])
+        {'N/A (0)': 1, 'road': 2, 'N/A (2)': 3}
+    """
+    names = list(class_names)
+    keys = [
+        f"{name} ({number})" if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    ]
+    return dict(zip(keys, values, strict=True))
 
 
 def _batches(data):

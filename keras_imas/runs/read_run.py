@@ -33,8 +33,12 @@ class Run:
         return bool(self.facts.get("finished"))
 
     def column(self, name):
-        """Return `(epochs, values)` of a number in the history, where it is there."""
-        found = [(row["epoch"], row[name]) for row in self.history if name in row]
+        """Return `(epochs, values)` of a number in the history, where it is known."""
+        found = [
+            (row["epoch"], row[name])
+            for row in self.history
+            if row.get(name) is not None
+        ]
         return [epoch for epoch, _ in found], [value for _, value in found]
 
 

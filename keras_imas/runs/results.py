@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_imas.evaluation import by_class
 from keras_imas.inference import drawing
 
 _NETWORKS = {"teacher": "val_", "student": "val_student_"}
@@ -29,9 +30,7 @@ def accuracy(evaluation, logs, class_names):
         results[f"{network}_best"] = round(max(values), 4)
         results[f"{network}_selected"] = round(values[best], 4)
         results[f"{network}_pixel_accuracy"] = round(confusion.pixel_accuracy, 4)
-        results["per_class"][network] = dict(
-            zip(class_names, rounded(confusion.iou), strict=True)
-        )
+        results["per_class"][network] = by_class(class_names, rounded(confusion.iou))
     columns = {name: matrix.iou for name, matrix in evaluation.confusion.items()}
     print("\nIoU on the validation images after the last epoch")
     print(drawing.class_table(class_names, columns))

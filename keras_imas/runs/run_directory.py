@@ -5,7 +5,7 @@ import glob
 import json
 import os
 
-from keras_imas.runs import lock
+from keras_imas import lock, standard_json
 from keras_imas.runs.new_directory import claim_directory
 from keras_imas.runs.read_run import read_facts
 from keras_imas.training import checkpoint_store
@@ -114,7 +114,7 @@ def write(path, run):
         ...     read(directory)
         {'steps': 5}
     """
-    write_whole(os.path.join(path, "run.json"), json.dumps(run, indent=1))
+    write_whole(os.path.join(path, "run.json"), standard_json.dumps(run, indent=1))
 
 
 def _unfinished(path, configuration):

@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from keras_imas.runs import lock, run_directory
+from keras_imas import lock
+from keras_imas.runs import run_directory
 from keras_imas.whole_file import whole_file
 
 
