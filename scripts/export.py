@@ -25,6 +25,7 @@ from keras_imas import data  # noqa: E402
 from keras_imas.data import files  # noqa: E402
 from keras_imas.inference.export import FORMATS, describe, export  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
+from keras_imas.models.size_rule import size_rule  # noqa: E402
 from keras_imas.runs import provenance, saved_networks  # noqa: E402
 from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.new_directory import claim_directory  # noqa: E402
@@ -127,6 +128,7 @@ def _size(network, default):
         if size not in (None, built):
             raise ValueError(f"The network is built for {built}. Received: size={size}")
         return built
+    size_rule(network).check("size", size or default)
     return size or default
 
 

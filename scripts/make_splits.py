@@ -59,14 +59,14 @@ flags.DEFINE_string(
 define_path(
     "masks",
     None,
-    "Folder of masks, NAME.png, a class id or color a pixel: have every class that is in any of "
-    "them in every labeled part. Needs --images, and the classes.",
+    "Folder of masks: have every class that is in any of them in every labeled part. "
+    "Needs --images, and the classes.",
 )
 define_path(
     "model",
     None,
-    "Directory of a run, or a file in it: read masks as that run did, where no flag says "
-    "otherwise.",
+    "Directory of a run, or a file in it: read masks as that run did, where no flag "
+    "says otherwise.",
 )
 define_flags(Reading)
 define_path("output_dir", None, "New directory, of a directory for each size and seed.")

@@ -5,9 +5,9 @@
 `--model` is the directory of a run (its best teacher), a file that a run saved, or any
 Keras model from images 0..255 to logits. `--input` is an image, a folder, or a pattern
 in quotes. The network sees images in the size that its run resized them to, and masks
-have the images' own size. `--output` gets masks/ (class ids, with colors as palette), overlays/ and,
-with --confidence, confidence/, all named like the images, and classes.csv. Run the same
-command again to resume.
+have the images' own size. `--output` gets masks/ (class ids, with colors as palette),
+overlays/ and, with --confidence, confidence/, all named like the images, and
+classes.csv. Run the same command again to resume.
 """
 
 import os
@@ -69,7 +69,11 @@ def main(argv):
         network = next(iter(saved_networks.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
         reading = reading_from_flags(model_file)
-        table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
+        table = (
+            data.read_class_table(FLAGS.classes, reading.ignore_class)
+            if FLAGS.classes
+            else None
+        )
         results = image_files.predict_files(
             network,
             images,

@@ -26,6 +26,7 @@ from keras_imas.inference.predictions_folder import (
 )
 from keras_imas.inference.predictor import Predictor
 from keras_imas.models.resize import resize_bilinear
+from keras_imas.models.size_rule import size_rule
 from keras_imas.user_path import user_path
 from keras_imas.whole_file import whole_file, write_whole
 
@@ -135,7 +136,7 @@ def predict_files(
     files.allow_pixels(max_pixels)
     output_dir = pathlib.Path(user_path(output_dir))
     kinds = ["overlays"] * overlays + ["confidence"] * confidence + ["masks"]
-    window = window or _fixed_size(network)
+    window = window or size_rule(network).size
     settings = {
         "network": network_digest(network),
         "colors": classes.colors,
@@ -237,12 +238,6 @@ def predict_files(
         content = {**told, "classes": classes.names, **results}
         write_whole(output_dir / LISTED, json.dumps(content, indent=1) + "\n")
     return results
-
-
-def _fixed_size(network):
-    """Return the `(height, width)` that a network is built for, or `None`."""
-    size = getattr(network, "input_shape", (None,) * 4)[1:3]
-    return None if None in size else size
 
 
 def _write_classes(path, classes):

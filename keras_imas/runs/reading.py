@@ -138,7 +138,12 @@ def reading_from_flags(model=None):
             values[name] = value
     reading = Reading(**values)
     trained = tuple((facts or {}).get("class_names") or ())
-    if trained and reading.table and reading.table.names != trained:
+    if (
+        trained
+        and given & {*_CLASSES}
+        and reading.table
+        and reading.table.names != trained
+    ):
         print(
             f"Warning: the classes are {', '.join(reading.table.names)} here, and in "
             f"the run of the model {', '.join(trained)}",

@@ -12,6 +12,7 @@ from keras_imas.losses import OHEMCrossentropy
 from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
 from keras_imas.optimizers import SGD
 from keras_imas.runs.flags import Flagged, field
+from keras_imas.runs.saved_networks import load_student
 
 METHODS = ("imas", "uniform", "supervised")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -43,6 +44,12 @@ class Recipe(Flagged):
     weights: str = field(
         "imagenet",
         "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
+    )
+    start_from: str = field(
+        "",
+        "Network to train on from, such as the teacher_best.keras of a run, or the "
+        "run's directory; --backbone and what else describes a network don't matter.",
+        path=True,
     )
     output_stride: int = field(16, "Pixels of the image per pixel of the features.")
     multi_grid: tuple = field(
@@ -194,8 +201,11 @@ class Recipe(Flagged):
             weights: Whether to load the encoder's weights. Defaults to `True`.
 
         Returns:
-            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`.
+            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`; with `start_from`
+            the network of that file.
         """
+        if self.start_from:
+            return load_student(self.start_from, num_classes)
         with self._dtype_policy():
             return deeplab_v3_plus(
                 num_classes,
