@@ -14,11 +14,13 @@ class SizeRule:
     """The sizes that a network takes.
 
     Attributes:
-        size: `(height, width)` that it is built for; `None` if it takes several.
+        size: `(height, width)` that it is built for; `None` if it is built for any.
+        fixed: Whether it takes no other size than that.
         multiple: Pixels that the sides must be multiples of; 1: any size.
     """
 
     size: tuple | None = None
+    fixed: bool = False
     multiple: int = 1
 
     def check(self, name, size):
@@ -32,7 +34,7 @@ class SizeRule:
             ValueError: If it is none.
         """
         size = tuple(size)
-        if self.size is not None and size != self.size:
+        if self.fixed and size != self.size:
             raise _worded(
                 f"The network is built for images of {self.size[0]} x {self.size[1]} "
                 f"(height x width). Received: {name}={size[0]} x {size[1]}"
@@ -65,7 +67,7 @@ def size_rule(network):
         >>> double = keras.layers.UpSampling2D(2)(half)
         >>> network = keras.Model(images, keras.layers.Concatenate()([images, double]))
         >>> size_rule(network)
-        SizeRule(size=None, multiple=2)
+        SizeRule(size=None, fixed=False, multiple=2)
     """
     if network not in _rules:
         _rules[network] = _find(network)
@@ -86,9 +88,9 @@ def check_images(network, images):
     rule = size_rule(network)
     if None not in size:
         rule.check("images", size)
-    elif rule != SizeRule():
+    elif rule.fixed or rule.multiple > 1:
         # Which would end in the words of the backend, for each size in others.
-        needed = rule.size or f"a multiple of {rule.multiple} pixels"
+        needed = rule.size if rule.fixed else f"a multiple of {rule.multiple} pixels"
         raise _worded(
             f"The network is built for images of a fixed size, {needed}, and these are "
             "of several sizes. Predict and evaluate them by "
@@ -120,21 +122,29 @@ def _find(network):
     if not isinstance(shape, tuple) or len(shape) != 4:
         return SizeRule()
     if None not in shape[1:3]:
-        return SizeRule(tuple(shape[1:3]))
+        # Keras lets some of them, such as of convolutions in a row, take other sizes.
+        other = [2 * side for side in shape[1:3]]
+        fixed = _problem(network, (1, *other, shape[-1])) is not None
+        return SizeRule(tuple(shape[1:3]), fixed)
     problem = None
     for multiple in _MULTIPLES:
         # A multiple of this number, and of no greater power of 2.
         side = 2 * _MULTIPLES[-1] + multiple
         sides = [side if known is None else known for known in shape[1:3]]
-        try:
-            _Traced(network).compute_output_spec(
-                keras.KerasTensor((1, *sides, shape[-1] or 3))
-            )
-        except Exception as error:  # of whatever kind a layer raises
-            problem = problem or error
-        else:
+        found = _problem(network, (1, *sides, shape[-1] or 3))
+        if found is None:
             return SizeRule(multiple=multiple)
+        problem = problem or found
     raise ValueError(
         "The network takes no images whose sides are a multiple of "
         f"{_MULTIPLES[-1]}, nor of less. It says: {problem}"
     ) from problem
+
+
+def _problem(network, shape):
+    """Return the error of a network on images of a shape, or `None`."""
+    try:
+        _Traced(network).compute_output_spec(keras.KerasTensor(shape))
+    except Exception as error:  # of whatever kind a layer or the backend raises
+        return error
+    return None
