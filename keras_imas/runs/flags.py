@@ -26,7 +26,7 @@ def define_path(name, default, help, **options):
         help: What `--help` says of it.
         **options: See `absl.flags.DEFINE`.
     """
-    options.setdefault("module_name", sys.argv[0])
+    options = {"flag_values": flags.FLAGS, "module_name": sys.argv[0], **options}
     serializer = flags.ArgumentSerializer()
     flags.DEFINE(_PathParser(), name, default, help, serializer=serializer, **options)
 

@@ -28,10 +28,6 @@ def parse(monkeypatch):
             f"DEFINE_{name}",
             lambda *args, define=define, **kw: define(*args, flag_values=values, **kw),
         )
-    define = flags.DEFINE
-    monkeypatch.setattr(
-        flags, "DEFINE", lambda *args, **kw: define(*args, flag_values=values, **kw)
-    )
     define_flags(Reading)
     return lambda *arguments: values(["program", *arguments])
 
