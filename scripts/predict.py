@@ -4,41 +4,43 @@
 
 `--model` is the directory of a run (its best teacher), a file that a run saved, or any
 Keras model from images 0..255 to logits. `--input` is an image, a folder, or a pattern
-in quotes. `--output` gets masks/ (class ids, with colors as palette), overlays/ and,
-with --confidence, confidence/, all named like the images, and classes.csv. Run the same
-command again to resume.
+in quotes. The network sees images in the size that its run resized them to, and masks
+have the images' own size. `--output` gets masks/ (class ids, with colors as palette),
+overlays/ and, with --confidence, confidence/, all named like the images, and
+classes.csv. Run the same command again to resume.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import math  # noqa: E402
 import sys  # noqa: E402
 
 from absl import app, flags  # noqa: E402
-from PIL import Image  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.inference import image_files  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import saved_networks  # noqa: E402
+from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
+from keras_imas.runs.reading import Reading, reading_from_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
-flags.DEFINE_string("input", None, "An image, a folder of images, or a pattern.")
-flags.DEFINE_string("output", None, "Directory: new, or with the same predictions.")
+define_path("model", None, "File of a saved model, or directory of a run.")
+define_path("input", None, "An image, a folder of images, or a pattern.")
+define_path("output", None, "Directory: new, or with the same predictions.")
 flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
 flags.DEFINE_float("opacity", 0.5, "Share of the colors in an overlay.", 0, 1)
 flags.DEFINE_boolean(
     "confidence", False, "Write the probability of the predicted class."
 )
-flags.DEFINE_string(
+define_path(
     "classes",
     None,
     "CSV file of the classes' names and colors (name,id,r,g,b); default: those of the "
     "model's run.",
 )
+define_flags(Reading, only=("image_size", "max_pixels"))
 flags.DEFINE_integer(
     "window",
     None,
@@ -72,14 +74,16 @@ def main(argv):
         # An IMAS model gives its teacher first.
         network = next(iter(saved_networks.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
-        reading = saved_networks.reading_of_run(model_file)
-        scale = reading.get("scale", 1.0)
-        _compare_sizes(
-            saved_networks.image_size_of(model_file), next(iter(images.values())), scale
+        views = saved_networks.reading_of_run(model_file)
+        window = views.get("window") if FLAGS.window is None else FLAGS.window
+        flip = views.get("flip", False) if FLAGS.flip is None else FLAGS.flip
+        scale = views.get("scale", 1.0)
+        reading = reading_from_flags(model_file)
+        table = (
+            data.read_class_table(FLAGS.classes, reading.ignore_class)
+            if FLAGS.classes
+            else None
         )
-        window = reading.get("window") if FLAGS.window is None else FLAGS.window
-        flip = reading.get("flip", False) if FLAGS.flip is None else FLAGS.flip
-        table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
         results = image_files.predict_files(
             network,
             images,
@@ -89,7 +93,9 @@ def main(argv):
             overlays=FLAGS.overlay,
             confidence=FLAGS.confidence,
             opacity=FLAGS.opacity,
+            image_size=reading.image_size or None,
             window=window or None,
+            max_pixels=reading.max_pixels,
             verbose=FLAGS.verbose,
             stride=FLAGS.stride,
             flip=flip,
@@ -106,28 +112,10 @@ def main(argv):
         f"already, {len(skipped)} skipped. Written to {FLAGS.output}"
     )
     for path, reason in list(skipped.items())[:20]:
-        print(f"  {path}: {reason}")
+        # A name that is no UTF-8 must not end the list.
+        print(f"  {path}: {reason}".encode(errors="backslashreplace").decode())
     if len(skipped) > 20:
         print(f"  ... all of them in {os.path.join(FLAGS.output, 'predictions.json')}")
-
-
-def _compare_sizes(trained, path, enlarged):
-    """Print a note if the network was trained at a very different scale."""
-    if trained is None or FLAGS.scales:
-        return
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except OSError:  # it will be skipped and listed
-        return
-    scale = math.sqrt(trained[0] * trained[1] / (height * width))
-    if not 0.8 < scale < 1.25:
-        scale *= enlarged
-        print(
-            f"Note: the run resized its images to {trained[0]} x {trained[1]} (height "
-            f"x width), and {path} is {height} x {width}. With --scales={scale:.2g} "
-            "things are as large as in training."
-        )
 
 
 if __name__ == "__main__":

@@ -119,12 +119,17 @@ def test_photographs_go_in_as_large_as_the_run_has_seen_them(photographs):
     (photographs / "run.json").write_text(json.dumps(settings))
     process = run("predict.py", *PREDICT, cwd=photographs)
     assert process.returncode == 0, process.stdout
-    assert "Note: the run resized its images to 10 x 16" in process.stdout
-    assert "images/0.png is 20 x 31. With --scales=0.51" in process.stdout
+    assert json.loads((photographs / "out/predictions.json").read_text())[
+        "image_size"
+    ] == [10, 16]
+    with Image.open(photographs / "out/masks/0.png") as mask:
+        assert mask.size == (31, 20)
     process = run(
-        "predict.py", *PREDICT[:2], "--output=half", "--scales=0.51", cwd=photographs
+        "predict.py", *PREDICT[:2], "--output=own", "--image_size=", cwd=photographs
     )
-    assert "1 skipped" not in process.stdout and "Note" not in process.stdout
+    assert "--image_size= contradicts the run" in process.stdout
+    listed = json.loads((photographs / "own/predictions.json").read_text())
+    assert listed["image_size"] is None
     process = run(
         "export.py", "--model=model.keras", "--image=images/0.png", "--output=served",
         "--formats=openvino", cwd=photographs,

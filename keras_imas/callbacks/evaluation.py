@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_imas.arguments import check_positive
 from keras_imas.evaluation import ConfusionMatrix, evaluate
+from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.inference.predictor import Predictor
-from keras_imas.whole_file import check_writable, whole_file
 
 
 class Evaluation(keras.callbacks.Callback):

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_imas.backends.devices import process_part, scope_of
+from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.scoring import SCORES
-from keras_imas.whole_file import check_writable, whole_file
 
 
 class HardnessLog(keras.callbacks.Callback):

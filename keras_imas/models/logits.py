@@ -9,6 +9,7 @@ from keras_imas.arguments import check_channels
 from keras_imas.backends.formulations import accelerated
 from keras_imas.backends.gradients import without_gradients
 from keras_imas.models.resize import ResizeLike, resize_bilinear
+from keras_imas.models.size_rule import check_images
 
 
 def list_outputs(outputs):
@@ -143,11 +144,16 @@ def full_size_logits(network, images):
     Returns:
         float32 tensor `(B, H, W, C)`.
 
+    Raises:
+        ValueError: If the network does not take images of that size.
+
     Example:
         >>> network = keras.layers.Conv2D(5, 2, strides=2)
         >>> tuple(full_size_logits(network, ops.zeros((1, 8, 8, 3))).shape)
         (1, 8, 8, 5)
     """
+    if isinstance(network, keras.Model):
+        check_images(network, images)
     return resize_logits(run_network(network, images)[0], images)
 
 

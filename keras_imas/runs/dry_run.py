@@ -19,7 +19,8 @@ def describe(plan):
 
     Args:
         plan: `keras_imas.runs.plan.Plan`; its student is trained for two steps, and
-            its multiply-adds and memory are counted if it is the recipe's.
+            its multiply-adds and memory are counted if the recipe
+            builds it.
     """
     recipe, steps = plan.recipe, plan.steps
     model = plan.model()
@@ -40,7 +41,7 @@ def describe(plan):
     images = len(inputs["labeled"])
     if semi_supervised:
         images += 2 * len(inputs["unlabeled"])
-    if plan.student is None:
+    if plan.student is None and not recipe.start_from:
         crops = (recipe.crop_size, recipe.crop_size, 3)
         network = recipe.student(
             plan.parts.num_classes, input_shape=crops, weights=False

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_imas.backends.devices import device_count
+from keras_imas.models.size_rule import size_rule
 from keras_imas.runs import batches, provenance
 from keras_imas.runs.class_weights import BALANCED
 from keras_imas.runs.parts import Parts
@@ -91,6 +92,33 @@ class Plan:
         """Whether the method uses labeled images alone."""
         return self.recipe.method == "supervised"
 
+    def warnings(self):
+        """Tell why unlabeled images would not count, though the method uses them.
+
+        Returns:
+            List of sentences.
+        """
+        recipe = self.recipe
+        if self.supervised:
+            return []
+        never = "no unlabeled image ever counts"
+        if not recipe.unlabeled_weight:
+            return [f"unlabeled_weight=0: {never}. Pass --unlabeled_weight=1 or more"]
+        ramp_ends = recipe.warmup_steps + recipe.rampup_steps
+        if recipe.warmup_steps >= self.steps:
+            return [
+                f"the warm-up of warmup_steps={recipe.warmup_steps} is as long as the "
+                f"run of {self.steps} steps: {never}. Pass more --steps, or fewer "
+                "--warmup_steps"
+            ]
+        if ramp_ends > self.steps:
+            return [
+                f"warm-up and ramp-up take {ramp_ends} steps of a run of {self.steps}: "
+                "unlabeled images never count in full. Pass more --steps, or fewer "
+                "--rampup_steps"
+            ]
+        return []
+
     def batches(self):
         """Make the training batches.
 
@@ -109,6 +137,7 @@ class Plan:
         network = self.student
         if network is None:
             network = recipe.student(parts.num_classes)
+        size_rule(network).check("crop_size", 2 * (recipe.crop_size,))
         model = recipe.model(
             network,
             steps_per_epoch=self.steps_per_epoch,

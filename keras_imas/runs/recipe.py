@@ -14,6 +14,7 @@ from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
 from keras_imas.optimizers import SGD, AdamW, PolynomialDecay
 from keras_imas.runs.class_weights import BALANCED, class_weights
 from keras_imas.runs.flags import Flagged, check_fields, field
+from keras_imas.runs.saved_networks import load_student
 
 METHODS = ("imas", "uniform", "supervised")
 OPTIMIZERS = {  # what their flags are where none is given
@@ -57,6 +58,12 @@ class Recipe(Flagged):
     weights: str = field(
         "imagenet",
         "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
+    )
+    start_from: str = field(
+        "",
+        "Network to train on from, such as the teacher_best.keras of a run, or the "
+        "run's directory; --backbone and what else describes a network don't matter.",
+        path=True,
     )
     output_stride: int = field(16, "Pixels of the image per pixel of the features.")
     multi_grid: tuple = field(
@@ -241,8 +248,11 @@ class Recipe(Flagged):
             weights: Whether to load the encoder's weights. Defaults to `True`.
 
         Returns:
-            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`.
+            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`; with `start_from`
+            the network of that file.
         """
+        if self.start_from:
+            return load_student(self.start_from, num_classes)
         with self._dtype_policy():
             return deeplab_v3_plus(
                 num_classes,
@@ -256,13 +266,7 @@ class Recipe(Flagged):
             )
 
     def model(
-        self,
-        student,
-        *,
-        steps_per_epoch,
-        epochs,
-        ignore_class=255,
-        labeled_pixels=None,
+        self, student, *, steps_per_epoch, epochs, ignore_class=255, labeled_pixels=None
     ):
         """Build and compile the model that `fit` trains.
 
@@ -286,15 +290,11 @@ class Recipe(Flagged):
                 ema_decay=self.ema_decay,
                 ema_copy_steps=steps_per_epoch,
                 supervised_only_steps=self.warmup_steps,
-                background_class=None
-                if self.background_class < 0
-                else self.background_class,
+                background_class=_or_none(self.background_class),
                 ignore_class=ignore_class,
                 cutmix_view=self.cutmix_view,
                 cutmix_range=self.cutmix_range,
-                cutmix_probability=None
-                if self.cutmix_probability < 0
-                else self.cutmix_probability,
+                cutmix_probability=_or_none(self.cutmix_probability),
                 pairing_group_size=self.pairing_group_size or None,
                 adaptive_intensity=adaptive,
                 adaptive_cutmix=adaptive,
@@ -349,14 +349,9 @@ class Recipe(Flagged):
         )
         if self.optimizer == "adamw":
             return AdamW(schedule, weight_decay=self.weight_decay, **options)
-        multipliers = {HEAD: self.decoder_multiplier}
-        return SGD(
-            schedule,
-            self.momentum,
-            l2=self.weight_decay,
-            multipliers=multipliers if self.decoder_multiplier != 1 else None,
-            **options,
-        )
+        faster = self.decoder_multiplier != 1
+        options["multipliers"] = {HEAD: self.decoder_multiplier} if faster else None
+        return SGD(schedule, self.momentum, l2=self.weight_decay, **options)
 
     def unlabeled_weight_schedule(self):
         """Return λ: a number, or a schedule where it is ramped up."""
@@ -392,6 +387,10 @@ class Recipe(Flagged):
         if flags.FLAGS["steps"].present and not flags.FLAGS["epochs"].present:
             recipe = dataclasses.replace(recipe, epochs=0)
         return recipe
+
+
+def _or_none(number):
+    return None if number < 0 else number
 
 
 # Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.

@@ -4,7 +4,9 @@ import os
 
 from keras_imas.data.classes import ClassTable
 from keras_imas.data.colors import default_colors
+from keras_imas.files.user_path import user_path
 from keras_imas.imas import IMAS
+from keras_imas.models.logits import segmenter
 from keras_imas.runs import run_directory
 from keras_imas.runs.prediction_options import reading_of
 from keras_imas.runs.safe_loading import load_model
@@ -62,7 +64,7 @@ def model_file(path):
     Raises:
         FileNotFoundError: If there is none.
     """
-    path = os.fspath(path)
+    path = user_path(path)
     if os.path.isfile(path):
         return path
     if not os.path.isdir(path):
@@ -74,6 +76,40 @@ def model_file(path):
         f"The directory {path!r} holds neither teacher_best.keras nor "
         "teacher_last.keras, as that of a finished run does"
     )
+
+
+def load_student(path, num_classes):
+    """Load a network to train on from; of a whole `IMAS` its teacher.
+
+    Args:
+        path: Path of a file, or of the directory of a run.
+        num_classes: Number of classes that it must have.
+
+    Returns:
+        `keras.Model` of which every layer is trained.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no network, or one of another number of classes.
+
+    Example:
+        >>> import keras, tempfile
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "small.keras")
+        ...     keras.Sequential(layers).save(path)
+        ...     len(load_student(path, 2).trainable_weights)
+        2
+    """
+    network = next(iter(load_networks([path]).values()))
+    classes = segmenter(network).output_shape[-1]
+    if classes != num_classes:
+        raise ValueError(
+            f"`start_from` must be a network of {num_classes} classes. Received: "
+            f"{str(path)!r}, which has {classes}"
+        )
+    network.trainable = True
+    return network
 
 
 def classes_of(path, num_classes, table=None):

@@ -12,11 +12,11 @@ from keras import ops
 
 from keras_imas.backends.determinism import global_draws, set_global_draws
 from keras_imas.backends.devices import scope_of
+from keras_imas.files.whole_file import check_writable
 from keras_imas.training import callback_states, model_state
 from keras_imas.training.checkpoint_store import Checkpoints
 from keras_imas.training.stop_signals import Interrupted, StopSignals
 from keras_imas.training.training_settings import check_settings, learning_rate
-from keras_imas.whole_file import check_writable
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -57,6 +57,7 @@ class Checkpoint(keras.callbacks.Callback):
     Example:
         >>> import tempfile
         >>> from keras_imas import IMAS
+        >>> import numpy as np
         >>> def train(epochs):
         ...     network = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
         ...     model = IMAS(keras.Sequential(network))
