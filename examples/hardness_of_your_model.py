@@ -22,6 +22,7 @@ from absl import app, flags  # noqa: E402
 
 import keras_imas  # noqa: E402
 from keras_imas import data  # noqa: E402
+from keras_imas.files.csv_text import to_cell  # noqa: E402
 from keras_imas.report.label_next import label_next, thumbnail_features  # noqa: E402
 from keras_imas.runs.saved_networks import load_networks  # noqa: E402
 
@@ -76,7 +77,8 @@ def main(argv):
         writer = csv.writer(file)
         writer.writerow(["rank", "image", "hardness", "novelty"])
         for rank, (place, new) in enumerate(zip(order, novelty, strict=True), 1):
-            row = [rank, names[place], round(scores[place], 4), round(float(new), 4)]
+            name = to_cell(names[place])
+            row = [rank, name, round(scores[place], 4), round(float(new), 4)]
             writer.writerow(row)
             if rank <= 5:
                 print(f"\n{names[place]}: hardness {scores[place]:.2f}", end="")

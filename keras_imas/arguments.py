@@ -1,5 +1,7 @@
 """What callers may pass: arrays of any kind, and the rules for numbers."""
 
+import numbers
+
 import keras
 import numpy as np
 from keras import ops
@@ -154,6 +156,26 @@ def check_not_negative(**values):
             )
 
 
+def check_positive(**values):
+    """Refuse what is not a positive integer.
+
+    Args:
+        **values: The numbers by the arguments' names.
+
+    Raises:
+        ValueError: If one is not.
+
+    Example:
+        >>> check_positive(every=1)
+    """
+    for name, value in values.items():
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if not whole or value < 1:
+            raise ValueError(
+                f"`{name}` must be a positive integer. Received: {name}={value!r}"
+            )
+
+
 def check_fraction(name, value):
     """Refuse a number outside [0, 1].
 
@@ -173,6 +195,25 @@ def check_fraction(name, value):
         inside = False
     if not inside:
         raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={value!r}")
+
+
+def check_choice(name, value, choices):
+    """Raise where an argument is none of its choices.
+
+    Args:
+        name: Name of the argument.
+        value: Its value.
+        choices: The values that it may have.
+
+    Raises:
+        ValueError: If it is another.
+
+    Example:
+        >>> check_choice("cutmix_view", "weak", ("weak", "strong"))
+    """
+    if value not in choices:
+        allowed = " or ".join(f'"{choice}"' for choice in choices)
+        raise ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
 
 
 def check_class(name, value, num_classes):
@@ -196,7 +237,7 @@ def check_class(name, value, num_classes):
         )
 
 
-def check_num_classes(name, num_classes):
+def check_channels(name, num_classes):
     """Refuse one output channel, over which a softmax is always 1.
 
     Args:
@@ -207,7 +248,7 @@ def check_num_classes(name, num_classes):
         ValueError: If there are fewer than 2.
 
     Example:
-        >>> check_num_classes("student_logits", 2)
+        >>> check_channels("student_logits", 2)
     """
     if num_classes is not None and num_classes < 2:
         raise ValueError(

@@ -1,5 +1,7 @@
 """What a batch may hold: its keys, the range of its images, its class ids."""
 
+import warnings
+
 import numpy as np
 from keras import ops
 
@@ -55,6 +57,71 @@ def check_keys(inputs):
             raise ValueError(
                 f"The key {key!r} is missing, and {what} needs it. Received: "
                 f"{', '.join(map(repr, inputs)) or 'no key'}"
+            )
+
+
+def check_fit_options(inputs, options):
+    """Refuse options of `fit` that mean something else for labeled and unlabeled data.
+
+    Args:
+        inputs: The first argument of `fit`.
+        options: Dict of further arguments.
+
+    Raises:
+        ValueError: If there are class weights, or images are to be split off a dict.
+
+    Example:
+        >>> check_fit_options({}, {"class_weight": {0: 1.0, 1: 5.0}})
+        Traceback (most recent call last):
+            ...
+        ValueError: `class_weight` weighs whole images here. Weigh the classes of pixels
+        in the loss: `compile(loss=keras_imas.losses.Crossentropy(class_weights=[1.0,
+        5.0]))`
+    """
+    weights = options.get("class_weight")
+    if weights:
+        listed = [weights[key] for key in sorted(weights)]
+        raise ValueError(
+            "`class_weight` weighs whole images here. Weigh the classes of pixels in "
+            "the loss: `compile(loss=keras_imas.losses.Crossentropy(class_weights="
+            f"{listed}))`"
+        )
+    if options.get("validation_split") and isinstance(inputs, dict):
+        raise ValueError(
+            "`validation_split` would split off batches of labeled and unlabeled "
+            "images, and evaluation takes images and label maps. Pass "
+            "`validation_data=(images, label_maps)`"
+        )
+
+
+def check_arrays(inputs, labels):
+    """Refuse arrays of different lengths, and warn of images 0..1.
+
+    Args:
+        inputs: Dict of arrays, as `fit` takes it.
+        labels: Label maps `(N, H, W)`.
+
+    Raises:
+        ValueError: If the lengths differ.
+
+    Example:
+        >>> check_arrays({"labeled": np.zeros((2, 8, 8, 3))}, np.zeros((2, 8, 8)))
+    """
+    lengths = {name: len(value) for name, value in inputs.items()}
+    if set(lengths.values()) != {len(labels)}:
+        raise ValueError(
+            "Arrays must be of one length, as `fit` takes as many labeled as unlabeled "
+            f"images from them. Received: {lengths} and {len(labels)} label maps. "
+            "`keras_imas.data.semi_supervised((images, label_maps), unlabeled, ...)` "
+            "takes different numbers, and makes the views"
+        )
+    for name in ("labeled", "unlabeled"):
+        highest = np.max(inputs.get(name, 0))
+        if 0 < highest <= 1:
+            warnings.warn(
+                f"The {name} images have values up to {highest:.6g}. Images are 0..255 "
+                "here: multiply them by 255, unless the network was made for 0..1",
+                stacklevel=4,
             )
 
 

@@ -5,7 +5,8 @@ import csv
 import keras
 import numpy as np
 
-from keras_imas.arguments import check_num_classes
+from keras_imas.arguments import check_channels
+from keras_imas.files.csv_text import to_cell
 from keras_imas.label_maps import check_integers, has_channel_axis
 from keras_imas.metrics import iou_per_class
 
@@ -31,7 +32,7 @@ class ConfusionMatrix:
     """
 
     def __init__(self, num_classes, ignore_class=255):
-        check_num_classes("num_classes", num_classes)
+        check_channels("num_classes", num_classes)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self.counts = np.zeros((num_classes, num_classes), "int64")
@@ -101,10 +102,11 @@ class ConfusionMatrix:
             filepath: Where to write; rows are classes, columns predictions.
             class_names: C names.
         """
-        with open(filepath, "w", newline="") as file:
+        names = [to_cell(name) for name in class_names]
+        with open(filepath, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["class \\ predicted", *class_names])
-            for name, row in zip(class_names, self.counts.tolist(), strict=True):
+            writer.writerow(["class \\ predicted", *names])
+            for name, row in zip(names, self.counts.tolist(), strict=True):
                 writer.writerow([name, *row])
 
 

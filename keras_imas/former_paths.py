@@ -12,7 +12,7 @@ FORMER = {
     "keras_imas.distribution": "keras_imas.backends.devices",
     "keras_imas.experiment": "keras_imas.runs.experiment",
     "keras_imas.finite": "keras_imas.training.health",
-    "keras_imas.lock": "keras_imas.runs.lock",
+    "keras_imas.lock": "keras_imas.files.lock",
     "keras_imas.prediction": "keras_imas.inference.image_files",
     "keras_imas.recipe": "keras_imas.runs.recipe",
     "keras_imas.stopping": "keras_imas.training.stop_signals",

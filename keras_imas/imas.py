@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_imas import batch
 from keras_imas.arguments import (
-    check_class,
+    check_choice,
     check_fraction,
     check_not_negative,
     check_range,
@@ -48,8 +48,8 @@ class IMAS(MeanTeacher):
     - `"labeled_index"`, `"unlabeled_index"` (optional): positions in the data set.
 
     Batches with `"labeled"` alone are supervised steps. `keras_imas.data` makes such
-    batches; so can arrays, `tf.data`, `PyDataset` and `DataLoader`. `evaluate` takes
-    `(images, label_maps)` and `predict` images: both use the teacher.
+    batches; arrays, `tf.data`, `PyDataset` and `DataLoader` do too. `predict(images)`
+    and `evaluate(images, label_maps)` use the teacher.
 
     Args:
         student: Keras model from images to logits, built; at the images' resolution or
@@ -57,8 +57,7 @@ class IMAS(MeanTeacher):
             in a dict, those whose names begin with `"auxiliary"`.
         teacher: A second model like `student`, for students that Keras can't clone.
             Defaults to `None`: a clone.
-        confidence_threshold: Confidence τ from which a pseudo label counts, in [0, 1].
-            Defaults to `0.7`.
+        confidence_threshold: Confidence τ of pseudo labels that count. Defaults to 0.7.
         unlabeled_weight: Weight λ of the consistency loss: a number, or a
             `keras.optimizers.schedules.LearningRateSchedule` of the steps since the
             warm-up. Defaults to `3.0`.
@@ -72,8 +71,8 @@ class IMAS(MeanTeacher):
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         auxiliary_weight: Weight of the supervised loss of each auxiliary output.
             Defaults to `0.4`.
-        cutmix_range: Range of the side fraction of CutMix boxes. Defaults to
-            `(0.1, 0.9)`.
+        cutmix_range: Range of the boxes' side fraction. Defaults to `(0.1, 0.9)`.
+        cutmix_view: View to cut-mix, `"weak"` or `"strong"`. Defaults to `"weak"`.
         cutmix_probability: Probability that a batch is cut-mixed. Defaults to `None`:
             mean(1 − hardness) with adaptive CutMix, else 1.
         pairing_group_size: Number of consecutive unlabeled images that share ranking,
@@ -119,6 +118,7 @@ class IMAS(MeanTeacher):
         ignore_class=255,
         auxiliary_weight=0.4,
         cutmix_range=(0.1, 0.9),
+        cutmix_view="weak",
         cutmix_probability=None,
         pairing_group_size=None,
         adaptive_intensity=True,
@@ -143,6 +143,7 @@ class IMAS(MeanTeacher):
         if cutmix_probability is not None:
             check_fraction("cutmix_probability", cutmix_probability)
         check_range("cutmix_range", cutmix_range)
+        check_choice("cutmix_view", cutmix_view, ("weak", "strong"))
         check_not_negative(
             auxiliary_weight=auxiliary_weight,
             unlabeled_weight=0 if callable(unlabeled_weight) else unlabeled_weight,
@@ -153,6 +154,7 @@ class IMAS(MeanTeacher):
         self.background_class = background_class
         self.auxiliary_weight = auxiliary_weight
         self.cutmix_range = tuple(cutmix_range)
+        self.cutmix_view = cutmix_view
         self.cutmix_probability = cutmix_probability
         self.pairing_group_size = pairing_group_size
         self.adaptive_intensity = adaptive_intensity
@@ -193,12 +195,10 @@ class IMAS(MeanTeacher):
         student_logits = scoring_logits(self.student, weak)
         student = pseudo_labels(student_logits)
         teacher = pseudo_labels(scoring_logits(self.teacher, weak))
-        num_classes = student_logits.shape[-1]
-        check_class("background_class", self.background_class, num_classes)
         scores = score_predictions(
             student,
             teacher,
-            num_classes=num_classes,
+            num_classes=student_logits.shape[-1],
             confidence_threshold=self.confidence_threshold,
             background_class=self.background_class,
             valid_mask=valid,
@@ -217,7 +217,8 @@ class IMAS(MeanTeacher):
             probability=self.cutmix_probability,
             group_size=self.pairing_group_size,
         )
-        cutmix = paste(weak, boxes, partners)
+        view = strong if self.cutmix_view == "strong" else weak
+        cutmix = paste(view, boxes, partners)
 
         # 4. One pass of the student, so that all views share batch statistics.
         views = {"labeled": labeled, "strong": strong, "cutmix": cutmix}

@@ -1,4 +1,4 @@
-"""SGD as the paper has it: L2 in the gradient, before momentum."""
+"""Optimizers of the recipes, and how their learning rate goes."""
 
 import re
 
@@ -116,4 +116,105 @@ class SGD(keras.optimizers.SGD):
             **super().get_config(),
             "l2": self.l2,
             "multipliers": self.multipliers,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_imas")
+class AdamW(keras.optimizers.AdamW):
+    """Keras' `AdamW` that does not decay vectors.
+
+    Biases and what batch normalization learns are left out of the weight decay: they
+    scale and shift, and have no reason to be small.
+
+    Args:
+        learning_rate: As in `keras.optimizers.AdamW`. Defaults to `0.001`.
+        weight_decay: As in `keras.optimizers.AdamW`. Defaults to `0.01`.
+        **kwargs: See `keras.optimizers.AdamW`.
+
+    Example:
+        >>> kernel, bias = keras.Variable([[1.0]]), keras.Variable([1.0])
+        >>> zeros = [ops.zeros((1, 1)), ops.zeros((1,))]
+        >>> AdamW(0.1, weight_decay=0.5).apply(zeros, [kernel, bias])
+        >>> round(float(kernel.numpy()[0, 0]), 4), float(bias.numpy()[0])
+        (0.95, 1.0)
+    """
+
+    def __init__(self, learning_rate=0.001, weight_decay=0.01, **kwargs):
+        super().__init__(learning_rate, weight_decay, **kwargs)
+
+    def build(self, variables):
+        """Make the optimizer's own variables.
+
+        Args:
+            variables: The variables to train.
+        """
+        if not self.built:
+            vectors = [variable for variable in variables if len(variable.shape) < 2]
+            self.exclude_from_weight_decay(vectors)
+        super().build(variables)
+
+
+@keras.saving.register_keras_serializable(package="keras_imas")
+class PolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Let the learning rate grow linearly, and fall to 0 by a polynomial.
+
+    `rate * (1 - step / steps)^power`, times `(step + 1) / warmup_steps` before that
+    many steps. Keras' schedule of this name may be NaN at its last step: compiled,
+    1 − step / steps comes out a little below 0 there, which has no root.
+
+    Args:
+        initial_learning_rate: The rate, before it falls.
+        decay_steps: Number of steps after which it is 0.
+        power: Power of the polynomial. Defaults to `0.9`.
+        warmup_steps: Steps over which it grows. Defaults to `0`.
+
+    Raises:
+        ValueError: If `decay_steps` is not positive, or another number negative.
+
+    Example:
+        >>> schedule = PolynomialDecay(0.1, 10, power=1.0, warmup_steps=2)
+        >>> [round(float(schedule(step)), 3) for step in (0, 1, 2, 10, 11)]
+        [0.05, 0.09, 0.08, 0.0, 0.0]
+    """
+
+    def __init__(self, initial_learning_rate, decay_steps, power=0.9, warmup_steps=0):
+        if decay_steps < 1:
+            raise ValueError(
+                f"`decay_steps` must be positive. Received: decay_steps={decay_steps}"
+            )
+        for name, value in (
+            ("initial_learning_rate", initial_learning_rate),
+            ("power", power),
+            ("warmup_steps", warmup_steps),
+        ):
+            if value < 0:
+                raise ValueError(
+                    f"`{name}` must not be negative. Received: {name}={value}"
+                )
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.power = power
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step):
+        """Return the learning rate of a step.
+
+        Args:
+            step: The step, from 0; an integer or an integer tensor.
+
+        Returns:
+            float32 scalar tensor.
+        """
+        step = ops.cast(step, "float32")
+        left = ops.maximum(1.0 - step / self.decay_steps, 0.0)
+        grown = ops.minimum((step + 1.0) / max(self.warmup_steps, 1), 1.0)
+        return self.initial_learning_rate * grown * ops.power(left, self.power)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "power": self.power,
+            "warmup_steps": self.warmup_steps,
         }

@@ -4,10 +4,10 @@ from keras import ops
 
 from keras_imas.arguments import (
     as_tensor,
+    check_channels,
     check_class,
     check_fraction,
     check_logits,
-    check_num_classes,
     check_probabilities,
     valid_weights,
 )
@@ -110,6 +110,7 @@ def score_predictions(
         >>> float(scores["hardness"][0]), float(scores["teacher_iou"][0])
         (0.0, 1.0)
     """
+    check_class("background_class", background_class, num_classes)
     student_labels, student_confidence = map(as_tensor, student)
     teacher_labels, teacher_confidence = map(as_tensor, teacher)
     mask = valid_weights(valid_mask, student_labels)
@@ -210,9 +211,8 @@ def hardness(
             "(batch, height, width, classes). Received: "
             f"{shape} and {tuple(teacher_logits.shape)}"
         )
-    check_num_classes("student_logits", shape[-1])
+    check_channels("student_logits", shape[-1])
     check_fraction("confidence_threshold", confidence_threshold)
-    check_class("background_class", background_class, shape[-1])
     check_scale = check_logits if from_logits else check_probabilities
     check_scale("student_logits", student_logits)
     check_scale("teacher_logits", teacher_logits)

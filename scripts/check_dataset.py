@@ -56,6 +56,9 @@ def main(argv):
         except (ValueError, OSError) as error:
             problems.append(Problem(str(error)))
     parts = {name: part for name, part in parts.items() if part is not None}
+    if parts and "unlabeled" not in parts:
+        message = "all images are labeled. Pass `unlabeled`: others, without masks"
+        problems.append(Problem(message, "warning"))
     names = classes["class_names"]
     if parts and not names:
         message = (

@@ -5,7 +5,9 @@
 
 `--model` names files that a training program left, its directory, or any Keras models
 from images 0..255 to logits; of a whole `IMAS`, saved by `model.save`, teacher and
-student are both evaluated. Prints a table and writes `evaluation.json`, and
+student are both evaluated. Images and masks are read as the model's run read them:
+classes, colors, ignored pixels, names of masks and sizes; a flag that contradicts the
+run is named, and counts. Prints a table and writes `evaluation.json`, and
 `confusion_NAME.csv` and `confusion_NAME.png` for each network, into a new directory.
 """
 
@@ -17,38 +19,51 @@ import sys  # noqa: E402
 
 from absl import app, flags  # noqa: E402
 
-from keras_imas import data, evaluation, standard_json  # noqa: E402
+from keras_imas import data, evaluation  # noqa: E402
+from keras_imas.files import standard_json  # noqa: E402
+from keras_imas.files.user_path import user_path  # noqa: E402
+from keras_imas.files.whole_file import write_whole  # noqa: E402
 from keras_imas.inference import drawing  # noqa: E402
 from keras_imas.inference.predictor import Predictor  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import saved_networks  # noqa: E402
+from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.new_directory import (  # noqa: E402
     claim_directory,
     unused_directory,
 )
+from keras_imas.runs.one_line import in_one_line  # noqa: E402
 from keras_imas.runs.prediction_options import prediction_options  # noqa: E402
-from keras_imas.whole_file import write_whole  # noqa: E402
+from keras_imas.runs.reading import Reading, reading_from_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
     "model", None, "Files of saved models (.keras) or directories of runs, by commas."
 )
-flags.DEFINE_string("images", None, "Folder of images, searched recursively.")
-flags.DEFINE_string("masks", None, "Folder of masks: NAME.png, a class id a pixel.")
-flags.DEFINE_string("names", None, "List of images, a name a line; default: all.")
-flags.DEFINE_string(
+define_path("images", None, "Folder of images, searched recursively.")
+define_path("masks", None, "Folder of masks: NAME.png, a class id or color a pixel.")
+define_path("names", None, "List of images, a name a line; default: all.")
+define_path(
     "cityscapes", None, "Directory of leftImg8bit and gtFine, instead of --images."
 )
-flags.DEFINE_string("voc", None, "Directory of JPEGImages, instead of --images.")
-flags.DEFINE_list("class_names", None, "Names of the classes, separated by commas.")
-flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
-flags.DEFINE_list("image_size", None, "Resize images when read: height,width.")
-flags.DEFINE_integer("window", 0, "Side of a sliding window; 0: whole images.")
+define_path("voc", None, "Directory of JPEGImages, instead of --images.")
+define_flags(Reading)
+flags.DEFINE_integer(
+    "window",
+    None,
+    "Side of a sliding window; 0: whole images; default: as the run evaluated.",
+)
 flags.DEFINE_float(
     "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
 )
-flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
-flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
+flags.DEFINE_boolean(
+    "flip", None, "Average with the mirrored image; default: as the run evaluated."
+)
+flags.DEFINE_list(
+    "scales",
+    None,
+    "Average over images scaled by these factors; default: as the run evaluated, or 1.",
+)
 flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
 flags.DEFINE_integer(
     "size_multiple",
@@ -56,14 +71,9 @@ flags.DEFINE_integer(
     "Pad whole images to multiples of so many pixels, as each size is compiled anew; "
     "0: none, or 64 where there are more than 8 sizes.",
 )
-flags.DEFINE_string("output_dir", None, "New directory; default: runs/evaluation-N.")
+define_path("output_dir", None, "New directory; default: runs/evaluation-N.")
 flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
 flags.mark_flag_as_required("model")
-flags.register_validator(
-    "image_size",
-    lambda size: size is None or len(size) == 2 and all(x.isdigit() for x in size),
-    "must be height,width, such as 180,240",
-)
 flags.register_multi_flags_validator(
     ["images", "cityscapes", "voc"],
     lambda given: sum(map(bool, given.values())) == 1,
@@ -71,34 +81,32 @@ flags.register_multi_flags_validator(
 )
 
 
+@in_one_line
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
-    examples, class_names = read()
-    try:
-        networks = saved_networks.load_networks(FLAGS.model)
-        num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
-        table = data.ClassTable(tuple(class_names)) if class_names else None
-        class_names = saved_networks.classes_of(
-            FLAGS.model[0], num_classes, table
-        ).names
-    except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
-    data.check_labels(examples, num_classes, FLAGS.ignore_class)
+    models = [user_path(path) for path in FLAGS.model]
+    networks = saved_networks.load_networks(models)
+    num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
+    reading = reading_from_flags(models[0])
+    examples, table = read(reading)
+    class_names = saved_networks.classes_of(models[0], num_classes, table).names
+    data.check_labels(examples, num_classes, reading.ignore_class)
     output_dir = FLAGS.output_dir or unused_directory("runs/evaluation")
     claim_directory(output_dir)
 
-    prediction = prediction_options(
-        examples, window=FLAGS.window, size_multiple=FLAGS.size_multiple
-    )
+    given = {"window": FLAGS.window, "flip": FLAGS.flip}
+    views = saved_networks.reading_of_run(models[0])
+    views |= {name: value for name, value in given.items() if value is not None}
+    if FLAGS.size_multiple:
+        views["size_multiple"] = FLAGS.size_multiple
     options = {
-        "window": prediction["window"],
+        **prediction_options(examples, **views),
         "stride": FLAGS.stride,
-        "flip": FLAGS.flip,
-        "scales": tuple(map(float, FLAGS.scales)),
         "batch_size": FLAGS.batch_size,
-        "size_multiple": prediction["size_multiple"],
     }
+    if FLAGS.scales:
+        options["scales"] = tuple(map(float, FLAGS.scales))
     results = {"command": sys.argv, "images": len(examples), **options}
     columns = {}
     for name, network in networks.items():
@@ -106,7 +114,7 @@ def main(argv):
             Predictor(network, **options),
             data.evaluation(examples),
             num_classes,
-            ignore_class=FLAGS.ignore_class,
+            ignore_class=reading.ignore_class,
             verbose=FLAGS.verbose,
         )
         columns[name] = confusion.iou
@@ -125,8 +133,8 @@ def main(argv):
     if peak is not None:
         results["peak_host_memory_gib"] = round(peak, 2)
         print(f"peak memory of the process on the host: {peak:.2f} GiB")
-    path = os.path.join(output_dir, "evaluation.json")
-    write_whole(path, standard_json.dumps(results, indent=1) + "\n")
+    text = standard_json.dumps(results, indent=1) + "\n"
+    write_whole(os.path.join(output_dir, "evaluation.json"), text)
     print(f"Written to {output_dir}")
 
 
@@ -152,21 +160,24 @@ def peak_memory():
     return peak / (2**30 if sys.platform == "darwin" else 2**20)  # bytes, or else KiB
 
 
-def read():
-    """Return the examples, and the classes' names where they are known."""
-    names = FLAGS.class_names
+def read(reading):
+    """Return the examples, and the table of their classes where it is known."""
+    names = reading.table
+    options = {
+        "on_bad_image": reading.on_bad_image,
+        "max_pixels": reading.max_pixels,
+        "follow_links": reading.follow_links,
+    }
     if FLAGS.cityscapes:
-        examples = data.cityscapes.read(FLAGS.cityscapes, "val", FLAGS.names)
-        return examples, names or data.cityscapes.CLASSES
+        examples = data.cityscapes.read(FLAGS.cityscapes, "val", FLAGS.names, **options)
+        return examples, names or data.ClassTable(data.cityscapes.CLASSES)
     if FLAGS.voc:
         default = os.path.join(FLAGS.voc, "ImageSets", "Segmentation", "val.txt")
-        examples = data.voc.read(FLAGS.voc, FLAGS.names or default)
-        return examples, names or data.voc.CLASSES
-    size = FLAGS.image_size and tuple(map(int, FLAGS.image_size))
+        examples = data.voc.read(FLAGS.voc, FLAGS.names or default, **options)
+        return examples, names or data.ClassTable(data.voc.CLASSES)
     if not FLAGS.masks:
         raise app.UsageError("--images needs --masks.")
-    examples = data.from_folder(FLAGS.images, FLAGS.masks, FLAGS.names, image_size=size)
-    return examples, names
+    return reading.read_folder(FLAGS.images, FLAGS.masks, FLAGS.names), names
 
 
 if __name__ == "__main__":

@@ -22,16 +22,20 @@ from absl import app, flags, logging  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from keras_imas import data  # noqa: E402
-from keras_imas.data.pixels import read_image  # noqa: E402
+from keras_imas.data import files, pixels  # noqa: E402
+from keras_imas.files.whole_file import write_whole  # noqa: E402
 from keras_imas.inference.export import FORMATS, describe, export  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
+from keras_imas.models.size_rule import size_rule  # noqa: E402
 from keras_imas.runs import provenance, saved_networks  # noqa: E402
+from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.new_directory import claim_directory  # noqa: E402
+from keras_imas.runs.reading import FileReading  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
-flags.DEFINE_string("output", None, "New directory.")
-flags.DEFINE_string("image", None, "Photograph to compare logits on.")
+define_path("model", None, "File of a saved model, or directory of a run.")
+define_path("output", None, "New directory.")
+define_path("image", None, "Photograph to compare logits on.")
 flags.DEFINE_list("formats", list(FORMATS), "Formats, separated by commas.")
 flags.DEFINE_list(
     "size",
@@ -39,7 +43,8 @@ flags.DEFINE_list(
     "height,width of the images to serve; default: the size that the network is built "
     "for, or that its run resized images to, or that of --image.",
 )
-flags.DEFINE_string("classes", None, "CSV file of the classes, as in predict.py.")
+define_path("classes", None, "CSV file of the classes, as in predict.py.")
+define_flags(FileReading, only=("max_pixels",))
 flags.mark_flags_as_required(["model", "output", "image"])
 flags.register_validator(
     "formats",
@@ -62,7 +67,9 @@ def main(argv):
         network = segmenter(
             next(iter(saved_networks.load_networks([model_file]).values()))
         )
-        image = read_image(FLAGS.image)
+        files.allow_pixels(FLAGS.max_pixels)
+        files.read_header(FLAGS.image, FLAGS.max_pixels)
+        image = pixels.read_image(FLAGS.image)
         size = _size(
             network, saved_networks.image_size_of(model_file) or image.shape[:2]
         )
@@ -103,8 +110,8 @@ def main(argv):
         "exports": results,
         "failed": failed,
     }
-    with open(os.path.join(FLAGS.output, "export.json"), "w") as file:
-        json.dump(content, file, indent=1)
+    text = json.dumps(content, indent=1) + "\n"
+    write_whole(os.path.join(FLAGS.output, "export.json"), text)
     print(f"Written to {FLAGS.output}: {', '.join(results) or 'nothing'}")
     if failed and keras.backend.backend() != "tensorflow":
         print(
@@ -121,6 +128,7 @@ def _size(network, default):
         if size not in (None, built):
             raise ValueError(f"The network is built for {built}. Received: size={size}")
         return built
+    size_rule(network).check("size", size or default)
     return size or default
 
 

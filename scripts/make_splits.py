@@ -25,22 +25,24 @@ from pathlib import Path  # noqa: E402
 
 from absl import app, flags  # noqa: E402
 
-from keras_imas import data  # noqa: E402
 from keras_imas.data import lists, splits  # noqa: E402
 from keras_imas.data.files import stem  # noqa: E402
 from keras_imas.runs import provenance  # noqa: E402
+from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.new_directory import claim_directory  # noqa: E402
+from keras_imas.runs.one_line import in_one_line  # noqa: E402
+from keras_imas.runs.reading import Reading, reading_from_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
+define_path(
     "names",
     None,
     "List of images to draw from, a name a line; of a pair `a.jpg a.png` the first.",
 )
-flags.DEFINE_string(
+define_path(
     "images", None, "Folder of images to draw from, all below it or those of --names."
 )
-flags.DEFINE_string("exclude", None, "List of images to leave out, as those held out.")
+define_path("exclude", None, "List of images to leave out, as those held out.")
 flags.DEFINE_list(
     "sizes",
     ["1/16", "1/8", "1/4", "1/2"],
@@ -54,25 +56,20 @@ flags.DEFINE_string(
     r"video sequence: '^(\w+?)_'. The first parentheses, or without them all of the "
     "match, are the group. The sizes are then met as nearly as whole groups allow.",
 )
-flags.DEFINE_string(
+define_path(
     "masks",
     None,
-    "Folder of masks, NAME.png, a class id a pixel: have every class that is in any of "
-    "them in every labeled part. Needs --images and --num_classes.",
+    "Folder of masks: have every class that is in any of them in every labeled part. "
+    "Needs --images, and the classes.",
 )
-flags.DEFINE_integer("num_classes", None, "Number of classes.", lower_bound=1)
-flags.DEFINE_integer("ignore_class", 255, "Label of pixels that don't count.")
-flags.DEFINE_integer(
-    "max_pixels",
-    data.files.MAX_PIXELS,
-    "Pixels an image or mask may have; larger ones may be decompression bombs.",
+define_path(
+    "model",
+    None,
+    "Directory of a run, or a file in it: read masks as that run did, where no flag "
+    "says otherwise.",
 )
-flags.DEFINE_boolean(
-    "follow_links", False, "Follow symbolic links that lead out of the folders."
-)
-flags.DEFINE_string(
-    "output_dir", None, "New directory, of a directory for each size and seed."
-)
+define_flags(Reading)
+define_path("output_dir", None, "New directory, of a directory for each size and seed.")
 flags.mark_flag_as_required("output_dir")
 flags.register_multi_flags_validator(
     ["names", "images"],
@@ -80,9 +77,9 @@ flags.register_multi_flags_validator(
     "--names or --images is needed",
 )
 flags.register_multi_flags_validator(
-    ["masks", "images", "num_classes"],
-    lambda given: not given["masks"] or all(given.values()),
-    "--masks needs --images and --num_classes",
+    ["masks", "images"],
+    lambda given: not given["masks"] or given["images"],
+    "--masks needs --images",
 )
 flags.register_validator(
     "seeds",
@@ -94,17 +91,10 @@ flags.register_validator(
 )
 
 
+@in_one_line
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
-    try:
-        make()
-    except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
-
-
-def make():
-    """Draw the splits and write them."""
     sizes = read_sizes()
     names, classes = read()
     groups = FLAGS.group and splits.group_keys(names, FLAGS.group)
@@ -178,18 +168,21 @@ def read():
     """Return the names, and with --masks the set of classes in each one's mask."""
     classes = None
     if FLAGS.images:
-        examples = data.from_folder(
+        reading = reading_from_flags(FLAGS.model)
+        if FLAGS.masks and reading.known_classes is None:
+            raise ValueError(
+                "With `masks` the classes must be known: pass `num_classes` or "
+                "`classes`, or the `model` of a run"
+            )
+        examples = reading.read_folder(
             FLAGS.images,
             FLAGS.masks,
             FLAGS.names,
-            num_classes=FLAGS.num_classes,
-            ignore_class=FLAGS.ignore_class,
-            max_pixels=FLAGS.max_pixels,
-            follow_links=FLAGS.follow_links,
+            num_classes=reading.known_classes if FLAGS.masks else None,
         )
         names = list(examples.names)
         if FLAGS.masks:
-            classes = classes_of(examples)
+            classes = classes_of(examples, reading.ignore_class)
     else:
         names = read_list(FLAGS.names)
     if FLAGS.exclude:
@@ -224,7 +217,7 @@ def read_list(path):
     return names
 
 
-def classes_of(examples):
+def classes_of(examples, ignore_class):
     """Return the set of classes in each label map."""
     import tensorflow as tf
 
@@ -233,7 +226,7 @@ def classes_of(examples):
         return tf.unique(tf.reshape(tf.cast(example["label_map"], tf.int32), [-1]))[0]
 
     found = examples.records.map(ids, num_parallel_calls=tf.data.AUTOTUNE)
-    ignored = {FLAGS.ignore_class}
+    ignored = {ignore_class}
     return [set(present.tolist()) - ignored for present in found.as_numpy_iterator()]
 
 

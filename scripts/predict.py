@@ -4,52 +4,60 @@
 
 `--model` is the directory of a run (its best teacher), a file that a run saved, or any
 Keras model from images 0..255 to logits. `--input` is an image, a folder, or a pattern
-in quotes. `--output` gets masks/ (class ids, with colors as palette), overlays/ and,
-with --confidence, confidence/, all named like the images, and classes.csv. Run the same
-command again to resume.
+in quotes. The network sees images in the size that its run resized them to, and masks
+have the images' own size. `--output` gets masks/ (class ids, with colors as palette),
+overlays/ and, with --confidence, confidence/, all named like the images, and
+classes.csv. Run the same command again to resume.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import math  # noqa: E402
 import sys  # noqa: E402
 
 from absl import app, flags  # noqa: E402
-from PIL import Image  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.inference import image_files  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import saved_networks  # noqa: E402
+from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
+from keras_imas.runs.reading import Reading, reading_from_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "File of a saved model, or directory of a run.")
-flags.DEFINE_string("input", None, "An image, a folder of images, or a pattern.")
-flags.DEFINE_string("output", None, "Directory: new, or with the same predictions.")
+define_path("model", None, "File of a saved model, or directory of a run.")
+define_path("input", None, "An image, a folder of images, or a pattern.")
+define_path("output", None, "Directory: new, or with the same predictions.")
 flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
 flags.DEFINE_float("opacity", 0.5, "Share of the colors in an overlay.", 0, 1)
 flags.DEFINE_boolean(
     "confidence", False, "Write the probability of the predicted class."
 )
-flags.DEFINE_string(
+define_path(
     "classes",
     None,
     "CSV file of the classes' names and colors (name,id,r,g,b); default: those of the "
     "model's run.",
 )
+define_flags(Reading, only=("image_size", "max_pixels"))
 flags.DEFINE_integer(
     "window",
-    0,
+    None,
     "Side of a sliding window; 0: the size the network is built for, or whole images, "
-    "very large ones by windows.",
+    "very large ones by windows; default: as the run evaluated, or 0.",
 )
 flags.DEFINE_float(
     "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
 )
-flags.DEFINE_boolean("flip", False, "Average with the mirrored image.")
-flags.DEFINE_list("scales", ["1"], "Average over images scaled by these factors.")
+flags.DEFINE_boolean(
+    "flip", None, "Average with the mirrored image; default: as the run evaluated."
+)
+flags.DEFINE_list(
+    "scales",
+    None,
+    "Average over images scaled by these factors; default: as the run evaluated, or 1.",
+)
 flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
 flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
 flags.mark_flags_as_required(["model", "input", "output"])
@@ -66,10 +74,16 @@ def main(argv):
         # An IMAS model gives its teacher first.
         network = next(iter(saved_networks.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
-        _compare_sizes(
-            saved_networks.image_size_of(model_file), next(iter(images.values()))
+        views = saved_networks.reading_of_run(model_file)
+        window = views.get("window") if FLAGS.window is None else FLAGS.window
+        flip = views.get("flip", False) if FLAGS.flip is None else FLAGS.flip
+        scale = views.get("scale", 1.0)
+        reading = reading_from_flags(model_file)
+        table = (
+            data.read_class_table(FLAGS.classes, reading.ignore_class)
+            if FLAGS.classes
+            else None
         )
-        table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
         results = image_files.predict_files(
             network,
             images,
@@ -79,11 +93,13 @@ def main(argv):
             overlays=FLAGS.overlay,
             confidence=FLAGS.confidence,
             opacity=FLAGS.opacity,
-            window=FLAGS.window or None,
+            image_size=reading.image_size or None,
+            window=window or None,
+            max_pixels=reading.max_pixels,
             verbose=FLAGS.verbose,
             stride=FLAGS.stride,
-            flip=FLAGS.flip,
-            scales=tuple(map(float, FLAGS.scales)),
+            flip=flip,
+            scales=tuple(map(float, FLAGS.scales or [scale])),
             batch_size=FLAGS.batch_size,
         )
     except (ValueError, OSError) as error:
@@ -96,27 +112,10 @@ def main(argv):
         f"already, {len(skipped)} skipped. Written to {FLAGS.output}"
     )
     for path, reason in list(skipped.items())[:20]:
-        print(f"  {path}: {reason}")
+        # A name that is no UTF-8 must not end the list.
+        print(f"  {path}: {reason}".encode(errors="backslashreplace").decode())
     if len(skipped) > 20:
         print(f"  ... all of them in {os.path.join(FLAGS.output, 'predictions.json')}")
-
-
-def _compare_sizes(trained, path):
-    """Print a note if the network was trained at a very different scale."""
-    if trained is None or FLAGS.scales != ["1"]:
-        return
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except OSError:  # it will be skipped and listed
-        return
-    scale = math.sqrt(trained[0] * trained[1] / (height * width))
-    if not 0.8 < scale < 1.25:
-        print(
-            f"Note: the run resized its images to {trained[0]} x {trained[1]} (height "
-            f"x width), and {path} is {height} x {width}. With --scales={scale:.2g} "
-            "things are as large as in training."
-        )
 
 
 if __name__ == "__main__":

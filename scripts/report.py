@@ -19,14 +19,16 @@ import sys  # noqa: E402
 
 from absl import app, flags  # noqa: E402
 
+from keras_imas.files.csv_text import to_cell  # noqa: E402
+from keras_imas.files.user_path import user_path  # noqa: E402
+from keras_imas.files.whole_file import whole_file, write_whole  # noqa: E402
 from keras_imas.report.inspection import inspect  # noqa: E402
 from keras_imas.report.page import make_page  # noqa: E402
 from keras_imas.runs import read_run  # noqa: E402
+from keras_imas.runs.flags import define_path  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "output", None, "File of the page; default: report.html in the first run."
-)
+define_path("output", None, "File of the page; default: report.html in the first run.")
 flags.DEFINE_boolean("images", True, "Show images, which takes time to predict them.")
 flags.DEFINE_integer("gallery", 6, "Number of easiest and of hardest images to show.")
 flags.DEFINE_integer("count", 50, "Number of images to label next.")
@@ -42,7 +44,7 @@ flags.DEFINE_integer("verbose", 1, "1: progress bars, 0: none.")
 
 
 def main(argv):
-    directories = argv[1:]
+    directories = [user_path(path) for path in argv[1:]]
     if not directories:
         raise app.UsageError("Pass the directories of one or several runs.")
     try:
@@ -64,8 +66,7 @@ def main(argv):
                     verbose=FLAGS.verbose,
                 )
         page = make_page(runs, inspections)
-        with open(output, "w", encoding="utf-8") as file:
-            file.write(page)
+        write_whole(output, page)
         for name, found in inspections.items():
             for sentence in found.missing:
                 print(f"{name}: {sentence}")
@@ -81,10 +82,15 @@ def main(argv):
 def write_ranking(path, rows):
     """Write the images to label next as CSV, best first."""
     columns = ["rank", "image", "file", "hardness", "novelty"]
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with (
+        whole_file(path) as part,
+        open(part, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            names = {name: to_cell(row[name]) for name in ("image", "file")}
+            writer.writerow({**row, **names})
 
 
 if __name__ == "__main__":

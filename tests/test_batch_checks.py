@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import keras_imas
 from keras_imas.batch_checks import (
     check_image_range,
     check_keys,
@@ -128,3 +129,40 @@ def test_bool_labels_are_two_classes():
     labels = keras.ops.convert_to_tensor([True, False])
     assert not bool(find_wrong_id(labels, 2)[0])
     check_label_map(labels, 2)
+
+
+def small_model():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+    model = keras_imas.IMAS(keras.Sequential(layers), seed=0)
+    model.compile(keras.optimizers.SGD(1e-4))
+    return model
+
+
+def arrays(**counts):
+    rng = np.random.default_rng(0)
+    names = ("labeled", "unlabeled", "unlabeled_strong")
+    return {n: rng.uniform(0, 255, (counts.get(n, 4), 8, 8, 3)) for n in names}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_weight": {0: 1.0, 1: 9.0}}, r"class_weights=\[1.0, 9.0\]"),
+        ({"validation_split": 0.5}, "validation_data"),
+    ],
+)
+def test_fit_refuses_what_means_something_else(options, message):
+    with pytest.raises(ValueError, match=message):
+        small_model().fit(arrays(), np.zeros((4, 8, 8), int), verbose=0, **options)
+
+
+def test_fit_refuses_arrays_of_different_lengths():
+    with pytest.raises(ValueError, match="'unlabeled': 6.*semi_supervised"):
+        data = arrays(unlabeled=6, unlabeled_strong=6)
+        small_model().fit(data, np.zeros((4, 8, 8), int), verbose=0)
+
+
+def test_fit_warns_of_images_from_0_to_1():
+    data = {name: images / 255 for name, images in arrays().items()}
+    with pytest.warns(UserWarning, match="multiply them by 255"):
+        small_model().fit(data, np.zeros((4, 8, 8), int), verbose=0)

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -540,8 +541,11 @@ def test_the_best_so_far_is_not_forgotten(tmp_path):
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     train(tmp_path, epochs=1)
+    model = dropping()
+    other = keras_imas.IMAS(imas().student, ema_decay=0.9, seed=0)
+    other.compile(model.optimizer)
     with pytest.raises(ValueError, match="is of another model: it has .* variables"):
-        train(tmp_path, model=imas())
+        train(tmp_path, model=other)
 
 
 @pytest.mark.parametrize("every", ["10", "soon", "-1", "0min", "5 days"])
@@ -553,10 +557,10 @@ def test_intervals(every, tmp_path):
         Checkpoint(tmp_path, every=every)
 
 
-def test_a_full_disk_is_told_and_the_training_goes_on(tmp_path, capsys):
-    """The directory of checkpoints can't be made: a file is in its place."""
-    (tmp_path / "file").write_text("")
-    _, history = train(tmp_path / "file" / "checkpoints", epochs=1)
+def test_a_full_disk_is_told_and_the_training_goes_on(tmp_path, capsys, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    _, history = train(tmp_path / "checkpoints", epochs=1)
     assert len(history["loss"]) == 1
     printed = capsys.readouterr().err
     for step in (2, 3):

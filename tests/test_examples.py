@@ -96,6 +96,24 @@ def test_train_folder(photographs):
 
 
 @pytest.mark.full
+def test_train_folder_on_labeled_images_alone(photographs):
+    for number in range(2, 6):
+        (photographs / "train" / f"{number}.png").unlink()
+    process = run("train_folder.py", *FOLDER, *TINY, cwd=photographs)
+    assert process.returncode == 1
+    assert "all images are labeled" in process.stdout
+    process = run(
+        "train_folder.py", *FOLDER, *TINY, "--method=supervised", "--optimizer=adamw",
+        "--class_weights=balanced", cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert "supervised on 2 labeled images" in process.stdout
+    run_json = photographs / "runs" / "folder-supervised-1" / "run.json"
+    recipe = json.loads(run_json.read_text())["recipe"]
+    assert (recipe["learning_rate_warmup"], recipe["weight_decay"]) == (100, 0.01)
+
+
+@pytest.mark.full
 def test_hardness_of_your_model(photographs):
     rng = np.random.default_rng(0)
     layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255)]

@@ -1238,3 +1238,34 @@ def test_fit_wants_a_dict():
     model = compiled(keras_imas.IMAS(conv_student()))
     with pytest.raises(ValueError, match='`fit` must be a dict with "labeled"'):
         model.fit(images(4), label_maps(4), verbose=0)
+
+
+@pytest.mark.parametrize("view", ["weak", "strong"])
+def test_the_view_that_is_cut_mixed(view):
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+    model = keras_imas.IMAS(
+        keras.Sequential(layers),
+        cutmix_view=view,
+        cutmix_probability=1.0,
+        adaptive_intensity=False,
+        seed=0,
+    )
+    images = {"weak": np.zeros((2, 8, 8, 3)), "strong": np.full((2, 8, 8, 3), 255.0)}
+    batch = {
+        "labeled": images["weak"],
+        "unlabeled": images["weak"],
+        "unlabeled_strong": images["strong"],
+    }
+    expected = model.student(images[view])
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(model(batch)["cutmix"]),
+        ops.convert_to_numpy(expected),
+        rtol=1e-5,
+    )
+    assert model.get_config()["cutmix_view"] == view
+
+
+def test_an_unknown_view_to_cut_mix_is_refused():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+    with pytest.raises(ValueError, match='`cutmix_view` must be "weak" or "strong"'):
+        keras_imas.IMAS(keras.Sequential(layers), cutmix_view="both")

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_imas import optimizers
 from keras_imas.optimizers import SGD
 
 
@@ -209,3 +210,71 @@ def test_by_default_it_is_that_of_keras(arguments):
             optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
         after.append(ops.convert_to_numpy(variable))
     np.testing.assert_allclose(*after, rtol=1e-6, atol=1e-7)
+
+
+def test_adamw_decays_kernels_alone():
+    layers = [keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 1)]
+    layers.append(keras.layers.BatchNormalization())
+    model = keras.Sequential(layers)
+    model.trainable_variables[1].assign([0.5, 0.5])
+    before = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+    optimizer = optimizers.AdamW(0.1, weight_decay=0.5)
+    zeros = [ops.zeros(v.shape) for v in model.trainable_variables]
+    optimizer.apply(zeros, model.trainable_variables)
+    after = [ops.convert_to_numpy(v) for v in model.trainable_variables]
+    np.testing.assert_allclose(after[0], 0.95 * before[0], rtol=1e-5)
+    for was, now in zip(before[1:], after[1:], strict=True):
+        np.testing.assert_array_equal(now, was)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.9, 1.0])
+def test_the_learning_rate_is_finite_at_every_step(power):
+    for steps in (3, 30, 3001):
+        schedule = optimizers.PolynomialDecay(0.1, steps, power, warmup_steps=7)
+        at = np.arange(steps + 3)
+        rate = ops.convert_to_numpy(compiled_function(schedule)(at))
+        expected = np.clip(1 - at / steps, 0, None) ** power
+        expected *= 0.1 * np.minimum((at + 1) / 7, 1)
+        np.testing.assert_allclose(rate, expected, atol=1e-5)
+
+
+def test_recipes_never_end_in_nan():
+    """At 200 lengths, in the last step and after it.
+
+    One more step is what a compiler's rounding can make of the last.
+    """
+    for steps in range(7, 1401, 7):
+        at = np.array([steps - 1, steps, steps + 1])
+        rate = ops.convert_to_numpy(optimizers.PolynomialDecay(0.01, steps)(at))
+        expected = 0.01 * np.clip(1 - at / steps, 0, None) ** 0.9
+        np.testing.assert_allclose(rate, expected, rtol=1e-2, atol=1e-8)
+
+
+def compiled_function(function):
+    """Returns a function compiled as training steps are, where the backend does."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    return function
+
+
+def test_the_schedule_survives_serialization():
+    schedule = optimizers.PolynomialDecay(0.1, 10, 0.5, warmup_steps=3)
+    optimizer = optimizers.AdamW(schedule, weight_decay=0.5)
+    restored = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert restored.get_config() == optimizer.get_config()
+    assert float(restored._learning_rate(1)) == pytest.approx(float(schedule(1)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [((0.1, 0), "decay_steps"), ((-1, 5), "initial"), ((1, 5, 0.9, -1), "warmup")],
+)
+def test_a_schedule_refuses_bad_numbers(arguments, name):
+    with pytest.raises(ValueError, match=name):
+        optimizers.PolynomialDecay(*arguments)

@@ -119,12 +119,17 @@ def test_photographs_go_in_as_large_as_the_run_has_seen_them(photographs):
     (photographs / "run.json").write_text(json.dumps(settings))
     process = run("predict.py", *PREDICT, cwd=photographs)
     assert process.returncode == 0, process.stdout
-    assert "Note: the run resized its images to 10 x 16" in process.stdout
-    assert "images/0.png is 20 x 31: --scales=0.51 shows" in process.stdout
+    assert json.loads((photographs / "out/predictions.json").read_text())[
+        "image_size"
+    ] == [10, 16]
+    with Image.open(photographs / "out/masks/0.png") as mask:
+        assert mask.size == (31, 20)
     process = run(
-        "predict.py", *PREDICT[:2], "--output=half", "--scales=0.51", cwd=photographs
+        "predict.py", *PREDICT[:2], "--output=own", "--image_size=", cwd=photographs
     )
-    assert "1 skipped" not in process.stdout and "Note" not in process.stdout
+    assert "--image_size= contradicts the run" in process.stdout
+    listed = json.loads((photographs / "own/predictions.json").read_text())
+    assert listed["image_size"] is None
     process = run(
         "export.py", "--model=model.keras", "--image=images/0.png", "--output=served",
         "--formats=openvino", cwd=photographs,
@@ -133,3 +138,33 @@ def test_photographs_go_in_as_large_as_the_run_has_seen_them(photographs):
     assert "Images of 10 x 16 (height x width)" in process.stdout
     exported = json.loads((photographs / "served" / "export.json").read_text())
     assert exported["input"]["shape"] == [1, 10, 16, 3]
+
+
+@pytest.mark.full
+def test_images_are_read_as_the_run_has_read_them(photographs):
+    model = keras.saving.load_model(photographs / "model.keras")
+    model.teacher.save(photographs / "model.keras")
+    recipe = {"recipe": {"window": 16, "scale": 1.5, "flip": True, "size_multiple": 0}}
+    (photographs / "run.json").write_text(json.dumps(recipe))
+    process = run("evaluate.py", *FOLDERS, cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    process = run(
+        "evaluate.py", *FOLDERS, "--window=0", "--noflip", "--scales=1", cwd=photographs
+    )
+    assert process.returncode == 0, process.stdout
+    first, second = (
+        json.loads((photographs / f"runs/evaluation-{n}/evaluation.json").read_text())
+        for n in (1, 2)
+    )
+    assert (first["window"], first["scales"], first["flip"]) == (16, [1.5], True)
+    assert (second["window"], second["scales"], second["flip"]) == (None, [1], False)
+
+    process = run("predict.py", *PREDICT, cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    predictor = keras_imas.inference.Predictor(
+        model.teacher, window=16, scales=(1.5,), flip=True
+    )
+    with Image.open(photographs / "images" / "0.png") as image:
+        expected = next(predictor([np.array(image)])).argmax(-1)
+    with Image.open(photographs / "out" / "masks" / "0.png") as mask:
+        np.testing.assert_array_equal(np.array(mask), expected)

@@ -78,6 +78,16 @@ def one_image_has_no_partner():
     keras_imas.IMAS(keras.Sequential(layers))(dict.fromkeys(inputs, image))
 
 
+def a_network_has_one_channel():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 1)]
+    keras_imas.IMAS(keras.Sequential(layers))
+
+
+def a_network_ends_in_softmax():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+    keras_imas.IMAS(keras.Sequential([*layers, keras.layers.Softmax()]))
+
+
 # In the order of the document: one for each of its quotes.
 PROVOCATIONS = (
     neither_classes_nor_their_number,
@@ -89,6 +99,8 @@ PROVOCATIONS = (
     parts_share_images,
     images_do_not_fill_a_batch,
     one_image_has_no_partner,
+    a_network_has_one_channel,
+    a_network_ends_in_softmax,
 )
 
 

@@ -17,15 +17,23 @@ OPERATIONS = {
     "hue": (-0.5, 0.5),
 }
 
+# Without what a photograph never looks like: an inverted image blended with the image
+# is gray, and solarized skies are black.
+MILD = {
+    name: values
+    for name, values in OPERATIONS.items()
+    if name not in ("invert", "solarize")
+} | {"hue": (-0.25, 0.25)}
+
 _GREY = (0.2989, 0.587, 0.114)  # of `tf.image.rgb_to_grayscale`
 
 
 class StrongView:
     """Applies random colour operations to one image: iMAS's strong view.
 
-    `num_operations` of the twelve in `OPERATIONS` are drawn uniformly with
-    replacement, each with a uniform parameter in its range. The geometry stays: pixel
-    (i, j) of the result shows what pixel (i, j) of the image shows.
+    `num_operations` of the operations, the twelve in `OPERATIONS`, are drawn uniformly
+    with replacement, each with a uniform parameter in its range. The geometry stays:
+    pixel (i, j) of the result shows what pixel (i, j) of the image shows.
 
     The operations are those of Pillow (`ImageOps`, `ImageEnhance`, `ImageFilter`) on
     float pixels. They are written in TensorFlow's operations, since KerasCV's layers
@@ -34,6 +42,9 @@ class StrongView:
 
     Args:
         num_operations: operations an image. Defaults to 2.
+        operations: dict from names in `OPERATIONS` to ranges of their parameter.
+            Defaults to `OPERATIONS`; `MILD` leaves out inversion and solarization and
+            turns the hue half as far.
 
     Example:
         >>> import numpy as np
@@ -45,7 +56,7 @@ class StrongView:
         50.0
     """
 
-    def __init__(self, num_operations=2):
+    def __init__(self, num_operations=2, operations=OPERATIONS):
         import tensorflow as tf
 
         if num_operations < 0:
@@ -53,7 +64,14 @@ class StrongView:
                 "`num_operations` must be at least 0. "
                 f"Received: num_operations={num_operations}"
             )
+        unknown = sorted(operations.keys() - OPERATIONS.keys())
+        if unknown or not operations:
+            raise ValueError(
+                f"`operations` must be some of {', '.join(OPERATIONS)}. Received: "
+                f"{', '.join(unknown) or 'none'}"
+            )
         self.num_operations = num_operations
+        self.operations = dict(operations)
         # Traced once, called `num_operations` times.
         self._apply = tf.function(self._switch, autograph=False)
 
@@ -71,9 +89,9 @@ class StrongView:
 
         image = tf.cast(image, tf.float32)
         draws = tf.random.stateless_uniform([self.num_operations, 2], seed)
-        ranges = tf.constant(list(OPERATIONS.values()))
+        ranges = tf.constant(list(self.operations.values()))
         for draw in tf.unstack(draws):
-            operation = tf.cast(draw[0] * len(OPERATIONS), tf.int32)
+            operation = tf.cast(draw[0] * len(self.operations), tf.int32)
             start, stop = tf.unstack(ranges[operation])
             image = self._apply(image, operation, start + draw[1] * (stop - start))
         return image
@@ -107,7 +125,7 @@ class StrongView:
                 image.shape,
             )
 
-        return tf.switch_case(operation, [branch(name) for name in OPERATIONS])
+        return tf.switch_case(operation, [branch(name) for name in self.operations])
 
     def _apply_identity(self, image, _):
         return image

@@ -80,6 +80,24 @@ def step_logs(result):
     return result[0] if keras.backend.backend() == "jax" else result
 
 
+def pass_over(arguments, batches, logs):
+    """Do as a model's `train_function` does, but for the training.
+
+    Args:
+        arguments: What Keras calls it with.
+        batches: Number of batches of a call.
+        logs: The logs to return.
+
+    Returns:
+        What Keras makes of it: on JAX the logs and the same state; elsewhere the logs.
+    """
+    *state, data = arguments
+    if hasattr(data, "__next__"):  # on TensorFlow the function reads by itself
+        for _ in range(batches):
+            next(data)
+    return (logs, *state) if state else logs
+
+
 def _state_groups(model):
     return (
         model.trainable_variables,

@@ -1,11 +1,14 @@
 """Evaluation of teacher and student while they train."""
 
+import os
+
 import keras
 import numpy as np
 
+from keras_imas.arguments import check_positive
 from keras_imas.evaluation import ConfusionMatrix, evaluate
+from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.inference.predictor import Predictor
-from keras_imas.whole_file import whole_file
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -26,6 +29,10 @@ class Evaluation(keras.callbacks.Callback):
         select_on: Data that tells which epoch is best, held out from what is reported.
             Defaults to `None`: `data`, so that the best epoch's numbers flatter.
         **prediction: See `keras_imas.inference.Predictor`: `window`, `flip`, ...
+
+    Raises:
+        ValueError: If an argument is out of range, or, where training begins,
+            `filepath` can't be written.
 
     Attributes:
         best: Mean IoU of the best teacher, on the data that select.
@@ -51,6 +58,14 @@ class Evaluation(keras.callbacks.Callback):
         **prediction,
     ):
         super().__init__()
+        check_positive(every=every, num_classes=num_classes)
+        if filepath is not None:
+            filepath = os.path.expanduser(os.fspath(filepath))
+            if not filepath.endswith(".keras"):
+                raise ValueError(
+                    "`filepath` must end in .keras, the format that is written. "
+                    f"Received: filepath={filepath!r}"
+                )
         self.data = {"val_": data}
         if select_on is not None:
             self.data["select_"] = select_on
@@ -70,6 +85,8 @@ class Evaluation(keras.callbacks.Callback):
         Args:
             logs: Not used.
         """
+        if self.filepath is not None:
+            check_writable("filepath", self.filepath)
         self.predictors = {
             "teacher": Predictor(self.model.teacher, **self.prediction),
             "student": Predictor(self.model.student, **self.prediction),
@@ -102,6 +119,33 @@ class Evaluation(keras.callbacks.Callback):
             if self.filepath is not None:
                 with whole_file(self.filepath) as part:
                     self.predictors["teacher"].segmenter.save(part)
+
+    def on_train_end(self, logs=None):
+        """See that the best teacher is where it was saved.
+
+        Args:
+            logs: Not used.
+
+        Raises:
+            FileNotFoundError: If it was removed while training.
+        """
+        if self.filepath is None or self.best_epoch is None:
+            return
+        if not os.path.exists(self.filepath):
+            raise FileNotFoundError(
+                f"The best teacher, of epoch {self.best_epoch + 1}, was saved as "
+                f"{self.filepath!r}, and was removed while training"
+            )
+
+    @property
+    def log_names(self):
+        """Names of what it adds to the logs of some epochs."""
+        return [
+            f"{where}{network}{value}"
+            for where in self.data
+            for network in ("", "student_")
+            for value in ("loss", "mean_iou", "pixel_accuracy")
+        ]
 
     def get_state(self):
         """Return what a resumed run must know, as JSON has it."""

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from keras_imas.backends.devices import process_part, scope_of
+from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.scoring import SCORES
-from keras_imas.whole_file import whole_file
 
 
 class HardnessLog(keras.callbacks.Callback):
@@ -28,6 +28,10 @@ class HardnessLog(keras.callbacks.Callback):
         images: What `"unlabeled_index"` counts: the unlabeled
             `keras_imas.data.Examples`, or the images' names, or their number.
 
+    Raises:
+        ValueError: If `filepath` does not end in `.parquet`, or, where training begins,
+            can't be written.
+
     Attributes:
         names: The images' names.
         hardness: float32 array of the hardness of the images that the last epoch saw.
@@ -39,7 +43,12 @@ class HardnessLog(keras.callbacks.Callback):
 
     def __init__(self, filepath, images):
         super().__init__()
-        self.filepath = os.fspath(filepath)
+        self.filepath = os.path.expanduser(os.fspath(filepath))
+        if not self.filepath.endswith(".parquet"):
+            raise ValueError(
+                "`filepath` must end in .parquet, the format that is written. "
+                f"Received: filepath={self.filepath!r}"
+            )
         self.names = names_of(images)
         self.hardness = None
         self._table = None
@@ -51,6 +60,8 @@ class HardnessLog(keras.callbacks.Callback):
             model: `IMAS`.
         """
         super().set_model(model)
+        if process_part()[0] == 0:
+            check_writable("filepath", self.filepath)
         with scope_of(model):
             model.image_scores.track(len(self.names))
         model.train_function = None  # one that was traced before knows nothing of it
@@ -64,11 +75,14 @@ class HardnessLog(keras.callbacks.Callback):
         """
         scores = self.model.image_scores
         seen = np.flatnonzero(scores.counts())
+        if not len(seen):
+            return
         means = scores.means()
         self.hardness = means["hardness"][seen]
-        scores.clear()
-        if len(seen) and process_part()[0] == 0:
+        if process_part()[0] == 0:
             self._append(epoch + 1, seen, means)
+        # Afterwards, as a signal may come in between.
+        scores.clear()
 
     def on_train_end(self, logs=None):
         """Leave the model as it was.
@@ -99,6 +113,8 @@ class HardnessLog(keras.callbacks.Callback):
             earlier = pyarrow.compute.less(self._table["epoch"], epoch)
             rows = pyarrow.concat_tables([self._table.filter(earlier), rows])
         self._table = rows
+        # The folder too, if it was removed while training: the table is whole.
+        os.makedirs(os.path.dirname(os.path.abspath(self.filepath)), exist_ok=True)
         with whole_file(self.filepath) as part:
             pyarrow.parquet.write_table(rows, part, compression="zstd")
 

@@ -7,7 +7,7 @@ import tempfile
 
 import numpy as np
 
-from keras_imas.whole_file import whole_file
+from keras_imas.files.whole_file import whole_file
 
 
 def cached(examples, where):

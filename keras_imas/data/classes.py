@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_imas.data.exports import known_as
 from keras_imas.data.lists import read_text
+from keras_imas.files.csv_text import from_cell
 from keras_imas.near_miss import did_you_mean
 
 _COLUMNS = ("name", "id", "r", "g", "b")
@@ -147,7 +148,7 @@ def read_class_table(path, ignore_class=255):
             return int(value)
 
         class_id = number("id", 65535) if "id" in columns else index
-        name = (row[columns["name"]] or "").strip()
+        name = from_cell((row[columns["name"]] or "").strip())
         if not name:
             raise ValueError(f"{where}: the class has no name")
         names.setdefault(class_id, name)

@@ -10,6 +10,10 @@ class Position:
     each iteration is the next epoch. `IMAS.fit` holds it at the epoch that it trains,
     however often a backend looks into the data.
 
+    Args:
+        settings: Function that returns a dict of what the batches depend on. Defaults
+            to `dict`: nothing is known.
+
     Attributes:
         passed: Number of epochs up to the last one it was held at.
 
@@ -23,9 +27,15 @@ class Position:
         ((7, 3), (7, 3))
     """
 
-    def __init__(self):
+    def __init__(self, settings=dict):
+        self.settings = settings
         self.passed = 0
         self._held = None
+
+    @property
+    def epoch(self):
+        """The epoch it is held at; else the next one."""
+        return self._held[0] if self._held else self.passed
 
     def hold(self, epoch, step=0):
         """Let all iterations from now on start at one place.

@@ -161,7 +161,8 @@ def _too_few_classes(name, part, ignore_class):
     found = [class_id for class_id in part.pixels if class_id != ignore_class]
     if part.pixels and not found:
         yield Problem(f"{name}: no pixel has a label", "warning")
-    if len(found) == 1 and part.pixels[ignore_class]:
+    # What unlabeled images have for labels is not used.
+    if len(found) == 1 and part.pixels[ignore_class] and name != "unlabeled":
         yield Problem(
             f"{name}: its label maps hold class {found[0]} and {ignore_class} alone, "
             f"and {ignore_class} is ignore_class: pixels without label, so that there "

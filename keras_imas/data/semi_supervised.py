@@ -8,6 +8,7 @@ from keras_imas.augment.weak import weak_view
 from keras_imas.batch_checks import check_num_classes, check_two_classes
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.epochs import finished, shuffled_batches
+from keras_imas.data.fingerprint import fingerprint
 from keras_imas.data.position import Position
 from keras_imas.data.splits import check_separate
 from keras_imas.imagenet import MEAN_COLOR
@@ -122,7 +123,17 @@ def semi_supervised(
         shuffle_buffer=shuffle_buffer,
         num_parallel_calls=num_parallel_calls,
         part=part,
-        position=Position(),
+        position=Position(
+            lambda: {
+                **weak,
+                "labeled": fingerprint(labeled),
+                "unlabeled": fingerprint(unlabeled),
+                "labeled_batch_size": labeled_batch_size,
+                "unlabeled_batch_size": unlabeled_batch_size,
+                "seed": seed,
+                "shuffle_buffer": shuffle_buffer,
+            }
+        ),
     )
 
     def views(seed, index, example):
@@ -210,7 +221,15 @@ def supervised(
         shuffle_buffer=shuffle_buffer,
         num_parallel_calls=num_parallel_calls,
         part=part,
-        position=Position(),
+        position=Position(
+            lambda: {
+                **weak,
+                "labeled": fingerprint(labeled),
+                "batch_size": batch_size,
+                "seed": seed,
+                "shuffle_buffer": shuffle_buffer,
+            }
+        ),
     )
     batches = _labeled_batches(
         labeled, steps_per_epoch, batch_size, num_classes, weak, reading

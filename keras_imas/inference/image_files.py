@@ -3,26 +3,40 @@
 import collections
 import concurrent.futures
 import csv
-import hashlib
+import errno
 import json
 import pathlib
 
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from keras_imas.data import files, pixels
 from keras_imas.data.size_multiple import size_multiple
 from keras_imas.data.tree import Tree
+from keras_imas.files.csv_text import to_cell
+from keras_imas.files.user_path import user_path
+from keras_imas.files.whole_file import whole_file, write_whole
 from keras_imas.inference import drawing
+from keras_imas.inference.network_digest import network_digest
+from keras_imas.inference.predictions_folder import (
+    LISTED,
+    MADE_FROM,
+    claimed,
+    made_from,
+    source_digest,
+)
 from keras_imas.inference.predictor import Predictor
-from keras_imas.whole_file import whole_file, write_whole
+from keras_imas.models.resize import resize_bilinear
+from keras_imas.models.size_rule import size_rule
 
 # Larger images are predicted by a window, so that they fit into memory.
 _WHOLE_PIXELS = 2048 * 2048
 _WINDOW = 1024
 _READ_AHEAD = 4
-_SUFFIXES = {"masks": ".png", "overlays": ".jpg", "confidence": ".png"}
+_ABOUT_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+# Masks are written last: one that is there tells that the others are, too.
+_SUFFIXES = {"overlays": ".jpg", "confidence": ".png", "masks": ".png"}
 
 
 def find_images(where, leave_out=None):
@@ -35,25 +49,28 @@ def find_images(where, leave_out=None):
 
     Returns:
         Dict from name to path. The name is the path below the folder, without its
-        suffix unless two images differ in nothing else.
+        suffix unless that is the name of another image, such as of `a.jpg` and `a.png`.
 
     Raises:
         FileNotFoundError: If the path does not exist, or holds no images.
     """
-    where = pathlib.Path(where)
+    where = pathlib.Path(user_path(where))
     if where.is_file():
         folder, found = where.parent, [where.name]
     else:
         tree = Tree("input", where, files.IMAGE_SUFFIXES)
         folder, found = tree.folder, list(tree)
     if leave_out is not None:
-        outside = pathlib.Path(leave_out).resolve()
+        outside = pathlib.Path(user_path(leave_out)).resolve()
         found = [p for p in found if outside not in (folder / p).resolve().parents]
     if not found:
         raise FileNotFoundError(
             f"There are no images ({', '.join(files.IMAGE_SUFFIXES)}) in {str(where)!r}"
         )
-    counts = collections.Counter(map(files.stem, found))
+    # A name counts for each image that might have it.
+    counts = collections.Counter(
+        name for path in found for name in {path, files.stem(path)}
+    )
     return {
         files.stem(path) if counts[files.stem(path)] == 1 else path: folder / path
         for path in found
@@ -70,7 +87,9 @@ def predict_files(
     overlays=True,
     confidence=False,
     opacity=0.5,
+    image_size=None,
     window=None,
+    max_pixels=files.MAX_PIXELS,
     verbose="auto",
     **prediction,
 ):
@@ -80,22 +99,28 @@ def predict_files(
     classes' colors as palette; `overlays/NAME.jpg`, the colors over the image;
     `confidence/NAME.png`, the probability of the predicted class, 0..255. Also write
     `classes.csv`, which `keras_imas.data.read_class_table` reads, and
-    `predictions.json`. Skip images that have all their files, so that the same call
-    resumes where one stopped, and images that can't be read.
+    `predictions.json`. Skip images that can't be read, or whose names are too long, and
+    those that have all their files, so that the same call resumes where one stopped:
+    each mask tells which image and network it was made from, and is made anew where
+    the image was replaced.
 
     Args:
         network: Built Keras model from images to logits.
         images: Dict from name to path, as `find_images` returns it.
         output_dir: Directory to write into: new, empty, or that of an earlier call.
         classes: `keras_imas.data.ClassTable` with colors.
-        made_by: Path of the network's file, so that predictions of two networks are
-            never mixed. Defaults to `None`: not checked.
+        made_by: Path of the network's file, for `predictions.json`. Defaults to `None`:
+            not told.
         overlays: Whether to write overlays. Defaults to `True`.
         confidence: Whether to write confidence maps. Defaults to `False`.
         opacity: Share of the colors in an overlay, in [0, 1]. Defaults to `0.5`.
+        image_size: `(height, width)` that the network sees images in, as it did in
+            training; masks have the images' own size. Defaults to `None`: their own.
         window: Side of a sliding window, or `(height, width)`. Defaults to `None`: the
             size that the network is built for; if it takes any size, whole images, or
             windows of 1024 for images of more than 2048 times 2048 pixels.
+        max_pixels: Pixels an image may have; larger ones are skipped. Defaults
+            to 89,478,485.
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
         **prediction: More arguments of `keras_imas.inference.Predictor`, such as
             `flip` and `scales`.
@@ -106,34 +131,37 @@ def predict_files(
 
     Raises:
         FileExistsError: If `output_dir` holds other files, or predictions made in
-            another way.
+            another way, or another process writes there.
     """
-    output_dir = pathlib.Path(output_dir)
-    kinds = ["masks", *["overlays"] * overlays, *["confidence"] * confidence]
-    window = window or _fixed_size(network)
-    settings = {"window": window, **prediction}
-    if made_by is not None:
-        digest = hashlib.sha256(pathlib.Path(made_by).read_bytes()).hexdigest()
-        settings = {"model": str(made_by), "model_sha256": digest, **settings}
+    files.allow_pixels(max_pixels)
+    output_dir = pathlib.Path(user_path(output_dir))
+    kinds = ["overlays"] * overlays + ["confidence"] * confidence + ["masks"]
+    window = window or size_rule(network).size
+    settings = {
+        "network": network_digest(network),
+        "colors": classes.colors,
+        "opacity": opacity,
+        "image_size": image_size,
+        "window": window,
+        **prediction,
+    }
     settings = json.loads(json.dumps(settings))  # as it is read back
-    _claim(output_dir, settings)
-    _write_classes(output_dir / "classes.csv", classes)
+    told = {"model": None if made_by is None else str(made_by), **settings}
 
     def target(kind, name):
         return output_dir / kind / f"{name}{_SUFFIXES[kind]}"
 
-    missing = {
-        name: path
-        for name, path in images.items()
-        if not all(target(kind, name).is_file() for kind in kinds)
-    }
-    results = {"kept": len(images) - len(missing), "predicted": 0, "skipped": {}}
+    results = {"kept": 0, "predicted": 0, "skipped": {}}
     bar = None
-    if verbose in (1, "auto") and missing:
-        bar = keras.utils.Progbar(len(missing), unit_name="image")
-    colors = np.asarray(classes.colors, "uint8")
+
+    def skip(path, reason):
+        results["skipped"][str(path)] = str(reason)
+        if bar:
+            bar.add(1)
 
     def write(name, image, probabilities):
+        if probabilities.shape[:2] != image.shape[:2]:
+            probabilities = _resize(probabilities, image.shape[:2])
         label_map = probabilities.argmax(axis=-1)
         pictures = {"masks": _mask(label_map, colors)}
         if overlays:
@@ -143,22 +171,54 @@ def predict_files(
         if confidence:
             sure = np.round(255 * probabilities.max(axis=-1))
             pictures["confidence"] = Image.fromarray(sure.astype("uint8"))
-        for kind, picture in pictures.items():
-            path = target(kind, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as part:
-                picture.save(part, quality=90)
+        text = PngImagePlugin.PngInfo()
+        text.add_text(MADE_FROM, sources[name])
+        try:
+            for kind in kinds:
+                path = target(kind, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                options = {"pnginfo": text} if kind == "masks" else {"quality": 90}
+                with whole_file(path) as part:
+                    pictures[kind].save(part, **options)
+        except OSError as error:
+            if error.errno not in _ABOUT_NAMES:  # such as a disk that is full
+                raise
+            skip(images[name], f"its {kind} can't be written: {error}")
+            return
         results["predicted"] += 1
         if bar:
             bar.add(1)
 
-    def skip(path, reason):
-        results["skipped"][str(path)] = str(reason)
-        if bar:
-            bar.add(1)
+    with (
+        claimed(output_dir, settings, told),
+        concurrent.futures.ThreadPoolExecutor(_READ_AHEAD) as pool,
+    ):
+        _write_classes(output_dir / "classes.csv", classes)
+        colors = np.asarray(classes.colors, "uint8")
+        sources, missing = {}, {}
 
-    with concurrent.futures.ThreadPoolExecutor(_READ_AHEAD) as pool:
-        for views, names in _passes(missing, window, pool, skip):
+        def look(name):
+            try:
+                source = source_digest(images[name], settings)
+                paths = [target(kind, name) for kind in kinds]
+                return source, made_from(paths) == source, None
+            except OSError as error:
+                return None, False, f"cannot be read: {error}"
+
+        for name, found in zip(images, pool.map(look, images), strict=True):
+            sources[name], done, problem = found
+            if problem:
+                skip(images[name], problem)
+            elif done:
+                results["kept"] += 1
+            else:
+                missing[name] = images[name]
+        if verbose in (1, "auto") and missing:
+            bar = keras.utils.Progbar(len(missing), unit_name="image")
+
+        for views, names in _passes(
+            missing, window, image_size, max_pixels, pool, skip
+        ):
             predictor = Predictor(network, **views, **prediction)
             waiting = collections.deque()
 
@@ -169,63 +229,42 @@ def predict_files(
                         skip(missing[name], problem)
                     else:
                         waiting.append((name, image))
-                        yield image
+                        yield (
+                            image if image_size is None else _shrink(image, image_size)
+                        )
 
             for probabilities in predictor(pixels()):
                 write(*waiting.popleft(), probabilities)
-    content = {**settings, "classes": classes.names, **results}
-    write_whole(output_dir / "predictions.json", json.dumps(content, indent=1) + "\n")
+        content = {**told, "classes": classes.names, **results}
+        write_whole(output_dir / LISTED, json.dumps(content, indent=1) + "\n")
     return results
 
 
-def _fixed_size(network):
-    """Return the `(height, width)` that a network is built for, or `None`."""
-    size = getattr(network, "input_shape", (None,) * 4)[1:3]
-    return None if None in size else size
-
-
-def _claim(output_dir, settings):
-    """Make the directory; raise if it holds other files or other predictions."""
-    made = output_dir / "predictions.json"
-    if made.is_file():
-        before = json.loads(made.read_text())
-        other = [k for k, v in settings.items() if k != "model" and before.get(k) != v]
-        if other:
-            changes = [f"{k}={before.get(k)!r}, now {settings[k]!r}" for k in other]
-            raise FileExistsError(
-                f"{str(output_dir)!r} holds predictions that were made in another way: "
-                f"{'; '.join(changes)}. Choose another directory, or remove it"
-            )
-        return
-    if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
-        raise FileExistsError(
-            f"{str(output_dir)!r} is not empty and holds no predictions, and nothing "
-            "is overwritten. Choose another directory"
-        )
-    output_dir.mkdir(parents=True, exist_ok=True)
-    write_whole(made, json.dumps(settings, indent=1) + "\n")
-
-
 def _write_classes(path, classes):
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with (
+        whole_file(path) as part,
+        open(part, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["name", "id", "r", "g", "b"])
         for number, (name, color) in enumerate(
             zip(classes.names, classes.colors, strict=True)
         ):
-            writer.writerow([name, number, *color])
+            writer.writerow([to_cell(name), number, *color])
 
 
-def _passes(images, window, pool, skip):
+def _passes(images, window, image_size, max_pixels, pool, skip):
     """Yield `(options, names)`: the images that one `Predictor` predicts, and how."""
     sizes = {}
     for name, (header, problem) in zip(
-        images, pool.map(_header, images.values()), strict=True
+        images,
+        pool.map(lambda path: _header(path, max_pixels), images.values()),
+        strict=True,
     ):
         if problem:
             skip(images[name], problem)
         else:
-            sizes[name] = header.size
+            sizes[name] = image_size or header.size
     if window:
         yield {"window": window}, list(sizes)
         return
@@ -236,9 +275,9 @@ def _passes(images, window, pool, skip):
         yield {"window": _WINDOW}, large
 
 
-def _header(path):
+def _header(path, max_pixels):
     try:
-        header = files.read_header(path)
+        header = files.read_header(path, max_pixels)
         return header, files.image_problem(header)
     except (OSError, ValueError) as error:
         return None, f"cannot be read: {error}"
@@ -269,3 +308,16 @@ def _mask(label_map, colors):
     mask = Image.fromarray(label_map.astype("uint8"))
     mask.putpalette(colors.tobytes())
     return mask
+
+
+def _shrink(image, size):
+    """Resize an image as reading a data set does, whichever way."""
+    height, width = size
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def _resize(probabilities, size):
+    return keras.ops.convert_to_numpy(
+        resize_bilinear(keras.ops.convert_to_tensor(probabilities[None]), *size)
+    )[0]

@@ -9,8 +9,10 @@ import numpy as np
 from keras import ops
 
 from keras_imas.imagenet import MEAN_COLOR
+from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import full_size_logits, segmenter
 from keras_imas.models.resize import resize_bilinear
+from keras_imas.models.size_rule import size_rule
 
 
 class Predictor:
@@ -26,22 +28,23 @@ class Predictor:
     Args:
         network: Built Keras model from images to logits, as for `segmenter`.
         window: Side of the square windows in pixels, or `(height, width)`; smaller
-            images are padded with the mean color of ImageNet. Defaults to `None`: whole
-            images.
+            images are padded with the mean color of ImageNet. Defaults to `None`: the
+            size that the network is built for; if it takes several, whole images.
         stride: From one window to the next, as a fraction of the window in (0, 1].
             Defaults to `2 / 3`.
         flip: Whether to average with the mirrored image. Defaults to `False`.
         scales: Factors to scale images by. Defaults to `(1.0,)`.
         batch_size: Views to run at once. Defaults to `1`.
-        size_multiple: Whole images are padded to multiples of so many pixels. Defaults
-            to `1`: never.
+        size_multiple: Whole images are padded to multiples of so many pixels, and of
+            what the network needs. Defaults to `1`: of that alone.
 
     Attributes:
         segmenter: The network with one output at the images' resolution, see
             `segmenter`.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, the network has one channel or ends
+            in a softmax, or it does not take windows of that size.
 
     Example:
         >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(5, 1)]
@@ -80,6 +83,12 @@ class Predictor:
             raise ValueError(
                 f"`scales` must be positive numbers. Received: scales={scales!r}"
             )
+        check_returns_logits("network", network)
+        rule = size_rule(network)
+        if window is None:
+            window = rule.size
+        else:
+            rule.check("window", np.broadcast_to(window, 2).tolist())
         self.segmenter = segmenter(network)
         self._network = _Probabilities(network)
         self.window = window
@@ -87,7 +96,7 @@ class Predictor:
         self.flip = flip
         self.scales = tuple(scales)
         self.batch_size = batch_size
-        self.size_multiple = size_multiple
+        self.size_multiple = math.lcm(size_multiple, rule.multiple)
 
     def __call__(self, images):
         """Predict images one after the other.

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_imas.arguments import check_num_classes
+from keras_imas.arguments import check_channels
 from keras_imas.models.logits import list_outputs
 
 # Layers that leave it open what comes before them.
@@ -61,7 +61,7 @@ def check_returns_logits(name, network):
     """
     output = _main_output(network)
     if output is not None:
-        check_num_classes(name, output.shape[-1])
+        check_channels(name, output.shape[-1])
     activation = final_activation(network)
     if activation is not None:
         raise ValueError(
@@ -76,13 +76,15 @@ def check_returns_logits(name, network):
 def _main_output(network):
     """Return the symbolic main output; `None` of a subclassed model."""
     outputs = getattr(network, "outputs", None)
-    return list_outputs(getattr(network, "output", outputs))[0] if outputs else None
+    if outputs and not isinstance(network, keras.Sequential):
+        outputs = list_outputs(network.output)  # a dict has names here alone
+    return outputs[0] if outputs else None
 
 
 def _before(tensor):
     """Follow a symbolic tensor back to what made its values."""
     while hasattr(tensor, "_keras_history"):
-        operation = tensor._keras_history.operation
+        operation, number, _ = tensor._keras_history
         if isinstance(operation, keras.Model):
             return final_activation(operation)
         kind = type(operation).__name__
@@ -92,7 +94,7 @@ def _before(tensor):
         name = getattr(activation, "__name__", type(activation).__name__).lower()
         if name in ("softmax", "log_softmax", "sigmoid", "hard_sigmoid"):
             return name
-        inputs = operation._inbound_nodes[0].input_tensors
+        inputs = operation._inbound_nodes[number].input_tensors
         if kind not in _PASSING or name not in ("linear", "nonetype"):
             return None
         tensor = inputs[0]

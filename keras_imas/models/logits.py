@@ -5,9 +5,11 @@ import itertools
 import keras
 from keras import ops
 
+from keras_imas.arguments import check_channels
 from keras_imas.backends.formulations import accelerated
 from keras_imas.backends.gradients import without_gradients
 from keras_imas.models.resize import ResizeLike, resize_bilinear
+from keras_imas.models.size_rule import check_images
 
 
 def list_outputs(outputs):
@@ -72,7 +74,7 @@ def resize_logits(logits, images):
         float32 tensor `(B, H, W, C)`.
 
     Raises:
-        ValueError: If the logits are not of rank 4.
+        ValueError: If the logits are not of rank 4, or have one channel.
 
     Example:
         >>> tuple(resize_logits(ops.zeros((1, 2, 2, 5)), ops.zeros((1, 8, 8, 3))).shape)
@@ -83,6 +85,7 @@ def resize_logits(logits, images):
             "A segmentation network must return logits (batch, height, width, "
             f"classes). Received: a tensor of shape {tuple(logits.shape)}"
         )
+    check_channels("network", logits.shape[-1])
     logits = ops.cast(logits, "float32")
     if logits.shape[1:3] == images.shape[1:3] and None not in logits.shape[1:3]:
         return logits
@@ -141,11 +144,16 @@ def full_size_logits(network, images):
     Returns:
         float32 tensor `(B, H, W, C)`.
 
+    Raises:
+        ValueError: If the network does not take images of that size.
+
     Example:
         >>> network = keras.layers.Conv2D(5, 2, strides=2)
         >>> tuple(full_size_logits(network, ops.zeros((1, 8, 8, 3))).shape)
         (1, 8, 8, 5)
     """
+    if isinstance(network, keras.Model):
+        check_images(network, images)
     return resize_logits(run_network(network, images)[0], images)
 
 

@@ -12,7 +12,7 @@ from keras_imas.report.data_uri import photograph_uri
 from keras_imas.report.gallery import make_gallery, wrong_share
 from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.report.reading import names_to_positions, read_some
-from keras_imas.runs.prediction_options import prediction_options
+from keras_imas.runs.prediction_options import prediction_options, reading_of
 from keras_imas.runs.saved_networks import load_networks
 from keras_imas.runs.sources import SOURCES
 
@@ -88,9 +88,7 @@ def inspect(
                     f"saved {when}"
                 )
         recipe = run.facts["recipe"]
-        options = prediction_options(
-            unlabeled, window=recipe["window"], size_multiple=recipe["size_multiple"]
-        )
+        options = prediction_options(unlabeled, **reading_of(recipe))
         predictors = {n: Predictor(model, **options) for n, model in networks.items()}
         truth = None
         if "teacher" in predictors:

@@ -1,6 +1,7 @@
 """The training batches of a recipe."""
 
 from keras_imas import data
+from keras_imas.augment.strong_views import strong_view
 from keras_imas.backends.devices import check_batch, process_part
 from keras_imas.backends.replicas import each_sees_its_part
 
@@ -15,7 +16,7 @@ def steps_per_epoch(recipe, parts):
     Returns:
         An integer, at least 1.
     """
-    if recipe.epoch_over == "labeled":
+    if recipe.epoch_over == "labeled" or parts.unlabeled is None:
         return max(len(parts.labeled) // recipe.labeled_batch_size, 1)
     return max(len(parts.unlabeled) // recipe.unlabeled_batch_size, 1)
 
@@ -51,6 +52,7 @@ def training_batches(recipe, parts, steps):
         parts.unlabeled,
         labeled_batch_size=recipe.labeled_batch_size,
         unlabeled_batch_size=recipe.unlabeled_batch_size,
+        strong=strong_view(recipe.strong_view),
         **weak,
     )
 

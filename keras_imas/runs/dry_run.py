@@ -19,13 +19,14 @@ def describe(plan):
 
     Args:
         plan: `keras_imas.runs.plan.Plan`; its student is trained for two steps, and
-            its multiply-adds and memory are counted if it is the recipe's.
+            its multiply-adds and memory are counted if the recipe
+            builds it.
     """
     recipe, steps = plan.recipe, plan.steps
     model = plan.model()
     for name, count in plan.parts.counts().items():
         print(f"{name}: {count:,} images")
-    schedule = recipe.optimizer(steps)._learning_rate
+    schedule = recipe.make_optimizer(steps)._learning_rate
     rates = [float(schedule(at)) for at in (0, steps // 2)]
     print(
         f"learning rate: {rates[0]:.3g} at first, {rates[1]:.3g} after "
@@ -40,7 +41,7 @@ def describe(plan):
     images = len(inputs["labeled"])
     if semi_supervised:
         images += 2 * len(inputs["unlabeled"])
-    if plan.student is None:
+    if plan.student is None and not recipe.start_from:
         crops = (recipe.crop_size, recipe.crop_size, 3)
         network = recipe.student(
             plan.parts.num_classes, input_shape=crops, weights=False
@@ -62,9 +63,13 @@ def describe(plan):
         name: np.asarray(inputs[name])[:n, :side, :side] for name, n in few.items()
     }
     labels = np.asarray(label_map)[:1, :side, :side]
-    # Without groups, which could not be so small.
+    # Without groups, which could not be so small; weights of classes cost nothing.
     recipe = dataclasses.replace(
-        recipe, ohem_group_size=0, pairing_group_size=0, accumulation_steps=1
+        recipe,
+        class_weights="",
+        ohem_group_size=0,
+        pairing_group_size=0,
+        accumulation_steps=1,
     )
     model = recipe.model(model.student, steps_per_epoch=1, epochs=steps)
     model.train_on_batch(batch, labels)

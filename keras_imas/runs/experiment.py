@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import sys
 import time
 
 import keras
 
 from keras_imas.callbacks import Checkpoint
 from keras_imas.callbacks.time_estimate import format_duration
+from keras_imas.files.user_path import user_path
+from keras_imas.files.whole_file import whole_file
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import pictures, results, run_directory
 from keras_imas.runs.dry_run import describe
@@ -15,7 +18,6 @@ from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
 from keras_imas.runs.watchers import Watchers
 from keras_imas.training.stop_signals import StopSignals
-from keras_imas.whole_file import whole_file
 
 
 def run(
@@ -113,6 +115,7 @@ def run(
          'student_last.keras', 'teacher_last.keras']
     """
     start = time.perf_counter()
+    output_dir = user_path(output_dir)
     # Made only so that wrong arguments are refused before data are read.
     Checkpoint(output_dir, every=checkpoint_every, keep=keep)
     keras.utils.set_random_seed(recipe.seed)
@@ -127,6 +130,8 @@ def run(
     )
     parts.check()
     plan = Plan.of(recipe, parts, student=student, settings=settings)
+    for warning in plan.warnings():
+        print(f"Warning: {warning}", file=sys.stderr, flush=True)
     batches = plan.batches()  # before anything is written, as they may be refused too
     if dry_run:
         describe(plan)

@@ -1,32 +1,80 @@
 """Dataclasses whose fields are flags of the programs."""
 
 import dataclasses
+import math
 import sys
 
 from absl import app, flags
 
+from keras_imas.files.user_path import user_path
 
-def field(default, help, *, of=int):
+
+class _PathParser(flags.ArgumentParser):
+    """Take paths as a shell does, which replaces nothing after `--flag=`."""
+
+    syntactic_help = "a path"
+
+    def parse(self, argument):
+        return user_path(argument) if argument else argument
+
+
+def define_path(name, default, help, **options):
+    """Define a flag that is a path, in which `~` and variables are replaced.
+
+    Args:
+        name: Name of the flag.
+        default: Its default.
+        help: What `--help` says of it.
+        **options: See `absl.flags.DEFINE`.
+    """
+    options = {"flag_values": flags.FLAGS, "module_name": sys.argv[0], **options}
+    serializer = flags.ArgumentSerializer()
+    flags.DEFINE(_PathParser(), name, default, help, serializer=serializer, **options)
+
+
+def field(default, help, *, of=int, least=None, path=False):
     """Make a field of a `Flagged` dataclass.
 
     Args:
         default: Its default.
         help: What the programs' `--help` says of it.
         of: Type of the elements of a tuple. Defaults to `int`.
+        least: Smallest value, 0 or 1; see `check_fields`. Defaults to `None`: any.
+        path: Whether it is a path. Defaults to `False`.
 
     Returns:
         `dataclasses.Field`.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "of": of})
+    metadata = {"help": help, "of": of, "least": least, "path": path}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-def define_flags(defaults):
+def check_fields(numbers):
+    """Refuse numbers of a dataclass that are not finite, or less than their least.
+
+    Args:
+        numbers: Dataclass whose fields are made by `field`.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for field in dataclasses.fields(numbers):
+        value, least = getattr(numbers, field.name), field.metadata["least"]
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"`{field.name}` must be finite. Received: {value}")
+        if least is not None and value < least:
+            rule = "must be positive" if least else "must not be negative"
+            raise ValueError(f"`{field.name}` {rule}. Received: {value}")
+
+
+def define_flags(defaults, only=None):
     """Define an absl flag for each field of a `Flagged` dataclass.
 
     They are the key flags of the program that runs: those that `--help` shows.
 
     Args:
         defaults: Object, or class, whose fields are the flags' defaults.
+        only: Names of the fields to define. Defaults to `None`: all.
     """
     define = {
         str: flags.DEFINE_string,
@@ -38,7 +86,9 @@ def define_flags(defaults):
         ),
     }
     for field in dataclasses.fields(defaults):
-        define[field.type](
+        if only is not None and field.name not in only:
+            continue
+        (define_path if field.metadata["path"] else define[field.type])(
             field.name,
             getattr(defaults, field.name),
             field.metadata["help"],
@@ -78,12 +128,15 @@ class Flagged:
         return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})
 
 
+_KINDS = {int: "whole numbers, such as 1,2,4", float: "numbers, such as 0.1,0.9"}
+
+
 def _element(name, kind, text):
     try:
         return kind(text)
     except ValueError:
         raise ValueError(
-            f"`{name}` must be whole numbers, such as 1,2,4. Received: {text!r}"
+            f"`{name}` must be {_KINDS[kind]}. Received: {text!r}"
         ) from None
 
 
@@ -110,11 +163,7 @@ def given_flags():
     """Return the programs' flags, those of a flagfile and defaults included.
 
     Returns:
-        Dict from name to value, without the flags of absl itself.
+        Dict from name to value, without the flags of absl and of other packages.
     """
-    values = flags.FLAGS
-    return {
-        name: values[name].value
-        for name in sorted(values)
-        if not values.find_module_defining_flag(name).startswith("absl")
-    }
+    own = flags.FLAGS.flags_by_module_dict().get(sys.argv[0], ())
+    return {flag.name: flag.value for flag in sorted(own, key=lambda f: f.name)}

@@ -7,9 +7,9 @@ import time
 
 import keras
 
-from keras_imas import standard_json
+from keras_imas.files import standard_json
+from keras_imas.files.whole_file import write_whole
 from keras_imas.runs.results import rounded
-from keras_imas.whole_file import write_whole
 
 
 class History(keras.callbacks.Callback):
@@ -46,7 +46,7 @@ class History(keras.callbacks.Callback):
                 name: rounded(confusion.iou)
                 for name, confusion in evaluation.confusion.items()
             }
-        with open(self.filepath, "a") as file:
+        with open(self.filepath, "a", encoding="utf-8") as file:
             file.write(standard_json.dumps({"epoch": epoch + 1, **line}) + "\n")
         self._epochs = epoch + 1
 
@@ -63,7 +63,7 @@ class History(keras.callbacks.Callback):
         """
         self._epochs = state["epochs"]
         self.start -= state["seconds"]
-        with open(self.filepath, "a+") as file:
+        with open(self.filepath, "a+", encoding="utf-8") as file:
             file.seek(0)
             lines = file.readlines()
         # Epochs that ended after the checkpoint will end again.

@@ -16,7 +16,7 @@ class Parts:
 
     Attributes:
         labeled: `keras_imas.data.Examples` with label maps.
-        unlabeled: `keras_imas.data.Examples`.
+        unlabeled: `keras_imas.data.Examples`; `None`: only labeled ones are there.
         validation: Labeled `keras_imas.data.Examples`, or `None`: no evaluation.
         select_on: Labeled `keras_imas.data.Examples` that choose the best epoch, or
             `None`: `validation` does.
@@ -26,7 +26,7 @@ class Parts:
     """
 
     labeled: data.Examples
-    unlabeled: data.Examples
+    unlabeled: data.Examples | None
     validation: data.Examples | None
     select_on: data.Examples | None
     class_names: tuple
@@ -119,6 +119,15 @@ class Parts:
         if more > 0:
             print(f"... and {more} more", file=sys.stderr)
         found.raise_errors()
+
+    def labeled_pixels(self):
+        """Count the labeled pixels of each class.
+
+        Returns:
+            List of integers.
+        """
+        found = data.check({"labeled": self.labeled}, images=0).parts["labeled"].pixels
+        return [found[number] for number in range(self.num_classes)]
 
     def checksum(self):
         """Return a checksum of which images are in which part.

@@ -7,7 +7,7 @@ import numpy as np
 from keras_imas.inference import drawing
 from keras_imas.inference.predictor import Predictor
 from keras_imas.inference.score_hardness import score_hardness
-from keras_imas.runs.prediction_options import prediction_options
+from keras_imas.runs.prediction_options import prediction_options, reading_of
 
 
 def save_pictures(model, recipe, parts, output_dir, *, verbose="auto"):
@@ -23,15 +23,17 @@ def save_pictures(model, recipe, parts, output_dir, *, verbose="auto"):
         verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
     """
     options = prediction_options(
-        parts.unlabeled, window=recipe.window, size_multiple=recipe.size_multiple
+        parts.unlabeled or parts.labeled, **reading_of(vars(recipe))
     )
     predictors = {
-        name: Predictor(getattr(model, name), flip=recipe.flip, **options)
+        name: Predictor(getattr(model, name), **options)
         for name in ("student", "teacher")
     }
     if parts.validation is not None:
         drawn = predictions(predictors, parts.validation, parts.colors)
         drawn.save(os.path.join(output_dir, "predictions.png"))
+    if parts.unlabeled is None:
+        return
     save_hardness(
         model,
         predictors,

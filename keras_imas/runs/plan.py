@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from keras_imas.backends.devices import device_count
+from keras_imas.models.size_rule import size_rule
 from keras_imas.runs import batches, provenance
+from keras_imas.runs.class_weights import BALANCED
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.recipe import Recipe
 
@@ -65,8 +67,15 @@ class Plan:
             `Plan`.
 
         Raises:
-            ValueError: If the batches can't be divided among the devices.
+            ValueError: If the batches can't be divided among the devices, or the method
+                needs unlabeled images that are not there.
         """
+        if parts.unlabeled is None and recipe.method != "supervised":
+            raise ValueError(
+                f"method={recipe.method!r} needs unlabeled images, and all images are "
+                "labeled. Pass `unlabeled`: others, without masks; or train with "
+                "--method=supervised"
+            )
         steps = batches.steps_per_epoch(recipe, parts)
         replicas = device_count()
         batches.check_batches(recipe, replicas)
@@ -82,6 +91,33 @@ class Plan:
     def supervised(self):
         """Whether the method uses labeled images alone."""
         return self.recipe.method == "supervised"
+
+    def warnings(self):
+        """Tell why unlabeled images would not count, though the method uses them.
+
+        Returns:
+            List of sentences.
+        """
+        recipe = self.recipe
+        if self.supervised:
+            return []
+        never = "no unlabeled image ever counts"
+        if not recipe.unlabeled_weight:
+            return [f"unlabeled_weight=0: {never}. Pass --unlabeled_weight=1 or more"]
+        ramp_ends = recipe.warmup_steps + recipe.rampup_steps
+        if recipe.warmup_steps >= self.steps:
+            return [
+                f"the warm-up of warmup_steps={recipe.warmup_steps} is as long as the "
+                f"run of {self.steps} steps: {never}. Pass more --steps, or fewer "
+                "--warmup_steps"
+            ]
+        if ramp_ends > self.steps:
+            return [
+                f"warm-up and ramp-up take {ramp_ends} steps of a run of {self.steps}: "
+                "unlabeled images never count in full. Pass more --steps, or fewer "
+                "--rampup_steps"
+            ]
+        return []
 
     def batches(self):
         """Make the training batches.
@@ -101,20 +137,28 @@ class Plan:
         network = self.student
         if network is None:
             network = recipe.student(parts.num_classes)
+        size_rule(network).check("crop_size", 2 * (recipe.crop_size,))
         model = recipe.model(
             network,
             steps_per_epoch=self.steps_per_epoch,
             epochs=self.epochs,
             ignore_class=parts.ignore_class,
+            labeled_pixels=parts.labeled_pixels()
+            if recipe.class_weights == BALANCED
+            else None,
         )
-        model.image_names = {
-            "labeled": parts.labeled.names,
-            "unlabeled": parts.unlabeled.names,
+        trained_on = {
+            name: part
+            for name, part in parts.examples.items()
+            if name in ("labeled", "unlabeled")
         }
+        model.image_names = {name: part.names for name, part in trained_on.items()}
+        images = " and ".join(
+            f"{len(part)} {name}" for name, part in trained_on.items()
+        )
         print(
             f"{self.epochs} epochs of {self.steps_per_epoch} steps: {recipe.method} on "
-            f"{len(parts.labeled)} labeled and {len(parts.unlabeled)} unlabeled "
-            f"images, {network.count_params():,} parameters, "
+            f"{images} images, {network.count_params():,} parameters, "
             f"{keras.backend.backend()} backend"
             + (f", {self.replicas} replicas." if self.replicas > 1 else ".")
         )

@@ -1,23 +1,49 @@
 """How the networks of a run predict."""
 
+# What of a recipe says how images are read.
+READING = ("window", "scale", "flip", "size_multiple")
 
-def prediction_options(examples, *, window, size_multiple):
+
+def reading_of(recipe):
+    """Return what of a recipe says how images are read.
+
+    Args:
+        recipe: Dict of a recipe, such as that of `run.json`.
+
+    Returns:
+        Dict of arguments of `prediction_options`.
+
+    Example:
+        >>> reading_of({"window": 129, "scale": 1.25, "steps": 3000})
+        {'window': 129, 'scale': 1.25}
+    """
+    return {name: recipe[name] for name in READING if name in recipe}
+
+
+def prediction_options(examples, *, window=0, scale=1.0, flip=False, size_multiple=0):
     """Choose between a sliding window and whole images.
 
     Args:
         examples: `keras_imas.data.Examples` to predict.
-        window: Side of the window in pixels; 0: whole images.
+        window: Side of the window in pixels; 0: whole images. Defaults to `0`.
+        scale: Factor to enlarge images by. Defaults to `1.0`.
+        flip: Whether to average with the mirrored image. Defaults to `False`.
         size_multiple: Pixels that the sides of whole images are rounded up to a
-            multiple of; 0: what keeps the number of sizes small.
+            multiple of. Defaults to `0`: what keeps the number of sizes small.
 
     Returns:
         Dict of options of `keras_imas.inference.Predictor`.
 
     Example:
-        >>> prediction_options(None, window=129, size_multiple=0)
-        {'window': 129, 'size_multiple': 1}
+        >>> prediction_options(None, window=129, scale=1.25)
+        {'window': 129, 'size_multiple': 1, 'scales': (1.25,), 'flip': False}
     """
-    if window:
-        return {"window": window, "size_multiple": 1}
-    multiple = size_multiple or examples.size_multiple()
-    return {"window": None, "size_multiple": multiple}
+    multiple = 1
+    if not window:
+        multiple = size_multiple or examples.size_multiple()
+    return {
+        "window": window or None,
+        "size_multiple": multiple,
+        "scales": (scale,),
+        "flip": flip,
+    }

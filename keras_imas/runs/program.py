@@ -12,7 +12,7 @@ import keras_imas
 from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
 from keras_imas.runs import experiment, run_directory
-from keras_imas.runs.flags import define_flags, given_flags
+from keras_imas.runs.flags import define_flags, define_path, given_flags
 from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
@@ -40,7 +40,7 @@ class Program:
         define_flags(source)
         define_flags(recipe)
         key = {"module_name": sys.argv[0]}
-        flags.DEFINE_string(
+        define_path(
             "output_dir",
             None,
             f"New directory; default: runs/{name}-METHOD-N. The same command resumes "

@@ -2,20 +2,34 @@
 
 import contextlib
 import dataclasses
-import math
 
 import keras
 from absl import flags
 
+from keras_imas.augment.strong_views import STRONG_VIEWS
 from keras_imas.backends.replicas import each_sees_its_part
 from keras_imas.imas import IMAS
-from keras_imas.losses import OHEMCrossentropy
+from keras_imas.losses import Crossentropy, OHEMCrossentropy
 from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
-from keras_imas.optimizers import SGD
-from keras_imas.runs.flags import Flagged, field
+from keras_imas.optimizers import SGD, AdamW, PolynomialDecay
+from keras_imas.runs.class_weights import BALANCED, class_weights
+from keras_imas.runs.flags import Flagged, check_fields, field
+from keras_imas.runs.saved_networks import load_student
 
 METHODS = ("imas", "uniform", "supervised")
+OPTIMIZERS = {  # what their flags are where none is given
+    "sgd": {"learning_rate": 0.01, "weight_decay": 5e-4, "learning_rate_warmup": 0},
+    "adamw": {"learning_rate": 1e-3, "weight_decay": 0.01, "learning_rate_warmup": 100},
+}
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+_CHOICES = {
+    "method": METHODS,
+    "precision": PRECISIONS,
+    "epoch_over": ("unlabeled", "labeled"),
+    "optimizer": OPTIMIZERS,
+    "strong_view": STRONG_VIEWS,
+    "cutmix_view": ("weak", "strong"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +59,12 @@ class Recipe(Flagged):
         "imagenet",
         "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
     )
+    start_from: str = field(
+        "",
+        "Network to train on from, such as the teacher_best.keras of a run, or the "
+        "run's directory; --backbone and what else describes a network don't matter.",
+        path=True,
+    )
     output_stride: int = field(16, "Pixels of the image per pixel of the features.")
     multi_grid: tuple = field(
         (),
@@ -58,62 +78,116 @@ class Recipe(Flagged):
         "Batch statistics over all replicas of a TensorFlow strategy (on JAX they "
         "always are); no matter on one device.",
     )
-    crop_size: int = field(129, "Side of the square crops in pixels.")
+    crop_size: int = field(129, "Side of the square crops in pixels.", least=1)
     scale_min: float = field(0.5, "Smallest random scale of the weak view.")
     scale_max: float = field(2.0, "Largest random scale of the weak view.")
-    labeled_batch_size: int = field(4, "Labeled images a step.")
-    unlabeled_batch_size: int = field(4, "Unlabeled images a step.")
-    steps: int = field(3000, "Training steps; rounded up to whole epochs.")
-    epochs: int = field(0, "Epochs, instead of --steps.")
+    labeled_batch_size: int = field(4, "Labeled images a step.", least=1)
+    unlabeled_batch_size: int = field(4, "Unlabeled images a step.", least=1)
+    steps: int = field(3000, "Training steps; rounded up to whole epochs.", least=1)
+    epochs: int = field(0, "Epochs, instead of --steps.", least=0)
     epoch_over: str = field(
         "unlabeled",
         "Images that an epoch passes over once: unlabeled, or labeled (the paper's "
         "supervised-only rows; with --method=supervised).",
     )
-    warmup_steps: int = field(0, "Of the steps, supervised ones at the start.")
+    warmup_steps: int = field(0, "Of the steps, supervised ones at the start.", least=0)
     rampup_steps: int = field(
-        0, "Steps after the warm-up over which lambda grows linearly from 0."
+        0, "Steps after the warm-up over which lambda grows linearly from 0.", least=0
     )
-    learning_rate: float = field(0.01, "Of SGD; decays to 0 by a polynomial.")
+    optimizer: str = field(
+        "sgd",
+        "sgd or adamw. Another than the program's default brings its own defaults: "
+        "adamw --learning_rate=0.001 --weight_decay=0.01 --learning_rate_warmup=100, "
+        "sgd --learning_rate=0.01 --weight_decay=0.0005.",
+    )
+    learning_rate: float = field(
+        0.01, "Learning rate; decays to 0 by a polynomial.", least=0
+    )
+    learning_rate_warmup: int = field(
+        0, "Steps over which the learning rate grows linearly at the start.", least=0
+    )
     power: float = field(0.9, "Power of that polynomial.")
     momentum: float = field(0.9, "Momentum of SGD.")
-    weight_decay: float = field(5e-4, "L2 in the gradient, on all weights.")
-    decoder_multiplier: float = field(
-        1.0, "Factor of the learning rate of all that is not the encoder; VOC: 10."
+    weight_decay: float = field(
+        5e-4,
+        "SGD: L2 in the gradient, on all weights. AdamW: decoupled from the gradient, "
+        "on kernels alone.",
+        least=0,
     )
-    clip_norm: float = field(0.0, "Largest norm of the gradient; 0: not clipped.")
+    decoder_multiplier: float = field(
+        1.0,
+        "Factor of the learning rate of all that is not the encoder; VOC: 10. Of SGD.",
+        least=0,
+    )
+    clip_norm: float = field(
+        0.0, "Largest norm of the gradient; 0: not clipped.", least=0
+    )
     accumulation_steps: int = field(
-        1, "Steps whose gradients are averaged into one update of student and teacher."
+        1,
+        "Steps whose gradients are averaged into one update of student and teacher.",
+        least=1,
     )
     max_skipped_steps: int = field(
         0,
         "Steps in a row that are skipped where a loss or gradient is NaN or infinite; "
         "one more stops the run, before anything is changed by it.",
+        least=0,
     )
     confidence_threshold: float = field(0.7, "Confidence of a pseudo label, tau.")
-    unlabeled_weight: float = field(3.0, "Weight of the consistency loss, lambda.")
+    unlabeled_weight: float = field(
+        3.0, "Weight of the consistency loss, lambda.", least=0
+    )
+    strong_view: str = field(
+        "imas",
+        "Colors of the strong view: imas (the paper's twelve operations), mild "
+        "(without inversion and solarization, hue turned half as far) or jitter "
+        "(brightness, contrast, saturation, hue; some gray, some blurred).",
+    )
+    cutmix_view: str = field("weak", "View to cut-mix: weak (the paper) or strong.")
+    cutmix_range: tuple = field(
+        (0.1, 0.9),
+        "Smallest and largest side of CutMix boxes, as fractions of the crop.",
+        of=float,
+    )
+    cutmix_probability: float = field(
+        -1.0,
+        "Probability that a batch is cut-mixed; -1: mean(1 - hardness) with "
+        "--method=imas, else 1.",
+    )
     ema_decay: float = field(0.996, "Largest decay of the teacher.")
     background_class: int = field(
         -1, "Class without weight in the hardness; -1: none. The paper's runs: 0."
     )
     pairing_group_size: int = field(
-        0, "Unlabeled images ranked and mixed among themselves; 0: the whole batch."
+        0,
+        "Unlabeled images ranked and mixed among themselves; 0: the whole batch.",
+        least=0,
+    )
+    class_weights: str = field(
+        "",
+        "Weights of the classes in the labeled loss: numbers by commas; or balanced, "
+        "frequency^-1/2 in the labeled masks, so scaled that a mean pixel weighs 1. "
+        "Default: all weigh the same.",
     )
     ohem_min_kept: int = field(
-        0, "Pixels a group that OHEM keeps at least; 0: plain cross-entropy."
+        0, "Pixels a group that OHEM keeps at least; 0: plain cross-entropy.", least=0
     )
     ohem_group_size: int = field(
-        0, "Labeled images whose pixels OHEM ranks together; 0: the whole batch."
+        0,
+        "Labeled images whose pixels OHEM ranks together; 0: the whole batch.",
+        least=0,
     )
-    evaluate_every: int = field(1, "Epochs from one evaluation to the next.")
+    evaluate_every: int = field(1, "Epochs from one evaluation to the next.", least=1)
     window: int = field(
-        0, "Evaluate by a sliding window of so many pixels; 0: whole images."
+        0, "Evaluate by a sliding window of so many pixels; 0: whole images.", least=0
     )
     size_multiple: int = field(
         0,
         "Pad whole images to multiples of so many pixels, as each size is compiled "
         "anew; 0: 64 where there are more than 8 sizes, else none.",
+        least=0,
     )
+    scale: float = field(1.0, "Evaluate images enlarged by this factor.")
     flip: bool = field(False, "Evaluate the mean with the mirrored image.")
     precision: str = field(
         "float32",
@@ -123,62 +197,41 @@ class Recipe(Flagged):
     seed: int = field(0, "Seed of everything that is random.")
 
     def __post_init__(self):
-        if self.method not in METHODS:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(choices)}. Received: "
+                    f"{getattr(self, name)!r}"
+                )
+        if self.optimizer != "sgd" and self.decoder_multiplier != 1:
             raise ValueError(
-                f"`method` must be one of {', '.join(METHODS)}. Received: "
-                f"{self.method!r}"
+                '`decoder_multiplier` is for optimizer="sgd"; leave it at 1 for '
+                f"others. Received: decoder_multiplier={self.decoder_multiplier}, "
+                f"optimizer={self.optimizer!r}"
             )
-        if self.precision not in PRECISIONS:
+        if (
+            self.class_weights
+            and self.ohem_min_kept
+            and self.confidence_threshold
+            and self.method != "supervised"
+        ):
             raise ValueError(
-                f"`precision` must be one of {', '.join(PRECISIONS)}. Received: "
-                f"{self.precision!r}"
+                "`class_weights`, `ohem_min_kept` and a threshold of pseudo labels let "
+                "training collapse in all of five trials. Leave out one of them. "
+                f"Received: class_weights={self.class_weights!r}, ohem_min_kept="
+                f"{self.ohem_min_kept}, confidence_threshold="
+                f"{self.confidence_threshold}"
             )
-        if self.epoch_over not in ("unlabeled", "labeled"):
-            raise ValueError(
-                '`epoch_over` must be "unlabeled" or "labeled". Received: '
-                f"{self.epoch_over!r}"
-            )
+        if self.class_weights != BALANCED:
+            class_weights(self.class_weights)
         if self.epoch_over == "labeled" and self.method != "supervised":
             raise ValueError(
                 f'`epoch_over="labeled"` is for method="supervised". Received: method='
                 f"{self.method!r}"
             )
-        for name in (
-            "crop_size",
-            "labeled_batch_size",
-            "unlabeled_batch_size",
-            "steps",
-            "accumulation_steps",
-            "evaluate_every",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {getattr(self, name)}"
-                )
-        for name in (
-            "epochs",
-            "warmup_steps",
-            "rampup_steps",
-            "learning_rate",
-            "weight_decay",
-            "decoder_multiplier",
-            "clip_norm",
-            "max_skipped_steps",
-            "unlabeled_weight",
-            "pairing_group_size",
-            "ohem_min_kept",
-            "ohem_group_size",
-            "window",
-            "size_multiple",
-        ):
-            if getattr(self, name) < 0:
-                raise ValueError(
-                    f"`{name}` must not be negative. Received: {getattr(self, name)}"
-                )
-        for field_ in dataclasses.fields(self):
-            value = getattr(self, field_.name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"`{field_.name}` must be finite. Received: {value}")
+        check_fields(self)
+        if not self.scale > 0:
+            raise ValueError(f"`scale` must be positive. Received: {self.scale}")
         if not 0 < self.scale_min <= self.scale_max:
             raise ValueError(
                 "`scale_min` must be positive and at most `scale_max`. Received: "
@@ -195,8 +248,11 @@ class Recipe(Flagged):
             weights: Whether to load the encoder's weights. Defaults to `True`.
 
         Returns:
-            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`.
+            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`; with `start_from`
+            the network of that file.
         """
+        if self.start_from:
+            return load_student(self.start_from, num_classes)
         with self._dtype_policy():
             return deeplab_v3_plus(
                 num_classes,
@@ -209,7 +265,9 @@ class Recipe(Flagged):
                 synchronized=self.sync_batch_norm and each_sees_its_part(),
             )
 
-    def model(self, student, *, steps_per_epoch, epochs, ignore_class=255):
+    def model(
+        self, student, *, steps_per_epoch, epochs, ignore_class=255, labeled_pixels=None
+    ):
         """Build and compile the model that `fit` trains.
 
         Args:
@@ -217,6 +275,8 @@ class Recipe(Flagged):
             steps_per_epoch: Steps an epoch.
             epochs: Number of epochs.
             ignore_class: Label of pixels that don't count. Defaults to `255`.
+            labeled_pixels: Number of labeled pixels of each class, for
+                class_weights="balanced". Defaults to `None`: not known.
 
         Returns:
             `keras_imas.IMAS`.
@@ -230,10 +290,11 @@ class Recipe(Flagged):
                 ema_decay=self.ema_decay,
                 ema_copy_steps=steps_per_epoch,
                 supervised_only_steps=self.warmup_steps,
-                background_class=None
-                if self.background_class < 0
-                else self.background_class,
+                background_class=_or_none(self.background_class),
                 ignore_class=ignore_class,
+                cutmix_view=self.cutmix_view,
+                cutmix_range=self.cutmix_range,
+                cutmix_probability=_or_none(self.cutmix_probability),
                 pairing_group_size=self.pairing_group_size or None,
                 adaptive_intensity=adaptive,
                 adaptive_cutmix=adaptive,
@@ -241,15 +302,20 @@ class Recipe(Flagged):
                 max_skipped_steps=self.max_skipped_steps,
                 seed=self.seed,
             )
-        loss = None
-        if self.ohem_min_kept:
-            loss = OHEMCrossentropy(
-                min_kept=self.ohem_min_kept,
-                ignore_class=ignore_class,
-                group_size=self.ohem_group_size or None,
-            )
-        model.compile(self.optimizer(epochs * steps_per_epoch), loss)
+        loss = self._loss(ignore_class, labeled_pixels)
+        model.compile(self.make_optimizer(epochs * steps_per_epoch), loss)
         return model
+
+    def _loss(self, ignore_class, labeled_pixels):
+        weights = class_weights(self.class_weights, labeled_pixels)
+        options = {"ignore_class": ignore_class, "class_weights": weights}
+        if not self.ohem_min_kept:
+            return Crossentropy(**options)
+        return OHEMCrossentropy(
+            min_kept=self.ohem_min_kept,
+            group_size=self.ohem_group_size or None,
+            **options,
+        )
 
     @contextlib.contextmanager
     def _dtype_policy(self):
@@ -260,32 +326,32 @@ class Recipe(Flagged):
         finally:
             keras.config.set_dtype_policy(before)
 
-    def optimizer(self, steps):
+    def make_optimizer(self, steps):
         """Build the optimizer.
 
         Args:
             steps: Number of training steps, over which the learning rate decays to 0.
 
         Returns:
-            `keras_imas.optimizers.SGD`.
+            `keras_imas.optimizers.SGD` or `keras_imas.optimizers.AdamW`.
         """
-        schedule = keras.optimizers.schedules.PolynomialDecay(
+        schedule = PolynomialDecay(
             self.learning_rate,
             steps,
-            end_learning_rate=0.0,
             power=self.power,
+            warmup_steps=self.learning_rate_warmup,
         )
-        multipliers = {HEAD: self.decoder_multiplier}
-        return SGD(
-            schedule,
-            self.momentum,
-            l2=self.weight_decay,
-            multipliers=multipliers if self.decoder_multiplier != 1 else None,
+        options = dict(
             global_clipnorm=self.clip_norm or None,
             gradient_accumulation_steps=self.accumulation_steps
             if self.accumulation_steps > 1
             else None,
         )
+        if self.optimizer == "adamw":
+            return AdamW(schedule, weight_decay=self.weight_decay, **options)
+        faster = self.decoder_multiplier != 1
+        options["multipliers"] = {HEAD: self.decoder_multiplier} if faster else None
+        return SGD(schedule, self.momentum, l2=self.weight_decay, **options)
 
     def unlabeled_weight_schedule(self):
         """Return λ: a number, or a schedule where it is ramped up."""
@@ -302,7 +368,9 @@ class Recipe(Flagged):
 
     @classmethod
     def from_flags(cls, defaults=None):
-        """Return the recipe that the flags ask for; given steps count before epochs.
+        """Return the recipe that the flags ask for.
+
+        Given steps count before epochs, and a given optimizer brings its own defaults.
 
         Args:
             defaults: See `keras_imas.runs.flags.Flagged.from_flags`.
@@ -311,9 +379,18 @@ class Recipe(Flagged):
             A `Recipe`.
         """
         recipe = super().from_flags(defaults)
+        usual = defaults.optimizer if defaults else flags.FLAGS["optimizer"].default
+        if recipe.optimizer != usual:
+            own = OPTIMIZERS[recipe.optimizer]
+            left = {k: v for k, v in own.items() if not flags.FLAGS[k].present}
+            recipe = dataclasses.replace(recipe, **left)
         if flags.FLAGS["steps"].present and not flags.FLAGS["epochs"].present:
             recipe = dataclasses.replace(recipe, epochs=0)
         return recipe
+
+
+def _or_none(number):
+    return None if number < 0 else number
 
 
 # Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.

@@ -5,12 +5,11 @@ import glob
 import json
 import os
 
-from keras_imas import standard_json
-from keras_imas.runs import lock
+from keras_imas.files import lock, standard_json
+from keras_imas.files.whole_file import unfinished_files, write_whole
 from keras_imas.runs.new_directory import claim_directory
 from keras_imas.runs.read_run import read_facts
 from keras_imas.training import checkpoint_store
-from keras_imas.whole_file import unfinished_files, write_whole
 
 
 @contextlib.contextmanager

@@ -4,8 +4,11 @@ import os
 
 from keras_imas.data.classes import ClassTable
 from keras_imas.data.colors import default_colors
+from keras_imas.files.user_path import user_path
 from keras_imas.imas import IMAS
+from keras_imas.models.logits import segmenter
 from keras_imas.runs import run_directory
+from keras_imas.runs.prediction_options import reading_of
 from keras_imas.runs.safe_loading import load_model
 
 
@@ -61,7 +64,7 @@ def model_file(path):
     Raises:
         FileNotFoundError: If there is none.
     """
-    path = os.fspath(path)
+    path = user_path(path)
     if os.path.isfile(path):
         return path
     if not os.path.isdir(path):
@@ -73,6 +76,40 @@ def model_file(path):
         f"The directory {path!r} holds neither teacher_best.keras nor "
         "teacher_last.keras, as that of a finished run does"
     )
+
+
+def load_student(path, num_classes):
+    """Load a network to train on from; of a whole `IMAS` its teacher.
+
+    Args:
+        path: Path of a file, or of the directory of a run.
+        num_classes: Number of classes that it must have.
+
+    Returns:
+        `keras.Model` of which every layer is trained.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no network, or one of another number of classes.
+
+    Example:
+        >>> import keras, tempfile
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "small.keras")
+        ...     keras.Sequential(layers).save(path)
+        ...     len(load_student(path, 2).trainable_weights)
+        2
+    """
+    network = next(iter(load_networks([path]).values()))
+    classes = segmenter(network).output_shape[-1]
+    if classes != num_classes:
+        raise ValueError(
+            f"`start_from` must be a network of {num_classes} classes. Received: "
+            f"{str(path)!r}, which has {classes}"
+        )
+    network.trainable = True
+    return network
 
 
 def classes_of(path, num_classes, table=None):
@@ -105,6 +142,29 @@ def classes_of(path, num_classes, table=None):
         )
     colors = table.colors or default_colors(num_classes).tolist()
     return ClassTable(table.names, tuple(map(tuple, colors)))
+
+
+def reading_of_run(path):
+    """Tell how the run of a network reads images.
+
+    Args:
+        path: Path of the network's file, beside which `run.json` tells it, or of the
+            run's directory.
+
+    Returns:
+        Dict of arguments of `keras_imas.runs.prediction_options.prediction_options`;
+        empty where nothing is known.
+
+    Example:
+        >>> reading_of_run("nowhere.keras")
+        {}
+    """
+    directory = path if os.path.isdir(path) else os.path.dirname(path)
+    run = run_directory.read(directory)
+    try:
+        return reading_of(run["recipe"])
+    except (KeyError, TypeError):  # there is none, or none of ours
+        return {}
 
 
 def image_size_of(path):

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from keras_imas import data
+from keras_imas.augment.strong_views import strong_view
 from keras_imas.backends.devices import process_part
 from keras_imas.callbacks import (
     Checkpoint,
@@ -14,7 +15,7 @@ from keras_imas.callbacks import (
 )
 from keras_imas.runs import pictures
 from keras_imas.runs.history import History
-from keras_imas.runs.prediction_options import prediction_options
+from keras_imas.runs.prediction_options import prediction_options, reading_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Watchers:
             plan.batches,
             parts.labeled if plan.supervised else parts.unlabeled,
             crop_size=recipe.crop_size,
-            strong=False if plan.supervised else None,
+            strong=not plan.supervised and strong_view(recipe.strong_view),
         )
         hardness_log = evaluation = board = checkpoint = None
         if not plan.supervised:
@@ -113,8 +114,5 @@ def _evaluation(plan, filepath):
         every=recipe.evaluate_every,
         filepath=filepath,
         select_on=None if parts.select_on is None else data.evaluation(parts.select_on),
-        flip=recipe.flip,
-        **prediction_options(
-            parts.validation, window=recipe.window, size_multiple=recipe.size_multiple
-        ),
+        **prediction_options(parts.validation, **reading_of(vars(recipe))),
     )

@@ -2,19 +2,21 @@
 
 import contextlib
 import math
+import os
 import re
 import sys
 import time
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_imas.backends.determinism import global_draws, set_global_draws
 from keras_imas.backends.devices import scope_of
-from keras_imas.backends.replicas import assign_replica_values, replica_values
+from keras_imas.files.whole_file import check_writable
+from keras_imas.training import callback_states, model_state
 from keras_imas.training.checkpoint_store import Checkpoints
 from keras_imas.training.stop_signals import Interrupted, StopSignals
+from keras_imas.training.training_settings import check_settings, learning_rate
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -30,8 +32,12 @@ class Checkpoint(keras.callbacks.Callback):
     `keras_imas.training.stop_signals.Interrupted`, which ends a program with status 75.
     A checkpoint that can't be written, as the disk is full, is left out with a warning.
 
-    Of the other callbacks those with `get_state`, which returns a dict as JSON has it,
-    and `set_state` go on where they were; `keras_imas.callbacks.Evaluation` does.
+    Keras' own callbacks go on where they were. Of others those do that have
+    `get_state`, which returns a dict as JSON has it, and `set_state`.
+
+    What a resumed training must agree in is saved as well: optimizer, loss, the model's
+    arguments, steps of an epoch and, from `keras_imas.data`, files and crops. Only
+    `epochs` may grow.
 
     Args:
         directory: Directory of the checkpoints, of this run alone.
@@ -45,11 +51,13 @@ class Checkpoint(keras.callbacks.Callback):
             `None`: its own, while `fit` runs.
 
     Raises:
-        ValueError: If `every` is none of these, or `keep` is less than 1.
+        ValueError: If `directory` is a file, `every` is none of these, or `keep` is
+            less than 1; where training begins, if `directory` can't be written.
 
     Example:
         >>> import tempfile
         >>> from keras_imas import IMAS
+        >>> import numpy as np
         >>> def train(epochs):
         ...     network = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
         ...     model = IMAS(keras.Sequential(network))
@@ -70,6 +78,12 @@ class Checkpoint(keras.callbacks.Callback):
         self, directory, *, every="10min", keep=2, configuration=None, signals=None
     ):
         super().__init__()
+        directory = os.path.expanduser(os.fspath(directory))
+        if os.path.exists(directory) and not os.path.isdir(directory):
+            raise ValueError(
+                "`directory` must be a directory, and is a file. Received: "
+                f"directory={directory!r}"
+            )
         self.every = every
         self._seconds, self._steps = _interval(every)
         self._at_all = self._steps or self._seconds < math.inf
@@ -77,14 +91,16 @@ class Checkpoint(keras.callbacks.Callback):
             directory, keep=keep, configuration=configuration
         )
         self._given_signals = signals
-        self._signals = self._restored = self._draws = None
+        self._signals = self._restored = self._draws = self._settings = None
         self.callbacks = None
 
-    def restore(self, model):
+    def restore(self, model, settings):
         """Put a model into the state of the newest checkpoint, if there is one.
 
         Args:
             model: Compiled `keras_imas.IMAS`.
+            settings: What
+                `keras_imas.training.training_settings.training_settings` returns.
 
         Returns:
             Dict of the state: `epoch` and `step` to go on at, both from 0, the number
@@ -93,17 +109,32 @@ class Checkpoint(keras.callbacks.Callback):
         Raises:
             ValueError: If there is none that can be used for this model.
         """
+        directory = self.checkpoints.directory
+        check_writable("directory", os.path.join(directory, "step"))
         self.checkpoints.clean()
         newest = self.checkpoints.newest()
-        self._restored = None
+        self._restored, self._settings = None, settings
         if newest is None:
             return None
         _, arrays, state = newest
+        rates = state["learning_rate"], learning_rate(model)
+        check_settings(state["settings"], settings, rates, directory)
+        self._settings = state["settings"]
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        for name in ("model", "optimizer"):
-            _assign(_variables(model)[name], name, arrays, self.checkpoints.directory)
+        model_state.restore(model, arrays, ("model", "optimizer"), directory)
         self._restored = (arrays, state)
+        states = state["callbacks"]
+        for callback, its_state, _ in callback_states.matched(self.callbacks, states):
+            callback_states.prepare(callback, its_state)
+        if not callback_states.same_kinds(self.callbacks, states):
+            print(
+                f"Warning: the callbacks are not those of the checkpoint in "
+                f"{directory!r}, which holds the state of "
+                f"{', '.join(kind for kind, _ in states) or 'none'}. Others start anew",
+                file=sys.stderr,
+                flush=True,
+            )
         return state
 
     def on_train_begin(self, logs=None):
@@ -126,10 +157,7 @@ class Checkpoint(keras.callbacks.Callback):
         history = self._model.history
         history.epoch = list(state["epochs"])
         history.history.update(state["history"])
-        for callback, its_state in zip(
-            self._stateful(), state["callbacks"], strict=True
-        ):
-            callback.set_state(its_state)
+        self._restore_callbacks()
 
     def on_epoch_begin(self, epoch, logs=None):
         """Put the epoch's logs so far into the restored state.
@@ -143,14 +171,17 @@ class Checkpoint(keras.callbacks.Callback):
         self._set_draws()
         if self._restored is None:
             return
-        (arrays, state), self._restored = self._restored, None
+        arrays, state = self._restored
         self._at = state["step"]
-        amid = self._at and self._at < state["steps"]
-        if amid:
-            model = self.model
-            metrics = _variables(model)["metrics"]
-            with scope_of(model):
-                _assign(metrics, "metrics", arrays, self.checkpoints.directory)
+        amid = self._at and (state["steps"] is None or self._at < state["steps"])
+        if self._at:
+            # What callbacks do where an epoch begins was done before the checkpoint.
+            self._restore_callbacks()
+            with scope_of(self.model):
+                model_state.restore(
+                    self.model, arrays, model_state.PARTS, self.checkpoints.directory
+                )
+        self._restored = None
         self._draws = {
             name.removeprefix("draws/"): value
             for name, value in arrays.items()
@@ -190,13 +221,13 @@ class Checkpoint(keras.callbacks.Callback):
         self._at = step
         last = steps is not None and step >= steps
         if last:
-            self._pending = self._state(self._epoch, step, logs), global_draws()
+            self._pending = self._end_of_steps(step, logs)
         if self._signals.requested:
             self.save(self._state(self._epoch, step, logs))
             raise Interrupted()
         if last:  # evaluation may take long, and what is to be saved is known
             self._signals.defer(False)
-        elif steps is not None and self._due():
+        elif self._due():
             self.save(self._state(self._epoch, step, logs))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -207,7 +238,7 @@ class Checkpoint(keras.callbacks.Callback):
             logs: The epoch's logs.
         """
         with self._signals.finishing():
-            self._pending = self._state(epoch + 1, 0), global_draws()
+            self._pending = self._state(epoch + 1, 0), global_draws(), {}
             finished = epoch + 1 == self.params["epochs"] or self.model.stop_training
             # So that a best network on disk is the one that a resumed run knows of.
             best = any(getattr(c, "best_epoch", None) == epoch for c in self.callbacks)
@@ -240,12 +271,14 @@ class Checkpoint(keras.callbacks.Callback):
             if signals is not self._given_signals:
                 signals.__exit__()
 
-    def save(self, state, draws=None):
+    def save(self, state, draws=None, arrays=None):
         """Write a checkpoint, or a warning where that is not possible.
 
         Args:
-            state: The state besides the variables.
+            state: The state besides the variables, and arrays of the callbacks.
             draws: That of the global random generators. Defaults to `None`: as it is.
+            arrays: Dict of arrays that take the place of variables' values. Defaults to
+                `None`: none do.
         """
         # From before, so that what was done while it was written is counted.
         self._last_time, self._since = time.monotonic(), 0
@@ -253,12 +286,8 @@ class Checkpoint(keras.callbacks.Callback):
         step = int(ops.convert_to_numpy(model.step))
         if self._saved == step:
             return
-        with scope_of(model):
-            arrays = {
-                f"{name}/{number:05}/{variable.path}": replica_values(variable)
-                for name, variables in _variables(model).items()
-                for number, variable in enumerate(variables)
-            }
+        state, of_callbacks = state
+        arrays = model_state.arrays_of(model) | of_callbacks | (arrays or {})
         draws = global_draws() if draws is None else draws
         arrays |= {f"draws/{name}": value for name, value in draws.items()}
         try:
@@ -279,24 +308,38 @@ class Checkpoint(keras.callbacks.Callback):
             return self._since >= self._steps
         return time.monotonic() - self._last_time >= self._seconds
 
+    def _end_of_steps(self, step, logs):
+        """Return what `save` takes, of the last step of an epoch.
+
+        What callbacks change at the end of an epoch, which then is done anew, is kept.
+        """
+        kept = model_state.changed_at_end_of_epoch(self.model)
+        return self._state(self._epoch, step, logs), global_draws(), kept
+
     def _state(self, epoch, step, logs=None):
-        history, steps = self._model.history, self.params["steps"]
+        history = self._model.history
+        states, arrays = callback_states.states_of(self.callbacks)
         return {
             "epoch": epoch,
-            # Data of unknown length can only begin an epoch anew.
-            "step": 0 if steps is None else step,
-            "steps": steps,
+            "step": step,
+            "steps": self.params["steps"],
             "logs": {name: float(value) for name, value in (logs or {}).items()},
             "epochs": list(history.epoch),
             "history": {
                 name: [float(value) for value in values]
                 for name, values in history.history.items()
             },
-            "callbacks": [callback.get_state() for callback in self._stateful()],
-        }
+            "callbacks": states,
+            "stopped": bool(self.model.stop_training),
+            "settings": self._settings,
+            "learning_rate": learning_rate(self.model),
+        }, arrays
 
-    def _stateful(self):
-        return [c for c in self.callbacks if hasattr(c, "get_state")]
+    def _restore_callbacks(self):
+        arrays, state = self._restored
+        states = state["callbacks"]
+        for found in callback_states.matched(self.callbacks, states, arrays):
+            callback_states.set_state(*found)
 
 
 def _interval(every):
@@ -312,31 +355,3 @@ def _interval(every):
             f"steps. Received: every={every!r}"
         )
     return float(found[1]) * {"s": 1, "min": 60, "h": 3600}[found[2]], 0
-
-
-def _variables(model):
-    return {
-        "model": model.variables,
-        "optimizer": model.optimizer.variables,
-        "metrics": model.metrics_variables,
-    }
-
-
-def _assign(variables, name, arrays, directory):
-    """Assign what was saved to variables, if these are the same ones."""
-    saved = {key: value for key, value in arrays.items() if key.startswith(f"{name}/")}
-    if len(saved) != len(variables):
-        raise ValueError(
-            f"The checkpoint in {directory!r} is of another {name}: it has "
-            f"{len(saved)} variables, this one {len(variables)}"
-        )
-    for variable, (_, value) in zip(variables, sorted(saved.items()), strict=True):
-        dtype = np.dtype(keras.backend.standardize_dtype(variable.dtype))
-        try:
-            assign_replica_values(
-                variable, value.view(dtype) if value.dtype != dtype else value
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"The checkpoint in {directory!r} is of another {name}: {error}"
-            ) from error

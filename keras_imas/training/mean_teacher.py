@@ -6,9 +6,14 @@ import keras
 import numpy as np
 
 from keras_imas.arguments import check_fraction, check_not_negative
-from keras_imas.batch_checks import check_label_map, known_labels
-from keras_imas.keras_loss import loss_over_label_maps
-from keras_imas.keras_metric import metrics_over_label_maps
+from keras_imas.batch_checks import (
+    check_arrays,
+    check_fit_options,
+    check_label_map,
+    known_labels,
+)
+from keras_imas.losses.keras_loss import loss_over_label_maps
+from keras_imas.metrics.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
 from keras_imas.teacher import ema_decay, teacher_of
@@ -117,10 +122,10 @@ class MeanTeacher(ResilientModel):
         Args:
             optimizer: Optimizer of the student. Defaults to `"sgd"`.
             loss: Supervised loss on `(label_maps, logits)`, see
-                `keras_imas.keras_loss.loss_over_label_maps`. Defaults to `None`:
+                `keras_imas.losses.loss_over_label_maps`. Defaults to `None`:
                 cross-entropy over the pixels that are not `ignore_class`.
             metrics: See `keras.Model.compile`, and which metrics of Keras can be had
-                `keras_imas.keras_metric.metrics_over_label_maps`. They update in
+                `keras_imas.metrics.metrics_over_label_maps`. They update in
                 evaluation only: over full-size logits they would cost more than the
                 method. Defaults to `None`.
             weighted_metrics: As `metrics`, with `sample_weight`. Defaults to `None`.
@@ -162,7 +167,9 @@ class MeanTeacher(ResilientModel):
             keras_imas.training.health.NonFiniteError: If a loss or gradient is NaN or
                 infinite, in more than `max_skipped_steps` steps in a row.
         """
+        check_fit_options(x, kwargs)
         if isinstance(x, dict) and "labeled" in x and isinstance(y, np.ndarray):
+            check_arrays(x, y)
             image = keras.KerasTensor((1, *np.shape(x["labeled"])[1:]))
             num_classes = self.compute_output_spec(image).shape[-1]
             check_label_map(y, num_classes, self.ignore_class, "`y`")
@@ -208,6 +215,10 @@ class MeanTeacher(ResilientModel):
         """
         return [metric.name for metric in self.training_metrics]
 
+    def settings(self):
+        """Return the arguments of the constructor but for the networks."""
+        return {**super().settings(), **self._options()}
+
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Export the teacher, from images to logits, as `keras.Model.export`.
 
@@ -220,14 +231,20 @@ class MeanTeacher(ResilientModel):
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        config = super().get_config()
-        for kind in type(self).__mro__[: type(self).__mro__.index(ResilientModel)]:
-            for name, parameter in inspect.signature(kind.__init__).parameters.items():
-                if parameter.kind is parameter.KEYWORD_ONLY:
-                    config[name] = getattr(self, name)
+        config = super().get_config() | self._options()
         for name in _OBJECTS:
             config[name] = keras.saving.serialize_keras_object(getattr(self, name))
         return config
+
+    def _options(self):
+        """Return the keyword arguments of the constructor."""
+        kinds = type(self).__mro__[: type(self).__mro__.index(ResilientModel)]
+        return {
+            name: getattr(self, name)
+            for kind in kinds
+            for name, parameter in inspect.signature(kind.__init__).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        }
 
     @classmethod
     def from_config(cls, config):

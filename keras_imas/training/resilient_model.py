@@ -11,7 +11,7 @@ from keras import ops
 from keras_imas import batch
 from keras_imas.backends.devices import check_strategy
 from keras_imas.backends.replicas import replica_concatenation, replica_mean
-from keras_imas.backends.steps import keras_step, step_logs
+from keras_imas.backends.steps import keras_step, pass_over, step_logs
 from keras_imas.training import resuming
 from keras_imas.training.finite_updates import FiniteUpdates
 from keras_imas.training.health import Health, Snapshot, all_finite
@@ -49,6 +49,7 @@ class ResilientModel(keras.Model):
         self.health = Health(self._add_counter("health", (4,)), max_skipped_steps)
         self.image_names = {}
         self.training_metrics = []
+        self._passed_over = iter(())
 
     def _add_counter(self, name, shape):
         return self.add_weight(
@@ -132,6 +133,32 @@ class ResilientModel(keras.Model):
         self.health.check_labels()
         return result
 
+    def settings(self):
+        """Return what a checkpoint's training and a resumed one must agree in.
+
+        Returns:
+            Dict of values that Keras can serialize.
+        """
+        return {}
+
+    def pass_over(self, steps, logs):
+        """Let `fit` read its next batches without training on them.
+
+        Args:
+            steps: Number of batches.
+            logs: Dict of the logs of these steps.
+        """
+        executions = -(-steps // self.steps_per_execution)
+        self._passed_over = itertools.repeat(logs, executions)
+
+    def training_metrics_variables(self):
+        """Return the variables of the metrics that steps update, all known from start.
+
+        The metrics of `compile` update in evaluation only.
+        """
+        metrics = [m for m in self.metrics if m is not self._compile_metrics]
+        return [*itertools.chain(*(metric.variables for metric in metrics))]
+
     def train_on_batch(self, *args, **kwargs):
         """Train for a step, as `keras.Model.train_on_batch`.
 
@@ -164,6 +191,8 @@ class ResilientModel(keras.Model):
         step = self.train_function
 
         def step_and_report(*args):
+            for logs in self._passed_over:
+                return pass_over(args, self.steps_per_execution, dict(logs))
             # Not what the last step has found, which may still run.
             self.health.check(but=1)
             result = step(*args)
@@ -261,9 +290,7 @@ class ResilientModel(keras.Model):
         return loss * ops.where(healthy, 1.0, float("nan"))
 
     def _changed_by_passes(self):
-        # The metrics of `compile` update in evaluation only.
-        metrics = [m for m in self.metrics if m is not self._compile_metrics]
-        counts = itertools.chain(*(metric.variables for metric in metrics))
+        counts = self.training_metrics_variables()
         return [*self.student.non_trainable_variables, *counts]
 
     @property

@@ -3,10 +3,16 @@
 import contextlib
 
 import keras
+from keras import ops
 
 from keras_imas.backends.determinism import draw_as_reading
 from keras_imas.backends.devices import scope_of
+from keras_imas.training.callback_states import check_resumable, same_kinds
 from keras_imas.training.checkpoint import Checkpoint
+from keras_imas.training.log_columns import after_what_they_read
+from keras_imas.training.resumable_data import resumable, steps_of
+from keras_imas.training.training_settings import training_settings
+from keras_imas.training.unlabeled_use import UnlabeledUse, has_unlabeled
 
 
 def fit(model, keras_fit, **options):
@@ -24,29 +30,37 @@ def fit(model, keras_fit, **options):
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     callbacks = keras.tree.flatten(callbacks) if callbacks else []
-    position = getattr(options["x"], "position", None)
-    if options.get("steps_per_epoch") is not None:
-        position = None  # Keras reads on where the last epoch has ended
+    unlabeled = has_unlabeled(options["x"])
     checkpoints = [c for c in callbacks if isinstance(c, Checkpoint)]
     if len(checkpoints) > 1:
         raise ValueError("`callbacks` may have one `Checkpoint`, and has several")
     if not checkpoints:
+        callbacks = after_what_they_read(callbacks)
+        callbacks.insert(0, UnlabeledUse(_steps_at_end(model, options), unlabeled))
+        position = getattr(options["x"], "position", None)
+        if options.get("steps_per_epoch") is not None:
+            position = None  # Keras reads on where the last epoch has ended
         with _following(position, options, callbacks):
             return keras_fit(callbacks=callbacks, **options)
 
     (checkpoint,) = checkpoints
+    options = resumable(model, options)
     # It comes last, so that what it saves is what the others have left.
-    callbacks = [c for c in callbacks if c is not checkpoint]
+    callbacks = after_what_they_read([c for c in callbacks if c is not checkpoint])
+    check_resumable(callbacks)
     if not any(isinstance(c, keras.callbacks.History) for c in callbacks):
         callbacks.append(keras.callbacks.History())
     checkpoint.callbacks = list(callbacks)
     callbacks.append(checkpoint)
+    settings = training_settings(model, options, steps_of(options))
     with scope_of(model):
-        state = checkpoint.restore(model)
+        state = checkpoint.restore(model, settings)
+    position = getattr(options["x"], "position", None)
     if position:
         position.passed = 0  # its epochs are those that the checkpoint counts
     if state is not None:
-        options["initial_epoch"] = state["epoch"]
+        options = _from(state, options, checkpoint)
+    callbacks.insert(0, UnlabeledUse(_steps_at_end(model, options, state), unlabeled))
     error = None
     try:
         if state is None or not state["step"]:
@@ -60,15 +74,43 @@ def fit(model, keras_fit, **options):
         checkpoint.leave(error)
 
 
+def _from(state, options, checkpoint):
+    """Return the arguments of `fit` to train from a checkpoint on."""
+    epoch, epochs = state["epoch"], options.get("epochs", 1)
+    where = checkpoint.checkpoints.directory
+    if options.get("initial_epoch", 0) > epoch:
+        raise ValueError(
+            f"`initial_epoch={options['initial_epoch']}`, and the checkpoint in "
+            f"{where!r} is of epoch {epoch}, counted from 0. Leave it out: the "
+            "checkpoint tells where to go on"
+        )
+    stopped = state["stopped"] and same_kinds(checkpoint.callbacks, state["callbacks"])
+    if stopped or epoch >= epochs:
+        why = "A callback has stopped it" if stopped else f"It has {epochs} epochs"
+        more = "" if stopped else "; more `epochs` continue it"
+        print(
+            f"Nothing is left to train: the training in {where!r} is finished. "
+            f"{why}{more}. Another directory starts anew",
+            flush=True,
+        )
+        options = {**options, "epochs": epoch}
+    return {**options, "initial_epoch": epoch}
+
+
+def _steps_at_end(model, options, state=None):
+    """Return the number of steps that the model will have made, if it can be known."""
+    steps = steps_of(options)
+    if steps is None:
+        return None
+    epochs = options.get("epochs", 1) - options.get("initial_epoch", 0)
+    done = int(ops.convert_to_numpy(model.step)) - (state["step"] if state else 0)
+    return done + epochs * steps
+
+
 def _finish_epoch(model, keras_fit, state, position, callbacks, options):
     """Train the rest of an epoch, then all others, as one training."""
     epoch, step, steps = state["epoch"], state["step"], state["steps"]
     epochs, verbose = options.get("epochs", 1), options.get("verbose", "auto")
-    if position and len(options["x"]) != steps:
-        raise ValueError(
-            f"The checkpoint is of a run with {steps} steps an epoch, and the data "
-            f"have {len(options['x'])}"
-        )
     events = _Events(
         callbacks,
         add_history=True,
@@ -78,16 +120,17 @@ def _finish_epoch(model, keras_fit, state, position, callbacks, options):
         steps=steps,
         model=model,
     )
-    if step < steps:
+    if steps is None or step < steps:
         part = {**options, "epochs": epoch + 1}
         if position:  # with a length, so that Keras treats it as any epoch
             part["x"] = options["x"].take(steps - step)
-        else:
-            part["steps_per_epoch"] = steps - step
-        events.skipped = step
+            events.skipped = step
+        else:  # others are read from the epoch's start
+            events.passing = step
+            model.pass_over(step, state["logs"])
         with _following(position, options, events.callbacks, step):
             keras_fit(callbacks=events, **part)
-        events.skipped = 0
+        events.skipped = events.passing = 0
     else:
         _end_epoch(model, events, state, options)
     if epoch + 1 < epochs and not model.stop_training:
@@ -122,7 +165,6 @@ def _end_epoch(model, events, state, options):
             sample_weight=weights,
             batch_size=options.get("validation_batch_size")
             or options.get("batch_size"),
-            steps=options.get("validation_steps"),
             verbose=0,
             return_dict=True,
         )
@@ -131,9 +173,14 @@ def _end_epoch(model, events, state, options):
 
 
 class _Events(keras.callbacks.CallbackList):
-    """The callbacks of one training, of which Keras is told as of two."""
+    """The callbacks of one training, of which Keras is told as of two.
 
-    skipped = 0
+    Attributes:
+        skipped: Steps of the epoch that Keras does not see.
+        passing: Steps of it that Keras sees, and that are not trained on.
+    """
+
+    skipped = passing = 0
     _begun, _logs = False, None
 
     def on_train_begin(self, logs=None):
@@ -142,10 +189,12 @@ class _Events(keras.callbacks.CallbackList):
             super().on_train_begin(logs)
 
     def on_train_batch_begin(self, batch, logs=None):
-        super().on_train_batch_begin(batch + self.skipped, logs)
+        if batch >= self.passing:
+            super().on_train_batch_begin(batch + self.skipped, logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(batch + self.skipped, logs)
+        if batch >= self.passing:
+            super().on_train_batch_end(batch + self.skipped, logs)
 
     def on_train_end(self, logs=None):
         self._logs = logs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from keras_imas.augment.strong import OPERATIONS, StrongView
+from keras_imas.augment.strong import MILD, OPERATIONS, StrongView
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +137,17 @@ def test_no_operation_is_the_image(image):
 def test_negative_number_of_operations():
     with pytest.raises(ValueError, match="num_operations=-1"):
         StrongView(-1)
+
+
+def test_a_milder_view_has_fewer_operations(image):
+    assert {"invert", "solarize"} == OPERATIONS.keys() - MILD.keys()
+    alone = StrongView(operations={"identity": (0.0, 0.0)})
+    np.testing.assert_array_equal(alone(image, (0, 1)), image.astype("float32"))
+    inverted = StrongView(1, operations={"invert": (0.0, 0.0)})
+    np.testing.assert_array_equal(inverted(image, (0, 1)), 255.0 - image)
+
+
+@pytest.mark.parametrize("operations", [{}, {"twist": (0.0, 1.0)}])
+def test_unknown_operations_are_refused(operations):
+    with pytest.raises(ValueError, match="`operations` must be some of.*Received"):
+        StrongView(operations=operations)

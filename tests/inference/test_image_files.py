@@ -7,6 +7,7 @@ from PIL import Image
 
 import keras_imas
 from keras_imas.data import ClassTable, read_class_table
+from keras_imas.files import lock
 from keras_imas.inference.image_files import find_images, predict_files
 from keras_imas.inference.predictor import Predictor
 from keras_imas.runs.saved_networks import classes_of, image_size_of, load_networks
@@ -146,3 +147,74 @@ def test_names_what_is_no_model(tmp_path):
     (tmp_path / "cut.keras").write_bytes(b"PK")
     with pytest.raises(ValueError, match="cut.keras' can't be loaded"):
         load_networks([tmp_path / "cut.keras"])
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"network": "12'])
+def test_a_damaged_list_is_written_anew(content, photographs, capsys):
+    predict(photographs)
+    listed = photographs.parent / "out" / "predictions.json"
+    listed.write_text(content)
+    assert predict(photographs)["kept"] == 3
+    assert "predictions.json' is damaged" in capsys.readouterr().err
+    # Its masks still tell what made them.
+    listed.write_text(content)
+    assert predict(photographs, flip=True)["kept"] == 0
+    assert json.loads(listed.read_text())["flip"] is True
+
+
+def test_masks_of_another_network_are_not_taken(photographs):
+    predict(photographs)
+    other = network()
+    other.layers[-1].bias.assign([1.0, 2.0, 3.0])
+    with pytest.raises(FileExistsError, match="network='"):
+        predict(photographs, other)
+
+
+def test_a_replaced_photograph_is_predicted_anew(photographs):
+    predict(photographs)
+    Image.new("RGB", (30, 20), "white").save(photographs / "a.png")
+    results = predict(photographs)
+    assert (results["predicted"], results["kept"]) == (1, 2)
+    damaged = photographs.parent / "out" / "masks" / "a.png"
+    damaged.write_bytes(damaged.read_bytes()[:20])
+    assert predict(photographs)["predicted"] == 1
+
+
+def test_names_that_differ_by_suffixes_keep_all_masks(tmp_path):
+    for name in ("a.jpg", "a.png", "a.jpg.png", "b.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    assert sorted(find_images(tmp_path)) == ["a.jpg", "a.jpg.png", "a.png", "b"]
+
+
+def test_a_name_that_is_too_long_stops_one_image(photographs):
+    for suffix in ("png", "jpg"):  # of one stem: the masks' names hold the suffix too
+        Image.new("RGB", (8, 8)).save(photographs / f"{'x' * 250}.{suffix}")
+    for _ in range(2):
+        results = predict(photographs)
+        assert sum("x" * 250 in path for path in results["skipped"]) == 2
+        assert results["predicted"] + results["kept"] == 3
+
+
+def test_two_predictions_into_one_folder_are_kept_apart(photographs):
+    predict(photographs)
+    output = photographs.parent / "out"
+    with (
+        lock.locked(output),
+        pytest.raises(FileExistsError, match="is in use by process"),
+    ):
+        predict(photographs)
+    assert not (output / "lock").exists()
+
+
+def test_images_are_seen_in_the_size_of_the_run(photographs):
+    predict(photographs, image_size=(10, 12), confidence=True)
+    assert Image.open(photographs.parent / "out/masks/a.png").size == (30, 20)
+    with pytest.raises(FileExistsError, match="image_size"):
+        predict(photographs)
+
+
+def test_the_home_folder_is_where_it_is(photographs, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    predict_files(network(), find_images("~/photos"), "~/mine", CLASSES, verbose=0)
+    assert (tmp_path / "mine/masks/a.png").is_file()

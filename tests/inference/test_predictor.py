@@ -9,6 +9,7 @@ from keras import ops
 import keras_imas
 from keras_imas import inference
 from keras_imas.imagenet import MEAN_COLOR
+from keras_imas.inference.predictor import Predictor
 from keras_imas.models.resize import resize_bilinear
 
 CLASSES = 3
@@ -317,3 +318,32 @@ def test_the_network_meets_a_bounded_number_of_sizes(
 def test_predictor_refuses(options, message):
     with pytest.raises(ValueError, match=message):
         inference.Predictor(NETWORK, **options)
+
+
+@pytest.mark.parametrize(
+    ("channels", "activation", "message"),
+    [
+        (1, None, "`network` must have a channel for each class"),
+        (2, "softmax", "`network` must return logits.*softmax"),
+    ],
+)
+def test_a_network_without_logits_is_refused(channels, activation, message):
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(channels, 1)]
+    layers.append(keras.layers.Activation(activation or "linear"))
+    with pytest.raises(ValueError, match=message):
+        Predictor(keras.Sequential(layers))
+
+
+def test_one_channel_of_a_subclassed_network_is_refused():
+    class Network(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv = keras.layers.Conv2D(1, 1)
+
+        def call(self, images):
+            return self.conv(images)
+
+    network = Network()
+    network(np.zeros((1, 8, 8, 3), "float32"))
+    with pytest.raises(ValueError, match="must have a channel for each class"):
+        next(Predictor(network)([np.zeros((8, 8, 3))]))

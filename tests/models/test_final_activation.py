@@ -86,6 +86,14 @@ def test_final_activation(network, expected):
         check_returns_logits("student", network)
 
 
+@pytest.mark.parametrize("name", ["conv", "sequential", "main of a dict", "logits"])
+def test_a_network_that_was_called_before(name):
+    network, expected = FOUND[name]
+    network = network()
+    network(image())
+    assert final_activation(network) == expected
+
+
 def test_one_channel_is_refused():
     network = outputs(lambda x: keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
     with pytest.raises(ValueError, match="`student` must have a channel for"):

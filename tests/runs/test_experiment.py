@@ -243,3 +243,38 @@ def test_both_senses_of_supervised_only(epoch_over, tmp_path):
     )
     results = run(recipe, tmp_path / "run", validation=False)
     assert results["steps"] == {"unlabeled": 8, "labeled": 4}[epoch_over]
+
+
+def labeled_alone(recipe, output_dir):
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    )
+    return experiment.run(
+        recipe,
+        (IMAGES[:5], LABELS[:5]),
+        None,
+        (IMAGES[6:], LABELS[6:]),
+        class_names=["a", "b", "c"],
+        output_dir=str(output_dir),
+        student=network,
+        verbose=0,
+    )
+
+
+def test_labeled_images_alone(tmp_path, capsys):
+    recipe = dataclasses.replace(
+        RECIPE, method="supervised", class_weights="balanced", ohem_min_kept=0
+    )
+    results = labeled_alone(recipe, tmp_path / "run")
+    assert results["labeled"] == 5 and "unlabeled" not in results
+    assert results["steps"] == 2  # of one step an epoch: an epoch passes over them
+    assert "supervised on 5 labeled images," in capsys.readouterr().out
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"predictions.png", "teacher_last.keras"} < names
+    assert "hardness.png" not in names
+
+
+def test_other_methods_need_unlabeled_images(tmp_path):
+    with pytest.raises(ValueError, match="method='imas' needs unlabeled.*supervised"):
+        labeled_alone(RECIPE, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

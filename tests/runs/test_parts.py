@@ -37,3 +37,11 @@ def test_many_warnings_are_cut_short(capsys):
 def test_epochs_can_t_be_chosen_without_evaluation():
     with pytest.raises(ValueError, match="`select_on` chooses among .*missing"):
         make(select_on=(IMAGES[:3], LABELS[:3]))
+
+
+def test_labeled_pixels_are_counted():
+    labels = LABELS.copy()
+    labels[0, :, :] = 255
+    parts = make(labeled=(IMAGES[:20], labels[:20]), class_names=["a", "b", "c"])
+    expected = [int((labels[:20] == number).sum()) for number in range(3)]
+    assert parts.labeled_pixels() == expected and expected[2] == 0

@@ -32,6 +32,11 @@ def test_a_run_that_has_just_begun_has_no_history(directory):
     assert run.history == [] and run.hardness is None
 
 
+def test_names_what_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no run.json"):
+        read_run(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["run.json", "history.jsonl", "hardness.parquet"])
 def test_names_the_file_that_is_damaged(name, directory):
     content = (directory / name).read_bytes()

@@ -1,9 +1,14 @@
 import dataclasses
 
 import keras
+import numpy as np
 import pytest
 from absl import flags
+from hypothesis import given
+from hypothesis import strategies as st
 
+from keras_imas.optimizers import AdamW
+from keras_imas.runs.class_weights import balanced_class_weights
 from keras_imas.runs.flags import define_flags
 from keras_imas.runs.recipe import Recipe
 
@@ -103,6 +108,70 @@ def test_parts_are_what_the_numbers_say():
     assert float(schedule(10)) == 0.0 and float(schedule(0)) == pytest.approx(0.01)
     assert model.ema_copy_steps == 5 and model.background_class == 0
     assert not (model.adaptive_cutmix or model.hardness_weighting)
+
+
+def test_adamw_brings_its_own_defaults(parse):
+    recipe = parse("--optimizer=adamw")
+    assert (recipe.learning_rate, recipe.weight_decay) == (1e-3, 0.01)
+    assert recipe.learning_rate_warmup == 100
+
+
+def test_given_numbers_count_before_the_optimizers_own(parse):
+    recipe = parse("--optimizer=adamw", "--weight_decay=0.5", "--learning_rate=.25")
+    assert (recipe.learning_rate, recipe.weight_decay) == (0.25, 0.5)
+    optimizer = recipe.make_optimizer(100)
+    assert isinstance(optimizer, AdamW) and optimizer.weight_decay == 0.5
+
+
+def test_sgd_instead_of_a_programs_adamw(parse):
+    recipe = parse("--optimizer=sgd", defaults=Recipe(optimizer="adamw"))
+    assert (recipe.learning_rate, recipe.learning_rate_warmup) == (0.01, 0)
+
+
+def test_the_programs_own_optimizer_changes_nothing(parse):
+    defaults = Recipe(weight_decay=1e-4)
+    assert parse("--optimizer=sgd", defaults=defaults).weight_decay == 1e-4
+
+
+def test_class_weights_are_numbers_or_balanced():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+    options = dict(steps_per_epoch=1, epochs=1, labeled_pixels=[4, 16])
+    expected = {"": None, "balanced": [5 / 3, 5 / 6], "1,2.5": [1.0, 2.5]}
+    for text, weights in expected.items():
+        for kept in (0, 10):
+            recipe = Recipe(method="supervised", class_weights=text, ohem_min_kept=kept)
+            model = recipe.model(keras.Sequential(layers), **options)
+            found = model.loss.class_weights
+            assert found == (weights and pytest.approx(weights))
+    with pytest.raises(ValueError, match='"balanced" needs `labeled_pixels`'):
+        Recipe(class_weights="balanced").model(
+            keras.Sequential(layers), steps_per_epoch=1, epochs=1
+        )
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=30).filter(any))
+def test_a_mean_pixel_weighs_one(pixels):
+    weights = np.array(balanced_class_weights(pixels))
+    share = np.array(pixels) / sum(pixels)
+    assert share @ weights == pytest.approx(1.0)
+    by_share = weights[np.argsort(share, kind="stable")][np.sort(share) > 0]
+    assert np.all(np.diff(by_share) <= 1e-12)
+    assert np.all(weights[share == 0] == 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"optimizer": "adam"}, "`optimizer` must be one of sgd, adamw"),
+        ({"optimizer": "adamw", "decoder_multiplier": 2.0}, "`decoder_multiplier` is"),
+        ({"class_weights": "balance"}, "`class_weights` must be balanced, or numbers"),
+        ({"class_weights": "1,1", "ohem_min_kept": 9}, "let training collapse"),
+        ({"scale": 0.0}, "`scale` must be positive"),
+    ],
+)
+def test_bad_choices_are_refused(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        Recipe(**options)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@ import os
 
 import pytest
 
-from keras_imas.runs import lock, run_directory
-from keras_imas.whole_file import whole_file
+from keras_imas.files import lock
+from keras_imas.files.whole_file import whole_file
+from keras_imas.runs import run_directory
 
 
 def test_a_directory_is_of_one_run(tmp_path):

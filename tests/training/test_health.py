@@ -1,4 +1,4 @@
-"""Numbers that go bad, in real steps: they change nothing, and are named."""
+"""Steps whose loss is NaN: they change nothing, and are named."""
 
 import warnings
 

@@ -11,7 +11,9 @@ from keras_imas.runs.sources.official import Official
 class CamVid(Official):
     """CamVid in the directories of SegNet's tutorial."""
 
-    data_dir: str = field("", "Directory of train, trainannot, train.txt, val, ...")
+    data_dir: str = field(
+        "", "Directory of train, trainannot, train.txt, val, ...", path=True
+    )
     image_size: tuple = field((), "Resize images when read: height,width.")
 
     def __post_init__(self):

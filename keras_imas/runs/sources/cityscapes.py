@@ -12,9 +12,9 @@ from keras_imas.runs.sources.official import Official
 class Cityscapes(Official):
     """Cityscapes in its official directories, or the built-in scenes without it."""
 
-    data_dir: str = field("", "Directory of leftImg8bit and gtFine.")
+    data_dir: str = field("", "Directory of leftImg8bit and gtFine.", path=True)
     labeled: str = field(
-        "", "List of labeled images instead: leftImg8bit names, one a line."
+        "", "List of labeled images instead: leftImg8bit names, one a line.", path=True
     )
     train_extra: bool = field(
         False, "Take the images of leftImg8bit/train_extra as unlabeled ones too."

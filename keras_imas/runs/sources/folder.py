@@ -1,73 +1,55 @@
 """Photographs and masks in folders."""
 
 import dataclasses
-import functools
 import glob
 import os
 
-from keras_imas.batch_checks import check_num_classes
 from keras_imas.data import splits
-from keras_imas.data.classes import read_class_table
-from keras_imas.data.folder import from_folder, with_masks
-from keras_imas.data.problems import report
+from keras_imas.data.folder import with_masks
 from keras_imas.runs.flags import field
+from keras_imas.runs.reading import Reading
 from keras_imas.runs.sources.source import Source
 
 _BINARY = ("background", "object")
 
 
 @dataclasses.dataclass(frozen=True)
-class Folder(Source):
+class Folder(Reading, Source):
     """Your own photographs and masks, in folders."""
 
-    images: str = field("", "Folder of images, searched recursively, or a pattern.")
-    masks: str = field("", "Folder of masks: NAME.png, a class id or color a pixel.")
-    mask_name: str = field("", "Pattern of the masks' names, such as {}_L.png.")
+    images: str = field(
+        "", "Folder of images, searched recursively, or a pattern.", path=True
+    )
+    masks: str = field(
+        "", "Folder of masks: NAME.png, a class id or color a pixel.", path=True
+    )
     labeled: str = field(
-        "", "List of labeled images, a name a line; default: all that have a mask."
+        "",
+        "List of labeled images, a name a line; default: all that have a mask.",
+        path=True,
     )
     unlabeled: str = field(
         "",
         "List of unlabeled images; or a folder or pattern of them, elsewhere; default: "
         "all of --images that are in no other list.",
+        path=True,
     )
-    val_images: str = field("", "Folder of validation images; no evaluation without.")
-    val_masks: str = field("", "Folder of their masks.")
-    val: str = field("", "List of validation images; all of the folder without.")
-    num_classes: int = field(0, "Number of classes.")
-    class_names: tuple = field((), "Their names, separated by commas.", of=str)
-    classes: str = field(
-        "", "Table of the classes instead: a CSV file of name,id,r,g,b."
+    val_images: str = field(
+        "", "Folder of validation images; no evaluation without.", path=True
     )
-    ignore_class: int = field(255, "Label of pixels that don't count.")
-    image_size: tuple = field((), "Resize images when read: height,width.")
-    image_range: tuple = field(
-        (),
-        "Values in image files that become black and white, such as 0,4095 for 12 bits "
-        "in files of 16.",
-        of=float,
-    )
-    binary_masks: bool = field(
-        False, "Masks hold 0 for the background and 1 or 255 for one kind of object."
+    val_masks: str = field("", "Folder of their masks.", path=True)
+    val: str = field(
+        "", "List of validation images; all of the folder without.", path=True
     )
 
     def __post_init__(self):
         if not (self.images and self.masks):
             raise ValueError("`images` and `masks` are needed: folders of either")
-        check_num_classes(self.num_classes or None, self.ignore_class)
-        if self.binary_masks and (self.classes or self.num_classes not in (0, 2)):
-            raise ValueError("With `binary_masks` there are two classes, and no table")
-        if self.classes and self.num_classes:
-            raise ValueError("Only one of `num_classes` and `classes` is needed")
-        if self.class_names and len(self.class_names) != self._num_classes:
+        super().__post_init__()
+        if self.class_names and len(self.class_names) != self.known_number:
             raise ValueError(
-                f"`class_names` must be as many as num_classes={self._num_classes}. "
+                f"`class_names` must be as many as num_classes={self.known_number}. "
                 f"Received: {len(self.class_names)}"
-            )
-        if self.image_size and (len(self.image_size) != 2 or min(self.image_size) < 1):
-            raise ValueError(
-                "`image_size` must be height,width, such as 180,240. Received: "
-                f"{','.join(map(str, self.image_size))}"
             )
         if bool(self.val_images) != bool(self.val_masks) or (
             self.val and not self.val_images
@@ -76,30 +58,8 @@ class Folder(Source):
                 "`val_images` and `val_masks` go together, and `val` goes with them"
             )
 
-    @property
-    def _num_classes(self):
-        return 2 if self.binary_masks else self.num_classes
-
-    @functools.cached_property
-    def _table(self):
-        return (
-            read_class_table(self.classes, self.ignore_class) if self.classes else None
-        )
-
     def _read(self, images, masks=None, names=None, labeled=True):
-        return from_folder(
-            images,
-            masks,
-            names or None,
-            labeled=labeled,
-            image_size=self.image_size or None,
-            ignore_class=self.ignore_class,
-            mask_name=self.mask_name or None,
-            classes=self._table,
-            image_range=self.image_range or None,
-            binary_masks=self.binary_masks,
-            **self._reading(),
-        )
+        return self.read_folder(images, masks, names, labeled=labeled)
 
     def parts(self, seed):
         select_on = self.select_on and self._read(
@@ -125,11 +85,6 @@ class Folder(Source):
                 labeled.names,
                 taken,
             )
-            if not names:
-                message = (
-                    "all images are labeled. Pass `unlabeled`: others, without masks"
-                )
-                report(ValueError, f"Folder {self.images!r}", [message], "warning")
             unlabeled = names and self._read(
                 self.images, self.masks, names, labeled=False
             )
@@ -151,11 +106,11 @@ class Folder(Source):
         return self._read(self.images, self.masks, names) if names else None
 
     def legend(self):
-        table = self._table
-        names = tuple(map(str, range(self._num_classes)))
-        names = self.class_names or (_BINARY if self.binary_masks else names)
+        table = self.table
+        unnamed = tuple(map(str, range(self.num_classes)))
+        unnamed = _BINARY if self.binary_masks else unnamed
         return {
-            "class_names": table.names if table else names,
+            "class_names": table.names if table else unnamed,
             "colors": table.colors if table else None,
             "ignore_class": self.ignore_class,
         }

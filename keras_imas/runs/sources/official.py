@@ -12,12 +12,14 @@ from keras_imas.runs.sources.source import Source
 class Official(Source):
     """Base of data sets in official directories of training and validation images."""
 
-    data_dir: str = field("", "Directory of the data set.")
+    data_dir: str = field("", "Directory of the data set.", path=True)
     labeled_share: float = field(
         1 / 16, "Share of the training images that is labeled, drawn by --seed."
     )
-    labeled: str = field("", "List of labeled images instead.")
-    unlabeled: str = field("", "List of unlabeled images; default: all others.")
+    labeled: str = field("", "List of labeled images instead.", path=True)
+    unlabeled: str = field(
+        "", "List of unlabeled images; default: all others.", path=True
+    )
 
     def parts(self, seed):
         select_on = self.select_on and self._read(names=self.select_on)

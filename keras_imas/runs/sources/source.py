@@ -4,35 +4,24 @@ import abc
 import dataclasses
 
 from keras_imas.data.as_examples import as_examples
-from keras_imas.data.files import MAX_PIXELS
-from keras_imas.runs.flags import Flagged, field
+from keras_imas.runs.flags import field
+from keras_imas.runs.reading import FileReading
 
 
 @dataclasses.dataclass(frozen=True)
-class Source(Flagged, abc.ABC):
+class Source(FileReading, abc.ABC):
     """Base of the data sets; each field is a flag of the programs."""
 
     select_on: str = field(
         "",
         "List of training images to choose the best epoch on; they are neither labeled "
         "nor unlabeled. Without it the validation images choose, as published.",
-    )
-    on_bad_image: str = field(
-        "error",
-        "Where a file can't be decoded: error stops and names it; skip takes the next "
-        "one, and lists at the end what was skipped.",
-    )
-    max_pixels: int = field(
-        MAX_PIXELS,
-        "Pixels an image or mask may have; larger ones are refused, as they may be "
-        "decompression bombs.",
-    )
-    follow_links: bool = field(
-        False, "Follow symbolic links that lead out of the data set's folders."
+        path=True,
     )
     cache: str = field(
         "",
         "Keep decoded images, 3 bytes a pixel: memory, or a directory for them.",
+        path=True,
     )
 
     def read(self, seed):
@@ -54,11 +43,6 @@ class Source(Flagged, abc.ABC):
             for name, part in parts.items():
                 parts[name] = part and as_examples(part).cached(self.cache)
         return {**parts, **legend}
-
-    def _reading(self):
-        """Return what is common to the reading of all parts."""
-        names = ("on_bad_image", "max_pixels", "follow_links")
-        return {name: getattr(self, name) for name in names}
 
     @abc.abstractmethod
     def parts(self, seed):

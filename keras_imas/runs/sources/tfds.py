@@ -13,7 +13,9 @@ class TFDS(Source):
     """A prepared set of TensorFlow Datasets."""
 
     name: str = field("", "Name of the set, such as oxford_iiit_pet.")
-    data_dir: str = field("", "Directory of prepared sets; default: TFDS' own.")
+    data_dir: str = field(
+        "", "Directory of prepared sets; default: TFDS' own.", path=True
+    )
     labeled: str = field("train[:10%]", "Labeled part of the set.")
     unlabeled: str = field("train[10%:]", "Unlabeled part of the set.")
     val: str = field("", "Validation part, such as test; no evaluation without.")

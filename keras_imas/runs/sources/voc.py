@@ -13,20 +13,22 @@ class VOC(Source):
     """PASCAL VOC 2012 in its official directories, with SBD where it is there."""
 
     data_dir: str = field(
-        "", "Directory of JPEGImages, SegmentationClass[Aug] and ImageSets."
+        "", "Directory of JPEGImages, SegmentationClass[Aug] and ImageSets.", path=True
     )
     sbd_dir: str = field(
         "",
         "Directory of SBD's cls, train.txt and val.txt, such as "
         "benchmark_RELEASE/dataset; not needed where SegmentationClassAug is there.",
+        path=True,
     )
     train: str = field(
         "",
         "List of all training images, those of SBD included: 10,582 in the published "
         "runs. Default: ImageSets/Segmentation/train_aug.txt, or made of --sbd_dir.",
+        path=True,
     )
     labeled: str = field(
-        "", "List of labeled images; without it --labeled_count are drawn."
+        "", "List of labeled images; without it --labeled_count are drawn.", path=True
     )
     labeled_count: int = field(662, "Number of labeled images, drawn by --seed.")
     protocol: str = field(
@@ -34,9 +36,13 @@ class VOC(Source):
         "Where they are drawn from: blended: --train; classic: VOC's own "
         "ImageSets/Segmentation/train.txt.",
     )
-    unlabeled: str = field("", "List of unlabeled images; default: all others.")
+    unlabeled: str = field(
+        "", "List of unlabeled images; default: all others.", path=True
+    )
     val: str = field(
-        "", "List of validation images; default: ImageSets/Segmentation/val.txt."
+        "",
+        "List of validation images; default: ImageSets/Segmentation/val.txt.",
+        path=True,
     )
 
     def __post_init__(self):

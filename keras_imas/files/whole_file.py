@@ -1,6 +1,7 @@
 """Write a file that is always whole."""
 
 import contextlib
+import errno
 import glob
 import os
 import secrets
@@ -68,6 +69,43 @@ def write_whole(path, text):
     """
     with whole_file(path) as part, open(part, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def check_writable(name, path):
+    """Make the folder of a file, and refuse a path that can't be written.
+
+    Args:
+        name: The argument's name, for the error.
+        path: Path of a file to write later.
+
+    Raises:
+        ValueError: If it can't be written: it is a directory, its name is too long, its
+            folder can't be made or gives no right to write.
+
+    Example:
+        >>> check_writable("filepath", __file__ + "/logs/a.csv")
+        Traceback (most recent call last):
+        ...
+        ValueError: `filepath` can't be written...
+    """
+    path = os.path.abspath(path)
+    directory = os.path.dirname(path)
+    try:
+        os.makedirs(directory, exist_ok=True)
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(path)  # of a name that is too long, it fails
+        part = os.path.join(directory, f"{_PREFIX}{secrets.token_hex(8)}")
+        with open(part, "wb"):
+            pass
+        os.remove(part)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return  # there may be room when it is written
+        raise ValueError(
+            f"`{name}` can't be written: {error.strerror}. Received: {path!r}"
+        ) from error
 
 
 def unfinished_files(directory):

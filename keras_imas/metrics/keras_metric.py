@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from keras_imas.arguments import as_tensor, check_num_classes
+from keras_imas.arguments import as_tensor, check_channels
 from keras_imas.label_maps import as_label_maps, pixel_weights
-from keras_imas.metrics import MeanIoU
+from keras_imas.metrics.mean_iou import MeanIoU
 
 # What each compares with what.
 _KNOWN = {
@@ -137,7 +137,7 @@ class KerasMetric(keras.metrics.Metric):
         """
         logits = ops.cast(as_tensor(y_pred), "float32")
         classes = logits.shape[-1]
-        check_num_classes("y_pred", classes)
+        check_channels("y_pred", classes)
         labels = as_label_maps(y_true, logits.shape[:-1])
         weights = pixel_weights(sample_weight, labels)
         if sample_weight is None:  # as integers, which metrics that count want

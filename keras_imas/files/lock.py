@@ -44,7 +44,7 @@ def locked(directory):
             f"The directory {str(directory)!r} is in use by process "
             f"{who.get('process', 'unknown')} on {who.get('host', 'another host')}, "
             f"since {who.get('since', 'an unknown time')}. Wait for it to end, or "
-            "choose another `--output_dir`"
+            "choose another directory"
         ) from None
     except PermissionError:
         raise

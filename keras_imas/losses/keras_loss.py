@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_imas.label_map_loss import LabelMapLoss
-from keras_imas.losses import Crossentropy
+from keras_imas.losses.crossentropy import Crossentropy
+from keras_imas.losses.label_map_loss import LabelMapLoss
 
 # What each compares with what: ids or one-hot labels, logits or probabilities.
 _BY_PIXEL = {

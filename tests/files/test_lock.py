@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from keras_imas.runs.lock import FILES, holder, locked
+from keras_imas.files.lock import FILES, holder, locked
 
 # Only what it needs, as importing Keras takes its time.
 HOLD = """
@@ -21,7 +21,7 @@ with lock.locked(sys.argv[2]):
 @pytest.fixture
 def other(tmp_path):
     """Another process, that holds the lock until its input ends."""
-    source = sys.modules["keras_imas.runs.lock"].__file__
+    source = sys.modules["keras_imas.files.lock"].__file__
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, source, tmp_path],
         stdin=subprocess.PIPE,

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_imas.whole_file import unfinished_files, whole_file, write_whole
+from keras_imas.files.whole_file import unfinished_files, whole_file, write_whole
 
 
 def test_a_model_takes_the_place_of_another(tmp_path):

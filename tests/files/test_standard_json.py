@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_imas import standard_json
+from keras_imas.files import standard_json
 
 
 def test_nothing_but_json():

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_imas.arguments import as_tensor, check_num_classes
+from keras_imas.arguments import as_tensor, check_channels
 from keras_imas.backends.replicas import replica_mean
 from keras_imas.label_maps import as_label_maps, pixel_weights
 
@@ -45,7 +45,7 @@ class LabelMapLoss(keras.losses.Loss):
                 together, or the logits have one channel.
         """
         y_pred = as_tensor(y_pred)
-        check_num_classes("y_pred", y_pred.shape[-1])
+        check_channels("y_pred", y_pred.shape[-1])
         labels = as_label_maps(y_true, y_pred.shape[:-1])
         weights = pixel_weights(sample_weight, labels)
         return super().__call__((labels, weights), y_pred)

@@ -5,7 +5,7 @@ import reference
 from keras import ops
 
 from keras_imas import losses
-from keras_imas.keras_loss import KerasLoss, loss_over_label_maps
+from keras_imas.losses.keras_loss import KerasLoss, loss_over_label_maps
 
 LOSSES = {
     "sparse": lambda: keras.losses.SparseCategoricalCrossentropy(True),

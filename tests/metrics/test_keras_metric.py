@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_imas.keras_loss import loss_over_label_maps
-from keras_imas.keras_metric import KerasMetric, metrics_over_label_maps
+from keras_imas.losses.keras_loss import loss_over_label_maps
 from keras_imas.metrics import MeanIoU
+from keras_imas.metrics.keras_metric import KerasMetric, metrics_over_label_maps
 
 METRICS = {
     "accuracy": lambda: "accuracy",

@@ -1,0 +1,114 @@
+"""A folder of predictions, which a run of the same settings goes on with."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import sys
+
+from PIL import Image
+
+from keras_imas.files import lock
+from keras_imas.files.whole_file import unfinished_files, write_whole
+
+LISTED = "predictions.json"
+MADE_FROM = "keras_imas: made from"  # the key of a text in a mask
+
+
+@contextlib.contextmanager
+def claimed(output_dir, settings, told):
+    """Hold a folder of predictions against other processes.
+
+    Args:
+        output_dir: `pathlib.Path` of the folder; made if it is absent.
+        settings: Dict, as JSON has it, of how predictions are made.
+        told: Dict to write into `predictions.json`; holds `settings`.
+
+    Raises:
+        FileExistsError: If it holds other files, or predictions made in another way, or
+            another process writes there.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     with claimed(pathlib.Path(directory, "out"), {"flip": True}, {}):
+        ...         sorted(os.listdir(f"{directory}/out"))
+        ['lock', 'lock.json', 'predictions.json']
+    """
+    _check(output_dir, settings)  # before the lock, which leaves files there
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with lock.locked(output_dir):
+        _check(output_dir, settings)
+        for file in unfinished_files(output_dir):
+            pathlib.Path(file).unlink()
+        write_whole(output_dir / LISTED, json.dumps(told, indent=1) + "\n")
+        yield
+
+
+def _check(output_dir, settings):
+    made = output_dir / LISTED
+    if made.is_file():
+        try:
+            before = json.loads(made.read_text(encoding="utf-8"))
+        except ValueError:
+            before = None
+        if not isinstance(before, dict):  # the masks tell what they were made from
+            print(
+                f"Warning: {str(made)!r} is damaged. It is written anew, and so are "
+                "masks that were made in another way",
+                file=sys.stderr,
+            )
+            return
+        other = [k for k, v in settings.items() if before.get(k) != v]
+        if other:
+            changes = [f"{k}={before.get(k)!r}, now {settings[k]!r}" for k in other]
+            raise FileExistsError(
+                f"{str(output_dir)!r} holds predictions that were made in another way: "
+                f"{'; '.join(changes)}. Choose another directory, or remove it"
+            )
+        return
+    if not output_dir.exists():
+        return
+    if not output_dir.is_dir() or {p.name for p in output_dir.iterdir()} - {
+        *lock.FILES
+    }:
+        raise FileExistsError(
+            f"{str(output_dir)!r} is not empty and holds no predictions, and nothing "
+            "is overwritten. Choose another directory"
+        )
+
+
+def source_digest(path, settings):
+    """Return a digest of an image file's content and of how it is predicted.
+
+    Args:
+        path: Path of the image.
+        settings: As in `claimed`.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def made_from(paths):
+    """Return what the files of an image were made from.
+
+    Args:
+        paths: Paths of the files; the last is the mask, which is written last and tells
+            it, as its text `MADE_FROM`.
+
+    Returns:
+        What `source_digest` returned; `None` if a file is missing or doesn't tell.
+    """
+    if not all(map(os.path.isfile, paths)):
+        return None
+    try:
+        with Image.open(paths[-1]) as mask:
+            return mask.info.get(MADE_FROM)
+    except Exception:  # it is damaged, of whatever kind Pillow finds that
+        return None

@@ -1,0 +1,143 @@
+"""Consistency of the student with the teacher's pseudo labels."""
+
+from keras import ops
+
+from keras_imas.arguments import (
+    as_tensor,
+    check_channels,
+    check_fraction,
+    check_rank,
+    check_shape,
+    valid_weights,
+)
+
+
+def consistency_loss(
+    logits,
+    pseudo_labels,
+    confidence,
+    *,
+    hardness=None,
+    confidence_threshold=0.7,
+    valid_mask=None,
+):
+    """Return the mean over images of `consistency_losses`.
+
+    Equations 8 and 9 of Zhao et al., CVPR 2023, for one view.
+
+    Args:
+        logits: The student's logits of the view, `(B, H, W, C)`.
+        pseudo_labels: The teacher's classes, integers `(B, H, W)`.
+        confidence: The teacher's confidence, `(B, H, W)`.
+        hardness: `(B,)` in [0, 1]; weighs an image by 1 − hardness. Defaults to
+            `None`: all weigh 1.
+        confidence_threshold: Confidence τ from which a pixel counts. Defaults to
+            `0.7`.
+        valid_mask: `(B, H, W)`, nonzero where a pixel is image and not padding.
+            Defaults to `None`: all are.
+
+    Returns:
+        float32 scalar tensor.
+
+    Raises:
+        ValueError: If the shapes don't belong together, or the threshold is outside
+            [0, 1].
+
+    Example:
+        >>> import numpy as np
+        >>> labels, sure = np.array([[[0, 1]]]), np.array([[[0.9, 0.2]]])
+        >>> loss = consistency_loss(np.zeros((1, 1, 2, 4)), labels, sure)
+        >>> round(float(loss), 4)  # log(4) for one of two pixels
+        0.6931
+    """
+    return ops.mean(
+        consistency_losses(
+            logits,
+            pseudo_labels,
+            confidence,
+            hardness=hardness,
+            confidence_threshold=confidence_threshold,
+            valid_mask=valid_mask,
+        )
+    )
+
+
+def consistency_losses(
+    logits,
+    pseudo_labels,
+    confidence,
+    *,
+    hardness=None,
+    confidence_threshold=0.7,
+    valid_mask=None,
+):
+    """Return the consistency loss of each image.
+
+    The mean over all valid pixels, sure or not, of the cross-entropy with the pseudo
+    labels where the teacher is sure, times 1 − hardness.
+
+    Args:
+        logits: See `consistency_loss`.
+        pseudo_labels: See `consistency_loss`.
+        confidence: See `consistency_loss`.
+        hardness: See `consistency_loss`.
+        confidence_threshold: See `consistency_loss`.
+        valid_mask: See `consistency_loss`.
+
+    Returns:
+        float32 tensor `(B,)`; 0 for an image without valid pixels.
+
+    Raises:
+        ValueError: See `consistency_loss`.
+
+    Example:
+        >>> import numpy as np
+        >>> labels, sure = np.array([[[0, 1]]]), np.array([[[0.9, 0.9]]])
+        >>> losses = consistency_losses(
+        ...     np.zeros((1, 1, 2, 4)), labels, sure, hardness=np.array([0.5])
+        ... )
+        >>> round(float(losses[0]), 4)
+        0.6931
+    """
+    check_fraction("confidence_threshold", confidence_threshold)
+    logits = ops.cast(as_tensor(logits), "float32")
+    pseudo_labels = ops.cast(as_tensor(pseudo_labels), "int32")
+    confidence = as_tensor(confidence)
+    check_rank("logits", logits, 4)
+    check_channels("logits", logits.shape[-1])
+    check_shape("pseudo_labels", pseudo_labels, logits.shape[:3])
+    check_shape("confidence", confidence, logits.shape[:3])
+    mask = valid_weights(valid_mask, confidence)
+    sure = mask * ops.cast(confidence >= confidence_threshold, "float32")
+    cross_entropy = ops.sparse_categorical_crossentropy(
+        pseudo_labels, logits, from_logits=True
+    )
+    losses = ops.sum(sure * cross_entropy, axis=(1, 2)) / ops.maximum(
+        ops.sum(mask, axis=(1, 2)), 1.0
+    )
+    if hardness is not None:
+        hardness = ops.cast(as_tensor(hardness), "float32")
+        check_shape("hardness", hardness, losses.shape)
+        losses = (1.0 - hardness) * losses
+    return losses
+
+
+def weight_at(step, weight, *, start_step=0):
+    """Return the weight λ of the consistency loss at a step.
+
+    Args:
+        step: Training step, from 0; an integer tensor or variable.
+        weight: A number, or a `keras.optimizers.schedules.LearningRateSchedule` of the
+            steps since `start_step`.
+        start_step: The first semi-supervised step; before it λ is 0. Defaults to `0`.
+
+    Returns:
+        float32 scalar tensor.
+
+    Example:
+        >>> [float(weight_at(ops.array(s), 3.0, start_step=2)) for s in (1, 2)]
+        [0.0, 3.0]
+    """
+    if callable(weight):
+        weight = weight(ops.maximum(step - start_step, 0))
+    return ops.cast(step >= start_step, "float32") * ops.cast(weight, "float32")

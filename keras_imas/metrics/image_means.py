@@ -1,0 +1,107 @@
+"""Means by image, kept on the device."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_imas")
+class ImageMeans(keras.metrics.Metric):
+    """Mean of some values of each image of a data set, kept on the device.
+
+    A step adds its values to a table of all images and reads nothing back. It has no
+    part in the logs, and Keras' `reset_state` leaves it as it is, as an evaluation in
+    between would otherwise lose what an epoch has gathered: see `clear`.
+
+    Args:
+        value_names: Names of the values.
+        name: Name of the metric. Defaults to `"image_means"`.
+
+    Attributes:
+        tracks: Whether values are wanted: from `track` on, until it is set to `False`.
+
+    Example:
+        >>> means = ImageMeans(["hardness"])
+        >>> means.track(3)
+        >>> means.update_state([2, 0, 2], {"hardness": [0.5, 0.25, 1.0]})
+        >>> means.means()["hardness"].tolist(), means.counts().tolist()
+        ([0.25, nan, 0.75], [1, 0, 2])
+    """
+
+    def __init__(self, value_names, name="image_means", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.value_names = tuple(value_names)
+        self.totals = None
+        self.tracks = False
+
+    def track(self, images):
+        """Make the table, empty, and want values.
+
+        Args:
+            images: Number of images.
+
+        Raises:
+            ValueError: If it is another one than before.
+        """
+        shape = (images, len(self.value_names) + 1)  # the last counts
+        if self.totals is None:
+            self.totals = self.add_variable(shape, "zeros", name="totals")
+        elif tuple(self.totals.shape) != shape:
+            raise ValueError(
+                f"The hardness of {self.totals.shape[0]} images was kept before, and "
+                f"now of {images}. Make a new model for another set of images"
+            )
+        self.clear()
+        self.tracks = True
+
+    def update_state(self, index, values):
+        """Add the values of a batch.
+
+        Args:
+            index: Positions of its images in the data set, integers `(B,)`.
+            values: Dict from name to float tensor `(B,)`.
+        """
+        columns = [
+            ops.cast(ops.convert_to_tensor(values[name]), self.dtype)
+            for name in self.value_names
+        ]
+        rows = ops.stack([*columns, ops.ones_like(columns[0])], axis=-1)
+        index = ops.cast(ops.convert_to_tensor(index), "int32")
+        images = self.totals.shape[0]
+        self.totals.assign(
+            self.totals + ops.segment_sum(rows, index, num_segments=images)
+        )
+
+    def counts(self):
+        """Return how often each image was seen, int64 `(N,)`."""
+        return ops.convert_to_numpy(self.totals)[:, -1].astype("int64")
+
+    def means(self):
+        """Return the means since the last `clear`.
+
+        Returns:
+            Dict from name to float32 array `(N,)`; NaN where an image was not seen.
+        """
+        totals = ops.convert_to_numpy(self.totals)
+        with np.errstate(invalid="ignore"):
+            means = totals[:, :-1] / totals[:, -1:]
+        return dict(zip(self.value_names, means.T, strict=True))
+
+    def clear(self):
+        """Forget all values."""
+        self.totals.assign(ops.zeros(self.totals.shape))
+
+    def reset_state(self):
+        """Do nothing."""
+
+    def result(self):
+        """Return an empty dict: the logs hold nothing of it."""
+        return {}
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {
+            "value_names": self.value_names,
+            "name": self.name,
+            "dtype": self._dtype_policy.name,
+        }

@@ -1,0 +1,225 @@
+"""What a study found: its table of rows, means, paired differences and a plot."""
+
+import csv
+import os
+import statistics
+
+# What a trial is, and what makes two trials a pair.
+ARM = ("data", "labeled", "method", "variant", "reading")
+PAIR = ("split_seed", "seed")
+
+
+def rows_of(result):
+    """Return the rows that a trial has in its study's table.
+
+    Args:
+        result: Dict, as `keras_imas.runs.study.Study.run` returns it.
+
+    Returns:
+        List of dicts, one for each reading and kind of images. `teacher_last` is the
+        mean of the last three evaluations where there are three, `teacher_best` the
+        best of them; the classes' IoU are those of the last.
+    """
+    found, rows = result["evaluations"], []
+    keys = dict.fromkeys((e["reading"], e["images"]) for e in found)
+    for reading, images in keys:
+        of = {"reading": reading, "images": images}
+        teacher, student = (
+            [e for e in found if {**e, **of, "network": network} == e]
+            for network in ("teacher", "student")
+        )
+        row = {
+            name: result[name]
+            for name in (
+                "data", "labels", "split_seed", "seed", "method", "variant", "steps",
+            )
+        }  # fmt: skip
+        row["labeled"] = row.pop("labels")
+        values = [e["mean_iou"] for e in teacher]
+        row |= {
+            **of,
+            "evaluations": len(values),
+            "teacher_last": round(statistics.fmean(values), 4),
+            "teacher_best": round(max(values), 4),
+            "student_last": round(student[-1]["mean_iou"], 4) if student else "",
+            "minutes": result["minutes"],
+            "backend": result["backend"],
+            "revision": result["revision"],
+        }
+        classes = result["class_names"]
+        columns = {"iou": [_rounded(x) for x in teacher[-1]["iou"]]}
+        columns |= result["pseudo_labels"]
+        for kind, of_class in columns.items():
+            for name, value in zip(classes, of_class, strict=True):
+                row[f"{kind}_{name}"] = "" if value is None else value
+        rows.append(row)
+    return rows
+
+
+def read(path):
+    """Read the table of a study.
+
+    Args:
+        path: Path of the CSV file.
+
+    Returns:
+        List of dicts of strings; empty where there is no file.
+    """
+    if not os.path.exists(path):
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(path, rows):
+    """Add rows to the table of a study.
+
+    Args:
+        path: Path of the CSV file; made where it is not there.
+        rows: List of dicts; columns that are new come last.
+    """
+    everything = read(path) + rows
+    columns = list(dict.fromkeys(name for row in everything for name in row))
+    with open(f"{path}.part", "w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(everything)
+    os.replace(f"{path}.part", path)
+
+
+def arms(rows, images, column="teacher_last"):
+    """Collect the scores of each arm of a study.
+
+    Args:
+        rows: List of dicts, see `read`.
+        images: "val", "unlabeled" or "far".
+        column: The score. Defaults to `"teacher_last"`.
+
+    Returns:
+        Dict from arm, a tuple of the values of `ARM`, to a dict from pair, a tuple of
+        those of `PAIR`, to score.
+    """
+    found = {}
+    for row in rows:
+        if row["images"] == images and row.get(column) not in (None, ""):
+            arm, pair = (tuple(row[k] for k in keys) for keys in (ARM, PAIR))
+            found.setdefault(arm, {})[pair] = float(row[column])
+    return found
+
+
+def paired(ours, theirs):
+    """Return mean and 95 % interval of the differences of two arms.
+
+    Args:
+        ours: Dict from pair to score, as in `arms`.
+        theirs: The same of the arm to compare with.
+
+    Returns:
+        `(mean, half_width, count)`, by the t distribution over the pairs that both
+        have; the half width is `None` where there are fewer than two.
+
+    Example:
+        >>> mean, half, count = paired({0: 0.5, 1: 0.6}, {0: 0.4, 1: 0.4, 2: 0.1})
+        >>> round(mean, 3), round(half, 3), count
+        (0.15, 0.635, 2)
+    """
+    differences = [ours[pair] - theirs[pair] for pair in ours if pair in theirs]
+    count = len(differences)
+    mean = statistics.fmean(differences) if differences else float("nan")
+    if count < 2:
+        return mean, None, count
+    from scipy import stats
+
+    error = statistics.stdev(differences) / count**0.5
+    return mean, float(stats.t.ppf(0.975, count - 1)) * error, count
+
+
+def table(rows, baseline=None, column="teacher_last"):
+    """Make a table, in Markdown, of the arms of a study.
+
+    Args:
+        rows: List of dicts, see `read`.
+        baseline: `(method, variant)` of the arm that others of the same data, labels
+            and reading are compared with. Defaults to `None`: no differences.
+        column: The score. Defaults to `"teacher_last"`.
+
+    Returns:
+        String.
+    """
+    images = list(dict.fromkeys(row["images"] for row in rows))
+    scores = {name: arms(rows, name, column) for name in images}
+    heads = [
+        *ARM,
+        *images,
+        *([f"{name}, difference" for name in images] * bool(baseline)),
+    ]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for arm in dict.fromkeys(arm for name in images for arm in scores[name]):
+        cells = list(arm)
+        cells += [_mean(scores[name].get(arm, {})) for name in images]
+        if baseline:
+            other = (*arm[:2], *baseline, arm[-1])
+            cells += [
+                ""
+                if other == arm or other not in scores[name]
+                else _difference(scores[name].get(arm, {}), scores[name][other])
+                for name in images
+            ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def plot(rows, path, reading=None, column="teacher_last"):
+    """Draw the scores of all arms, a point a run and a line at their mean.
+
+    Args:
+        rows: List of dicts, see `read`.
+        path: Where to write the picture, a PNG.
+        reading: The reading to show. Defaults to `None`: that of the first row.
+        column: The score. Defaults to `"teacher_last"`.
+    """
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    reading = reading or rows[0]["reading"]
+    rows = [row for row in rows if row["reading"] == reading]
+    images = list(dict.fromkeys(row["images"] for row in rows))
+    figure, axes = pyplot.subplots(
+        1, len(images), sharey=True, figsize=(3 + 2.4 * len(images), 4.2), squeeze=False
+    )
+    for axis, name in zip(axes[0], images, strict=True):
+        found = arms(rows, name, column)
+        for place, scores in enumerate(found.values()):
+            axis.plot([place] * len(scores), list(scores.values()), "o", alpha=0.6)
+            mean = statistics.fmean(scores.values())
+            axis.hlines(mean, place - 0.3, place + 0.3, color="black")
+        labels = [f"{arm[2]}\n{arm[3]}" for arm in found]
+        axis.set_xticks(range(len(found)), labels, rotation=60, fontsize=7)
+        axis.set_title(f"{name} images", fontsize=9)
+        axis.grid(axis="y", alpha=0.3)
+    axes[0][0].set_ylabel("mIoU of the teacher")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def _mean(scores):
+    values = list(scores.values())
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def _difference(ours, theirs):
+    mean, half, count = paired(ours, theirs)
+    if not count:
+        return ""
+    return f"{mean:+.3f}" + ("" if half is None else f" ± {half:.3f}") + f" ({count})"
+
+
+def _rounded(value):
+    return None if value is None else round(value, 4)

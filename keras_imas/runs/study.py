@@ -1,0 +1,338 @@
+"""A study: many runs of one grid, each scored on images near and far from labels."""
+
+import dataclasses
+import itertools
+import json
+import os
+import time
+import tomllib
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_imas import data, evaluation
+from keras_imas.inference.predictor import Predictor
+from keras_imas.models.logits import segmenter
+from keras_imas.runs import provenance, sources
+from keras_imas.runs.parts import Parts
+from keras_imas.runs.plan import Plan
+from keras_imas.runs.recipe import METHODS, Recipe
+
+# Trained on the masks of all images: what the unlabeled ones could give at most.
+ALL_MASKS = "all_masks"
+_AXES = ("data", "labels", "method", "variant", "seed")
+_LAST = (0.8, 0.9, 1.0)  # parts of the training after which it is evaluated
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One run of a study.
+
+    Attributes:
+        data: Name of the data set in the study's file.
+        labels: Number of labeled images.
+        method: One of `keras_imas.runs.recipe.METHODS`, or "all_masks".
+        variant: Name of the variant: what of the recipe is otherwise.
+        seed: Seed of the run and of which images are labeled.
+    """
+
+    data: str
+    labels: int
+    method: str
+    variant: str
+    seed: int
+
+    @property
+    def name(self):
+        """The trial's name, as of its directory."""
+        return "-".join(str(value) for value in dataclasses.astuple(self))
+
+
+class Study:
+    """A grid of trials, read from a TOML file.
+
+    Args:
+        path: Path of the file. `[data.NAME]` are the fields of
+            `keras_imas.runs.sources.Folder`, and `far` and `left_out`: lists of images
+            in neither pool, scored and not. `[recipe]` are fields of
+            `keras_imas.runs.recipe.Recipe` that all trials have, `[variants.NAME]` what
+            a variant has otherwise. `[readings.NAME]` are options of
+            `keras_imas.inference.predictor.Predictor`; the first counts, the others
+            are for comparison. `[score_every]` tells of which images each `val`,
+            `unlabeled` and `far` takes every n-th. Each `[[grid]]` lists values of
+            `data`, `labels`, `method`, `variant` and `seed`, all combinations of which
+            are run in that order.
+
+    Attributes:
+        name: Name of the study, that of the file.
+        trials: List of `Trial`.
+
+    Raises:
+        ValueError: If the file names what is not there.
+    """
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        self.name = os.path.splitext(os.path.basename(self.path))[0]
+        with open(path, "rb") as file:
+            self.config = tomllib.load(file)
+        self.trials = []
+        for grid in self.config["grid"]:
+            if set(grid) != set(_AXES):
+                raise ValueError(
+                    f"Each `[[grid]]` of {self.path!r} must have {', '.join(_AXES)}. "
+                    f"Received: {', '.join(grid)}"
+                )
+            combinations = itertools.product(*(grid[axis] for axis in _AXES))
+            self.trials += [
+                trial
+                for trial in itertools.starmap(Trial, combinations)
+                if trial not in self.trials
+            ]
+        for trial in self.trials:
+            self.recipe(trial)
+            if trial.data not in self.config["data"]:
+                raise ValueError(f"{self.path!r} has no `[data.{trial.data}]`")
+
+    def trial_of(self, row):
+        """Return the trial that a row of the study's table is of.
+
+        Args:
+            row: Dict of strings, see `keras_imas.report.study.read`.
+
+        Returns:
+            `Trial`.
+        """
+        return Trial(
+            row["data"],
+            int(row["labeled"]),
+            row["method"],
+            row["variant"],
+            int(row["seed"]),
+        )
+
+    def recipe(self, trial):
+        """Return the recipe of a trial.
+
+        Args:
+            trial: `Trial`.
+
+        Returns:
+            `keras_imas.runs.recipe.Recipe`.
+        """
+        if trial.method not in (*METHODS, ALL_MASKS):
+            raise ValueError(
+                f"`method` must be one of {', '.join((*METHODS, ALL_MASKS))}. "
+                f"Received: {trial.method!r}"
+            )
+        if trial.variant not in self.config["variants"]:
+            raise ValueError(f"{self.path!r} has no `[variants.{trial.variant}]`")
+        numbers = self.config["recipe"] | self.config["variants"][trial.variant]
+        method = "supervised" if trial.method == ALL_MASKS else trial.method
+        return Recipe(**numbers, method=method, seed=trial.seed)
+
+    def examples(self, trial):
+        """List the images of a trial.
+
+        Args:
+            trial: `Trial`.
+
+        Returns:
+            `(parts, scored)`: `keras_imas.runs.parts.Parts` to train on, whose
+            unlabeled images have masks that training does not see; and dict of
+            `Examples` to score: "unlabeled", "val" and "far".
+        """
+        options = dict(self.config["data"][trial.data])
+        held_out = {name: options.pop(name, None) for name in ("far", "left_out")}
+        held_out = {
+            name: Path(path).read_text().split()
+            for name, path in held_out.items()
+            if path
+        }
+        folder = sources.Folder(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+        )
+
+        def read(names, images=folder.images, masks=folder.masks):
+            return data.from_folder(
+                images,
+                masks,
+                names,
+                image_size=folder.image_size or None,
+                ignore_class=folder.ignore_class,
+            ).cached("memory")
+
+        names = sorted(data.with_masks(folder.images, folder.masks))
+        pool = data.splits.rest(names, *held_out.values())
+        labeled = data.splits.draw(pool, trial.labels / len(pool), trial.seed)
+        unlabeled = data.splits.rest(pool, labeled)
+        truth = read(unlabeled)
+        everything = trial.method == ALL_MASKS
+        parts = Parts.of(
+            labeled=read(pool if everything else labeled),
+            unlabeled=truth,
+            validation=None,
+            select_on=None,
+            **folder.legend(),
+        )
+        every = self.config.get("score_every", {})
+        scored = {"unlabeled": read(unlabeled[:: every.get("unlabeled", 1)])}
+        if folder.val_images:
+            names = read(folder.val or None, folder.val_images, folder.val_masks).names
+            scored["val"] = read(
+                list(names[:: every.get("val", 1)]), folder.val_images, folder.val_masks
+            )
+        if "far" in held_out:
+            scored["far"] = read(held_out["far"][:: every.get("far", 1)])
+        return parts, scored
+
+    def run(self, trial, directory):
+        """Train and score a trial.
+
+        Args:
+            trial: `Trial`.
+            directory: New directory for the last teacher and `trial.json`.
+
+        Returns:
+            Dict, as in `trial.json`.
+        """
+        start = time.perf_counter()
+        recipe = self.recipe(trial)
+        keras.utils.set_random_seed(trial.seed)
+        parts, scored = self.examples(trial)
+        plan = Plan.of(recipe, parts)
+        num_classes, ignore_class = parts.num_classes, parts.ignore_class
+        scores = _Scores(
+            {name: data.evaluation(part) for name, part in scored.items()},
+            self.config["readings"],
+            {max(round(part * plan.epochs), 1) for part in _LAST},
+            num_classes,
+            ignore_class,
+        )
+        model = plan.model()
+        history = model.fit(
+            plan.batches(),
+            epochs=plan.epochs,
+            callbacks=[scores],
+            verbose=2,
+            shuffle=False,
+        )
+        result = {
+            **dataclasses.asdict(trial),
+            "split_seed": trial.seed,
+            "steps": plan.steps,
+            "class_names": list(parts.class_names),
+            "recipe": dataclasses.asdict(recipe),
+            "evaluations": scores.found,
+            "pseudo_labels": pseudo_label_quality(
+                model.teacher,
+                data.supervised(
+                    parts.unlabeled,
+                    crop_size=recipe.crop_size,
+                    scale_range=(recipe.scale_min, recipe.scale_max),
+                    ignore_class=ignore_class,
+                    seed=trial.seed,
+                ),
+                num_classes,
+                ignore_class,
+                recipe.confidence_threshold,
+            ),
+            "history": {
+                name: [round(float(value), 5) for value in values]
+                for name, values in history.history.items()
+            },
+            "revision": provenance.git_revision(),
+            "backend": keras.backend.backend(),
+            "minutes": round((time.perf_counter() - start) / 60, 1),
+        }
+        segmenter(model.teacher).save(os.path.join(directory, "teacher_last.keras"))
+        with open(os.path.join(directory, "trial.json"), "w") as file:
+            json.dump(result, file, indent=1)
+        return result
+
+
+def pseudo_label_quality(teacher, batches, num_classes, ignore_class, threshold):
+    """Tell how much of each class the pseudo labels find, and how much is right.
+
+    Args:
+        teacher: Keras model from images to logits.
+        batches: Batches of `({"labeled": images}, label_maps)`.
+        num_classes: Number of classes.
+        ignore_class: Label of pixels that don't count.
+        threshold: Confidence from which a pixel has a pseudo label.
+
+    Returns:
+        Dict of lists by class: "recall", the share of its pixels that are pseudo
+        labeled as such, and "precision", the share of its pseudo labels that are
+        right; `None` where there are none.
+    """
+    predictor = Predictor(teacher)
+    right, found, true = np.zeros((3, num_classes), "int64")
+    for inputs, label_maps in batches:
+        predicted = predictor(np.asarray(inputs["labeled"]))
+        for probabilities, labels in zip(
+            predicted, np.asarray(label_maps), strict=True
+        ):
+            classes, sure = probabilities.argmax(-1), probabilities.max(-1) >= threshold
+            valid = labels != ignore_class
+            true += _count(labels[valid], num_classes)
+            found += _count(classes[valid & sure], num_classes)
+            right += _count(labels[valid & sure & (classes == labels)], num_classes)
+    return {"recall": _shares(right, true), "precision": _shares(right, found)}
+
+
+class _Scores(keras.callbacks.Callback):
+    """Evaluate the teacher near the end; at the end also the student, all readings."""
+
+    def __init__(self, parts, readings, epochs, num_classes, ignore_class):
+        super().__init__()
+        self.parts, self.readings, self.epochs = parts, readings, epochs
+        self.num_classes, self.ignore_class = num_classes, ignore_class
+        self.found = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 not in self.epochs:
+            return
+        last = epoch + 1 == self.params["epochs"]
+        for number, (reading, options) in enumerate(self.readings.items()):
+            if number and not last:
+                break
+            self._evaluate("teacher", epoch, reading, options)
+        if last:
+            reading, options = next(iter(self.readings.items()))
+            self._evaluate("student", epoch, reading, options)
+
+    def _evaluate(self, network, epoch, reading, options):
+        options = {**options, "scales": (options.get("scale", 1.0),)}
+        options.pop("scale", None)
+        predictor = Predictor(getattr(self.model, network), **options)
+        for name, part in self.parts.items():
+            confusion, _ = evaluation.evaluate(
+                predictor, part, self.num_classes, ignore_class=self.ignore_class
+            )
+            print(
+                f"epoch {epoch + 1}: mIoU {confusion.mean_iou:.4f} of the {network}, "
+                f"{name} images, read {reading}",
+                flush=True,
+            )
+            self.found.append(
+                {
+                    "epoch": epoch + 1,
+                    "network": network,
+                    "reading": reading,
+                    "images": name,
+                    "mean_iou": confusion.mean_iou,
+                    "iou": [None if np.isnan(x) else float(x) for x in confusion.iou],
+                }
+            )
+
+
+def _count(labels, num_classes):
+    return np.bincount(labels.ravel(), minlength=num_classes)[:num_classes]
+
+
+def _shares(part, whole):
+    return [
+        round(float(a / b), 4) if b else None for a, b in zip(part, whole, strict=True)
+    ]

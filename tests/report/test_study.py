@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from keras_imas.report import study
+
+EVALUATION = {"reading": "whole", "images": "val", "iou": [0.5, None]}
+RESULT = {
+    "data": "camvid", "labels": 23, "split_seed": 1, "seed": 1, "method": "uniform",
+    "variant": "plain", "steps": 10, "minutes": 2.5, "backend": "jax",
+    "revision": "abc", "class_names": ["sky", "road"],
+    "pseudo_labels": {"recall": [0.25, None], "precision": [0.75, None]},
+    "evaluations": [
+        {**EVALUATION, "network": "teacher", "mean_iou": 0.4},
+        {**EVALUATION, "network": "teacher", "mean_iou": 0.6},
+        {**EVALUATION, "network": "student", "mean_iou": 0.3},
+        {**EVALUATION, "network": "teacher", "mean_iou": 0.7, "reading": "windows"},
+    ],
+}  # fmt: skip
+
+
+def test_rows_of_a_trial(tmp_path):
+    path = tmp_path / "some.csv"
+    study.append(path, study.rows_of(RESULT))
+    study.append(path, study.rows_of({**RESULT, "seed": 2, "split_seed": 2}))
+    whole, windows, *others = study.read(path)
+    assert len(others) == 2 and others[0]["seed"] == "2"
+    assert (whole["teacher_last"], whole["teacher_best"]) == ("0.5", "0.6")
+    assert (whole["student_last"], windows["student_last"]) == ("0.3", "")
+    assert (whole["iou_sky"], whole["iou_road"]) == ("0.5", "")
+    assert (whole["recall_sky"], whole["precision_sky"]) == ("0.25", "0.75")
+    assert (windows["reading"], windows["evaluations"]) == ("windows", "1")
+
+
+def test_columns_of_another_data_set_come_last(tmp_path):
+    path = tmp_path / "some.csv"
+    study.append(path, [{"a": 1}])
+    study.append(path, [{"a": 2, "b": 3}])
+    assert study.read(path) == [{"a": "1", "b": ""}, {"a": "2", "b": "3"}]
+
+
+def test_the_interval_is_that_of_paired_differences():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.normal(size=(2, 9))
+    mean, half, count = study.paired(dict(enumerate(ours)), dict(enumerate(theirs)))
+    expected = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert (mean - half, mean + half) == pytest.approx(tuple(expected))
+    assert count == 9
+
+
+def test_one_pair_has_no_interval():
+    assert study.paired({0: 0.5}, {0: 0.25, 1: 0.1}) == (0.25, None, 1)
+
+
+def rows():
+    scores = {"supervised": (0.5, 0.6), "uniform": (0.6, 0.65)}
+    return [
+        {
+            **{"data": "camvid", "labeled": "23", "variant": "plain"},
+            **{"reading": "whole", "images": "val", "method": method},
+            **{"split_seed": str(seed), "seed": str(seed), "teacher_last": str(score)},
+        }
+        for method, of_seed in scores.items()
+        for seed, score in enumerate(of_seed)
+    ]
+
+
+def test_table():
+    lines = study.table(rows(), ("supervised", "plain")).splitlines()
+    assert "0.550 ± 0.071 |  |" in lines[2]
+    assert "0.625 ± 0.035 | +0.075 ± 0.318 (2) |" in lines[3]
+    assert "difference" not in study.table(rows())
+
+
+def test_plot(tmp_path):
+    pytest.importorskip("matplotlib")
+    study.plot(rows(), tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 1000

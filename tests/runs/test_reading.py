@@ -1,0 +1,91 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from absl import flags
+from PIL import Image
+
+from keras_imas.runs.flags import define_flags, given_flags
+from keras_imas.runs.reading import Reading, reading_from_flags
+
+RUN = {
+    "settings": {"image_size": ["24", "32"], "mask_name": "{}_L.png", "classes": ""},
+    "class_names": ["red", "green"],
+    "ignore_class": 9,
+}
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Parse a command line by flags of its own."""
+    values = flags.FlagValues()
+    monkeypatch.setattr(flags, "FLAGS", values)
+    for name in ("string", "integer", "float", "boolean", "list"):
+        define = getattr(flags, f"DEFINE_{name}")
+        monkeypatch.setattr(
+            flags,
+            f"DEFINE_{name}",
+            lambda *args, define=define, **kw: define(*args, flag_values=values, **kw),
+        )
+    define_flags(Reading)
+    return lambda *arguments: values(["program", *arguments])
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    return tmp_path
+
+
+def test_a_run_tells_what_no_flag_says(parse, run, capsys):
+    parse("--max_pixels=1000")
+    reading = reading_from_flags(run / "teacher_best.keras")
+    assert reading.image_size == (24, 32) and reading.mask_name == "{}_L.png"
+    assert reading.ignore_class == 9 and reading.max_pixels == 1000
+    assert reading.table.names == ("red", "green") and reading.known_classes == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_a_flag_that_contradicts_the_run_is_named_and_counts(parse, run, capsys):
+    parse("--ignore_class=255", "--image_size=24,32", "--class_names=red,blue")
+    reading = reading_from_flags(run)
+    assert reading.ignore_class == 255 and reading.image_size == (24, 32)
+    said = capsys.readouterr().err
+    assert "--ignore_class=255 contradicts the run" in said
+    assert "the classes are red, blue here" in said or "--class_names" in said
+    assert "image_size" not in said
+
+
+def test_a_table_is_found_from_elsewhere(parse, run, tmp_path):
+    where = tmp_path / "there"
+    where.mkdir()
+    (where / "classes.csv").write_text("name,r,g,b\nred,200,0,0\ngreen,0,200,0\n")
+    settings = {"classes": "classes.csv"}
+    facts = {**RUN, "settings": settings, "working_directory": str(where)}
+    (run / "run.json").write_text(json.dumps(facts))
+    parse()
+    reading = reading_from_flags(run)
+    for folder, color in (("images", (9, 9, 9)), ("masks", (0, 200, 0))):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (4, 4), color).save(tmp_path / folder / "a.png")
+    examples = reading.read_folder(tmp_path / "images", tmp_path / "masks")
+    [(_, example)] = examples.pick([0])
+    assert np.unique(example["label_map"]).tolist() == [1]
+
+
+def test_without_a_run_the_flags_count(parse, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    parse("--num_classes=3", "--classes=")
+    reading = reading_from_flags(tmp_path / "network.keras")
+    assert reading.known_classes == 3 and reading.table is None
+    parse("--classes=~/classes.csv", "--num_classes=0")
+    assert flags.FLAGS.classes == str(tmp_path / "classes.csv")
+
+
+def test_flags_of_other_packages_are_none_of_a_run_s(parse):
+    flags.DEFINE_integer("of_another_package", 5, "", module_name="another")
+    parse()
+    assert "of_another_package" not in given_flags()
+    assert given_flags().keys() == Reading.__dataclass_fields__.keys()
+    assert sys.argv[0] in flags.FLAGS.flags_by_module_dict()

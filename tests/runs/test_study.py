@@ -1,0 +1,159 @@
+import json
+
+import numpy as np
+import programs
+import pytest
+from PIL import Image
+
+from keras_imas.report import study as report
+from keras_imas.runs.study import Study
+
+CONFIG = """
+[data.small]
+images = "images"
+masks = "masks"
+val_images = "images"
+val_masks = "masks"
+val = "val.txt"
+num_classes = 3
+image_size = [32, 40]
+far = "far.txt"
+left_out = "left_out.txt"
+
+[score_every]
+unlabeled = 2
+
+[readings.windows]
+window = 33
+scale = 1.25
+
+[readings.whole]
+
+[recipe]
+weights = "none"
+steps = 2
+crop_size = 33
+unlabeled_batch_size = 2
+labeled_batch_size = 2
+
+[variants.plain]
+
+[variants.balanced]
+class_weights = "balanced"
+
+[[grid]]
+data = ["small"]
+labels = [2]
+method = ["uniform", "all_masks"]
+variant = ["plain"]
+seed = [0]
+
+[[grid]]
+data = ["small"]
+labels = [2, 3]
+method = ["supervised"]
+variant = ["plain", "balanced"]
+seed = [0, 1]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Ten images with masks, of which three are far and one is left out."""
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        for name, high, shape in (("images", 256, (32, 40, 3)), ("masks", 3, (32, 40))):
+            (tmp_path / name).mkdir(exist_ok=True)
+            pixels = rng.integers(0, high, shape).astype("uint8")
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "far.txt").write_text("0\n1\n2\n")
+    (tmp_path / "left_out.txt").write_text("3\n")
+    (tmp_path / "val.txt").write_text("0\n")
+    (tmp_path / "some.toml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_grid_is_all_combinations_once_in_order(folder):
+    study = Study("some.toml")
+    names = [trial.name for trial in study.trials]
+    assert names[:3] == [
+        "small-2-uniform-plain-0",
+        "small-2-all_masks-plain-0",
+        "small-2-supervised-plain-0",
+    ]
+    assert len(names) == len(set(names)) == 10
+    recipe = study.recipe(study.trials[1])
+    assert (recipe.method, recipe.crop_size) == ("supervised", 33)
+
+
+def test_images_that_are_far_are_not_trained_on(folder):
+    study = Study("some.toml")
+    drawn = set()
+    for trial in study.trials:
+        parts, scored = study.examples(trial)
+        labeled, unlabeled = (
+            set(getattr(parts, k).names) for k in ("labeled", "unlabeled")
+        )
+        pool = {"4", "5", "6", "7", "8", "9"}
+        everything = trial.method == "all_masks"
+        assert labeled == pool if everything else len(labeled) == trial.labels
+        assert unlabeled == (unlabeled if everything else pool - labeled)
+        assert scored["far"].names == ("0", "1", "2")
+        assert scored["val"].names == ("0",)
+        assert set(scored["unlabeled"].names) < unlabeled
+        assert parts.class_names == ("0", "1", "2")
+        if trial.labels == 2 and not everything:
+            drawn.add((trial.seed, frozenset(labeled)))
+    assert len(drawn) == 2  # the seed alone tells which are labeled
+
+
+@pytest.mark.full
+def test_a_study_goes_on_where_it_was_stopped(folder):
+    def run(*arguments):
+        script = programs.ROOT / "scripts" / "study.py"
+        return programs.run(script, "some.toml", *arguments, cwd=folder)
+
+    few = CONFIG.split("[[grid]]")
+    (folder / "some.toml").write_text("[[grid]]".join(few[:2]))
+    process = run()
+    assert process.returncode == 0, process.stdout
+    rows = report.read("some.csv")
+    assert len(rows) == 2 * 2 * 3  # trials, readings, kinds of images
+    assert {row["method"] for row in rows} == {"uniform", "all_masks"}
+    assert all(0 <= float(row["teacher_last"]) <= 1 for row in rows)
+    trial = folder / "studies/runs/some/small-2-uniform-plain-0"
+    result = json.loads((trial / "trial.json").read_text())
+    assert result["steps"] == 2 and (trial / "teacher_last.keras").exists()
+    assert "done" in run("--list").stdout
+    again = run()
+    assert again.returncode == 0 and "uniform" not in again.stdout
+    assert report.read("some.csv") == rows
+    shown = programs.run(
+        programs.ROOT / "scripts" / "study_report.py", "some.csv", cwd=folder
+    )
+    assert "| small | 2 | uniform | plain | windows |" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('method = ["uniform"', 'method = ["unifrom"', "`method` must be one of"),
+        ('variant = ["plain"]', 'variant = ["plane"]', r"no `\[variants.plane\]`"),
+        ('data = ["small"]', 'data = ["smal"]', r"no `\[data.smal\]`"),
+        ("seed = [0]", "", r"Each `\[\[grid\]\]` .* must have"),
+        ("crop_size = 33", "crop_size = 0", "`crop_size` must be positive"),
+    ],
+)
+def test_what_is_not_there_is_named_before_a_trial_starts(folder, old, new, reason):
+    assert old in CONFIG
+    (folder / "some.toml").write_text(CONFIG.replace(old, new, 1))
+    with pytest.raises(ValueError, match=reason):
+        Study("some.toml")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(programs.ROOT.glob("studies/*.toml")), ids=lambda p: p.stem
+)
+def test_the_projects_own_studies_can_be_read(path):
+    assert Study(path).trials
