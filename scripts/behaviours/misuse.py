@@ -87,6 +87,7 @@ def batches(directory):
     inputs, labels = tiny.batch(8)
     callbacks = keras_imas.callbacks
     half = inputs["unlabeled"][:, :8]
+    table = f"{directory}/hardness.parquet"
     unknown = np.where(labels == 1, 7, labels)
     checkpoint = callbacks.Checkpoint(f"{directory}/of arrays", every=1)
 
@@ -114,7 +115,7 @@ def batches(directory):
         ("groups of 3", {"pairing_group_size": 3}, {"batch_size": 4}),
         ("a last batch of 1", {}, {"batch_size": 7}),
         ("batches of 1", {}, {"batch_size": 1}),
-        ("tables without index", {}, {"callbacks": [callbacks.HardnessLog("t", 8)]}),
+        ("tables without index", {}, {"callbacks": [callbacks.HardnessLog(table, 8)]}),
         ("two checkpoints", {}, {"callbacks": [checkpoint, checkpoint]}),
     ):
         data = without("unlabeled_index") if "without" in name else inputs
