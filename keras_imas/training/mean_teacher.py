@@ -4,6 +4,7 @@ import inspect
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_imas.arguments import check_fraction, check_not_negative
 from keras_imas.batch_checks import (
@@ -177,6 +178,14 @@ class MeanTeacher(ResilientModel):
                 batch_size = batch_size or 32
                 self.check_unlabeled(len(y) % batch_size or batch_size)
         return super().fit(x, y, batch_size, *args, **kwargs)
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        if data_batch is not None:
+            # Under a strategy it is the mean of the replicas' batches: of labels too.
+            images, labels, weights = keras.utils.unpack_x_y_sample_weight(data_batch)
+            labels = None if labels is None else ops.cast(labels, "int32")
+            data_batch = images, labels, weights
+        super()._symbolic_build(iterator, data_batch)
 
     def check_unlabeled(self, batch_size):
         """Refuse a number of unlabeled images that the method can't train on.
