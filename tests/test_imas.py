@@ -482,6 +482,12 @@ def test_the_teacher_is_saved_as_a_network_that_trains(tmp_path):
     assert len(loaded.trainable_variables) == len(model.student.trainable_variables)
 
 
+def test_predicts_before_it_has_trained():
+    """Also images of a size that the network does not fix."""
+    model = keras_imas.IMAS(conv_student(size=(None, None)))
+    assert model.predict(images(2), verbose=0).shape == (2, HEIGHT, WIDTH, CLASSES)
+
+
 def test_the_student_is_no_teacher():
     student = conv_student()
     with pytest.raises(ValueError, match="`teacher` must be a second model"):

@@ -75,7 +75,9 @@ def size_rule(network):
 
 
 def check_images(network, images):
-    """Raise if a network does not take images of a size.
+    """Raise if a network does not take images of a size, by the rule that is known.
+
+    It is not looked for here: within a step of JAX a network can't be traced.
 
     Args:
         network: Built Keras model from images to logits.
@@ -85,7 +87,7 @@ def check_images(network, images):
         ValueError: If it does not.
     """
     size = tuple(images.shape[1:3])
-    rule = size_rule(network)
+    rule = _rules.get(network, SizeRule())
     if None not in size:
         rule.check("images", size)
     elif rule.fixed or rule.multiple > 1:

@@ -17,6 +17,7 @@ from keras_imas.losses.keras_loss import loss_over_label_maps
 from keras_imas.metrics.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
 from keras_imas.models.logits import segmenter
+from keras_imas.models.size_rule import size_rule
 from keras_imas.teacher import ema_decay, teacher_of
 from keras_imas.training.resilient_model import ResilientModel
 
@@ -178,6 +179,39 @@ class MeanTeacher(ResilientModel):
                 batch_size = batch_size or 32
                 self.check_unlabeled(len(y) % batch_size or batch_size)
         return super().fit(x, y, batch_size, *args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """Evaluate the teacher, as `keras.Model.evaluate`.
+
+        Args:
+            *args: See there.
+            **kwargs: See there.
+
+        Returns:
+            The logs.
+
+        Raises:
+            ValueError: If a label is neither a class nor ignored, or the network does
+                not take images of that size.
+        """
+        size_rule(self.teacher)
+        return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        """Predict the teacher's logits, as `keras.Model.predict`.
+
+        Args:
+            *args: See there.
+            **kwargs: See there.
+
+        Returns:
+            Array `(N, H, W, C)`.
+
+        Raises:
+            ValueError: If the network does not take images of that size.
+        """
+        size_rule(self.teacher)
+        return super().predict(*args, **kwargs)
 
     def _symbolic_build(self, iterator=None, data_batch=None):
         if data_batch is not None:
