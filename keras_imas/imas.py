@@ -239,7 +239,7 @@ class IMAS(MeanTeacher):
         if not isinstance(y_pred, dict):
             if training:
                 raise batch.not_a_batch(type(x).__name__)
-            y, label_code = self.look_at_labels(y, y_pred, sample_weight)
+            y, label_code = self.look_at_labels(y, y_pred, sample_weight, False)
             self.health.note(ops.ones(()), label_code)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         y, label_code = self.look_at_labels(y, y_pred["labeled"], sample_weight)

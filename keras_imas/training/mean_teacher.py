@@ -100,18 +100,22 @@ class MeanTeacher(ResilientModel):
             copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
-    def look_at_labels(self, labels, logits, sample_weight=None):
+    def look_at_labels(self, labels, logits, sample_weight=None, training=True):
         """Look in a step whether labels are classes.
 
         Args:
             labels: Label maps.
             logits: What is compared with them, `(B, H, W, C)`.
             sample_weight: Weights of the labels. Defaults to `None`.
+            training: Whether it is a step of training, whose numbers are not looked at
+                where `max_skipped_steps` is `None`. Defaults to `True`.
 
         Returns:
             `(labels, code)`: the label maps, with what is no class ignored; and what
             `keras_imas.training.health.Health.label_code` returns.
         """
+        if training and self.max_skipped_steps is None:
+            return labels, 0
         num_classes, ignore_class = logits.shape[-1], self.ignore_class
         code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
         return known_labels(labels, num_classes, ignore_class), code
