@@ -137,6 +137,23 @@ def check_range(name, value):
         )
 
 
+def is_of_keras(value):
+    """Tell whether Keras defines a function or class, or an object's class.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        Boolean.
+
+    Example:
+        >>> is_of_keras(keras.losses.Dice()), is_of_keras(len)
+        (True, False)
+    """
+    module = getattr(value, "__module__", "") or ""
+    return module.split(".")[0] == "keras"
+
+
 def check_not_negative(**values):
     """Refuse negative numbers.
 

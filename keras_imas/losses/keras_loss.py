@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_imas.arguments import is_of_keras
 from keras_imas.losses.crossentropy import Crossentropy
 from keras_imas.losses.label_map_loss import LabelMapLoss
 
@@ -64,7 +65,7 @@ def loss_over_label_maps(loss, ignore_class=255):
         found = _CLASSES[found]()
     if isinstance(found, keras.losses.Loss):
         _check_ignore_class(found, ignore_class)
-    if isinstance(found, LabelMapLoss) or not _of_keras(found):
+    if isinstance(found, LabelMapLoss) or not is_of_keras(found):
         return found
     return KerasLoss(found, ignore_class=ignore_class)
 
@@ -188,8 +189,3 @@ class KerasLoss(LabelMapLoss):
         """
         loss = keras.saving.deserialize_keras_object(config["loss"])
         return cls(**{**config, "loss": loss})
-
-
-def _of_keras(loss):
-    module = getattr(loss, "__module__", "") or ""
-    return module.split(".")[0] == "keras"

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_imas.arguments import as_tensor, check_channels
+from keras_imas.arguments import as_tensor, check_channels, is_of_keras
 from keras_imas.label_maps import as_label_maps, pixel_weights
 from keras_imas.metrics.mean_iou import MeanIoU
 
@@ -68,7 +68,7 @@ def metrics_over_label_maps(metrics, ignore_class=255):
         )
     if own is not None and type(metric) is MeanIoU:
         return metric
-    if type(metric) is not MeanIoU and not _of_keras(metric):
+    if type(metric) is not MeanIoU and not is_of_keras(metric):
         return metric
     return KerasMetric(metric, ignore_class=ignore_class)
 
@@ -182,8 +182,3 @@ class KerasMetric(keras.metrics.Metric):
         """
         metric = keras.saving.deserialize_keras_object(config["metric"])
         return cls(**{**config, "metric": metric})
-
-
-def _of_keras(metric):
-    module = getattr(metric, "__module__", "") or ""
-    return module.split(".")[0] == "keras"
