@@ -40,7 +40,7 @@ define_path(
     "CSV file of the classes' names and colors (name,id,r,g,b); default: those of the "
     "model's run.",
 )
-define_flags(Reading, only=("image_size", "max_pixels"))
+define_flags(Reading, only=("image_size", "image_range", "max_pixels"))
 flags.DEFINE_integer(
     "window",
     None,
@@ -94,6 +94,7 @@ def main(argv):
             confidence=FLAGS.confidence,
             opacity=FLAGS.opacity,
             image_size=reading.image_size or None,
+            image_range=reading.image_range or None,
             window=window or None,
             max_pixels=reading.max_pixels,
             verbose=FLAGS.verbose,

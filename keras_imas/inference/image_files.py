@@ -88,6 +88,7 @@ def predict_files(
     confidence=False,
     opacity=0.5,
     image_size=None,
+    image_range=None,
     window=None,
     max_pixels=files.MAX_PIXELS,
     verbose="auto",
@@ -116,6 +117,8 @@ def predict_files(
         opacity: Share of the colors in an overlay, in [0, 1]. Defaults to `0.5`.
         image_size: `(height, width)` that the network sees images in, as it did in
             training; masks have the images' own size. Defaults to `None`: their own.
+        image_range: `(low, high)`, the values in the files that become black and white,
+            as they did in training. Defaults to `None`: those that the bits can hold.
         window: Side of a sliding window, or `(height, width)`. Defaults to `None`: the
             size that the network is built for; if it takes any size, whole images, or
             windows of 1024 for images of more than 2048 times 2048 pixels.
@@ -142,6 +145,7 @@ def predict_files(
         "colors": classes.colors,
         "opacity": opacity,
         "image_size": image_size,
+        "image_range": image_range,
         "window": window,
         **prediction,
     }
@@ -217,13 +221,14 @@ def predict_files(
             bar = keras.utils.Progbar(len(missing), unit_name="image")
 
         for views, names in _passes(
-            missing, window, image_size, max_pixels, pool, skip
+            missing, window, image_size, image_range, max_pixels, pool, skip
         ):
             predictor = Predictor(network, **views, **prediction)
             waiting = collections.deque()
 
             def pixels(names=names, waiting=waiting):
-                read = _read_ahead([missing[name] for name in names], pool)
+                paths = [missing[name] for name in names]
+                read = _read_ahead(paths, image_range, pool)
                 for name, (image, problem) in zip(names, read, strict=True):
                     if problem:
                         skip(missing[name], problem)
@@ -253,12 +258,12 @@ def _write_classes(path, classes):
             writer.writerow([to_cell(name), number, *color])
 
 
-def _passes(images, window, image_size, max_pixels, pool, skip):
+def _passes(images, window, image_size, image_range, max_pixels, pool, skip):
     """Yield `(options, names)`: the images that one `Predictor` predicts, and how."""
     sizes = {}
     for name, (header, problem) in zip(
         images,
-        pool.map(lambda path: _header(path, max_pixels), images.values()),
+        pool.map(lambda path: _header(path, max_pixels, image_range), images.values()),
         strict=True,
     ):
         if problem:
@@ -275,20 +280,20 @@ def _passes(images, window, image_size, max_pixels, pool, skip):
         yield {"window": _WINDOW}, large
 
 
-def _header(path, max_pixels):
+def _header(path, max_pixels, image_range):
     try:
         header = files.read_header(path, max_pixels)
-        return header, files.image_problem(header)
+        return header, files.image_problem(header, image_range)
     except (OSError, ValueError) as error:
         return None, f"cannot be read: {error}"
 
 
-def _read_ahead(paths, pool):
+def _read_ahead(paths, image_range, pool):
     """Yield `(image, problem)` of each file, decoding a few files ahead."""
 
     def read(path):
         try:
-            return pixels.read_image(path), None
+            return pixels.read_image(path, image_range), None
         except Exception as error:  # decoders raise errors of many types
             return None, f"cannot be read: {error}"
 

@@ -91,6 +91,24 @@ def test_does_not_mix_what_was_made_otherwise(photographs):
         predict(photographs)
 
 
+def test_reads_files_in_the_range_of_the_training(tmp_path):
+    gray = np.random.default_rng(0).integers(0, 256, (20, 30))
+    masks = []
+    for name, image, options in (
+        ("bits_8", gray.astype("uint8"), {}),
+        ("bits_12", (gray * 16).astype("uint16"), {"image_range": (0, 4080)}),
+    ):
+        (tmp_path / name).mkdir()
+        Image.fromarray(image).save(tmp_path / name / "a.png")
+        images = find_images(tmp_path / name)
+        out = tmp_path / f"out_{name}"
+        predict_files(network(), images, out, CLASSES, verbose=0, **options)
+        with Image.open(out / "masks" / "a.png") as mask:
+            masks.append(np.array(mask))
+    assert len(np.unique(masks[0])) > 1
+    np.testing.assert_array_equal(*masks)
+
+
 def test_a_network_of_one_size_goes_by_windows(photographs):
     model = network((16, 24, 3))
     predict(photographs, model)
