@@ -67,7 +67,7 @@ class ColorJitter:
         self._apply = StrongView().apply
 
     def __call__(self, image, seed):
-        """Returns the strong view of an image.
+        """Return the strong view of an image.
 
         Args:
             image: `(H, W, 3)` tensor, 0..255.

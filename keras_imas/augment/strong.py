@@ -76,7 +76,7 @@ class StrongView:
         self._apply = tf.function(self._switch, autograph=False)
 
     def __call__(self, image, seed):
-        """Returns the strong view of an image.
+        """Return the strong view of an image.
 
         Args:
             image: `(H, W, 3)` tensor, 0..255.
@@ -97,7 +97,7 @@ class StrongView:
         return image
 
     def apply(self, image, operation, parameter=0.0):
-        """Applies one operation, with no draw.
+        """Apply one operation, with no draw.
 
         Args:
             image: `(H, W, 3)` tensor, 0..255.
@@ -246,7 +246,7 @@ class StrongView:
 
 
 def _rows(image):
-    """Returns an image as `(H, W · 3)`.
+    """Return an image as `(H, W · 3)`.
 
     TensorFlow computes with whole rows several times as fast as with `(3,)`, be it
     broadcast to the pixels or reduced from them.
@@ -257,14 +257,14 @@ def _rows(image):
 
 
 def _of_channels(reduce, image):
-    """Reduces an image to `(3,)`."""
+    """Reduce an image to `(3,)`."""
     import tensorflow as tf
 
     return reduce(tf.reshape(reduce(_rows(image), axis=0), [-1, 3]), axis=0)
 
 
 def _convolve(image, kernel):
-    """Filters each channel with its kernel, where the kernel fits in."""
+    """Filter each channel with its kernel, where the kernel fits in."""
     import tensorflow as tf
 
     return tf.nn.depthwise_conv2d(

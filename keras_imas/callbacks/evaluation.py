@@ -139,7 +139,7 @@ class Evaluation(keras.callbacks.Callback):
 
     @property
     def log_names(self):
-        """Names of what it adds to the logs of some epochs."""
+        """Name of what it adds to the logs of some epochs."""
         return [
             f"{where}{network}{value}"
             for where in self.data

@@ -11,7 +11,7 @@ from keras_imas.files.whole_file import whole_file
 
 
 def cached(examples, where):
-    """Makes a `load` that decodes an image once.
+    """Make a `load` that decodes an image once.
 
     Args:
         examples: `keras_imas.data.Examples` of files.

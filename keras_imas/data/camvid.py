@@ -39,7 +39,7 @@ IGNORE_CLASS = 11
 
 
 def read(data_dir, split="train", names=None, *, labeled=True, **options):
-    """Lists the examples of a split.
+    """List the examples of a split.
 
     Args:
         data_dir: directory that holds `train`, `trainannot`, `train.txt` and so on.

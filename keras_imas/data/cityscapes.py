@@ -63,7 +63,7 @@ TRAIN_IDS = tuple(
 
 
 def read(data_dir, split="train", names=None, *, labeled=True, **options):
-    """Lists the examples of a split in the official directories.
+    """List the examples of a split in the official directories.
 
     Args:
         data_dir: directory that holds `leftImg8bit` and `gtFine`.

@@ -28,7 +28,7 @@ class Entry:
         return "" if self.line is None else f" (line {self.line})"
 
     def fields(self):
-        """Returns the line's fields, whichever way they are separated.
+        """Return the line's fields, whichever way they are separated.
 
         Returns:
             List of strings: parted by tab, comma or semicolon, else by space; in
@@ -54,7 +54,7 @@ class Entry:
 
 
 def read_text(path):
-    """Reads a text file in UTF-8, or in UTF-16 as its first bytes tell.
+    """Read a text file in UTF-8, or in UTF-16 as its first bytes tell.
 
     Args:
         path: path of the file.
@@ -76,7 +76,7 @@ def read_text(path):
 
 
 def read_list(path):
-    """Reads a list: a name a line, or an image and its mask a line.
+    """Read a list: a name a line, or an image and its mask a line.
 
     Args:
         path: path of a text file. Blank lines are skipped.
@@ -102,7 +102,7 @@ def read_list(path):
 
 
 def below(folder, name):
-    """Lists what a path in a list may mean below a folder, most likely first.
+    """List what a path in a list may mean below a folder, most likely first.
 
     Lists in public use begin their paths at the folder, above it, or at the root of
     somebody else's disk. What is before the folder's own name is dropped.

@@ -26,7 +26,7 @@ _DTYPES = {
 
 
 def read_matrix(path, variable, field, max_bytes):
-    """Reads a matrix that is a field of a structure.
+    """Read a matrix that is a field of a structure.
 
     Args:
         path: path of the file.
@@ -73,7 +73,7 @@ class _Reader:
         self.order = order
 
     def elements(self, data):
-        """Yields the type and the content of each element."""
+        """Yield the type and the content of each element."""
         place = 0
         while place + 8 <= len(data):
             kind, size = struct.unpack_from(f"{self.order}II", data, place)
@@ -92,7 +92,7 @@ class _Reader:
             yield kind, data[start : start + size]
 
     def matrix(self, data):
-        """Returns name, class and shape of a matrix, and what comes after these."""
+        """Return name, class and shape of a matrix, and what comes after these."""
         elements = self.elements(data)
         flags, shape, name = [self._numbers(*next(elements)) for _ in range(3)]
         if flags.dtype.kind not in "iu" or shape.dtype.kind not in "iu":
@@ -101,7 +101,7 @@ class _Reader:
         return name, int(flags[0]) & 255, tuple(map(int, shape)), elements
 
     def field(self, elements, wanted):
-        """Returns the matrix in a field of a structure of one element."""
+        """Return the matrix in a field of a structure of one element."""
         length = int(self._numbers(*next(elements))[0])
         names = self._numbers(*next(elements)).tobytes()
         if not 0 < length <= 64:

@@ -67,7 +67,7 @@ class Report:
         return [p.message for p in self.problems if p.severity == "warning"]
 
     def raise_errors(self):
-        """Raises what must be solved; the message names up to ten.
+        """Raise what must be solved; the message names up to ten.
 
         Raises:
             ValueError: if there is an error.

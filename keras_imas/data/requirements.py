@@ -2,7 +2,7 @@
 
 
 def require(condition, template, *values, then):
-    """Raises `tf.errors.InvalidArgumentError` when a pipeline runs.
+    """Raise `tf.errors.InvalidArgumentError` when a pipeline runs.
 
     Args:
         condition: boolean scalar tensor.
@@ -27,7 +27,7 @@ def require(condition, template, *values, then):
 
 
 def require_label_map(example, num_classes, ignore_class):
-    """Raises, when the pipeline runs, what is wrong with a label map."""
+    """Raise, when the pipeline runs, what is wrong with a label map."""
     import tensorflow as tf
 
     name, label_map = example["name"], example["label_map"]
@@ -67,7 +67,7 @@ def require_label_map(example, num_classes, ignore_class):
 
 
 def require_listed_colors(example):
-    """Raises, when the pipeline runs, for a color that the table does not list."""
+    """Raise, when the pipeline runs, for a color that the table does not list."""
     import tensorflow as tf
 
     lowest = tf.reduce_min(example["label_map"])

@@ -39,7 +39,7 @@ def from_tfds(
     image_key=None,
     label_key=None,
 ):
-    """Lists the examples of a split of a TFDS set that is prepared.
+    """List the examples of a split of a TFDS set that is prepared.
 
     Examples are in the order of the set's files. They stay encoded until they are
     read, so that a shuffle holds PNGs and JPEGs in memory. Those of Cityscapes take
@@ -142,7 +142,7 @@ def from_tfds(
 
 
 def _encoded(builder, name, split, data_dir, keys):
-    """Returns the features `keys` as they are stored, with "tfds_id", in order."""
+    """Return the features `keys` as they are stored, with "tfds_id", in order."""
     import tensorflow_datasets as tfds
 
     splits = builder.info.splits
@@ -184,7 +184,7 @@ def _encoded(builder, name, split, data_dir, keys):
 
 
 def _names(splits, split):
-    """Returns the `tfds_id` of each example, as TFDS' reader makes them, or None."""
+    """Return the `tfds_id` of each example, as TFDS' reader makes them, or None."""
     if not splits:
         return None
     files = splits[split].file_instructions
@@ -237,7 +237,7 @@ def _label_key(name, features, key, image_key):
 
 
 def _key(name, features, argument, key, what, usable, known, rest):
-    """Returns `key` if it is usable, else the only known one, else the only other."""
+    """Return `key` if it is usable, else the only known one, else the only other."""
     choice = [key] if key is not None else [k for k in known if k in usable] or rest
     if len(choice) == 1 and choice[0] in usable:
         return choice[0]
@@ -255,7 +255,7 @@ def _key(name, features, argument, key, what, usable, known, rest):
 
 
 def _channels(feature):
-    """Returns how many values a pixel has, or None for what isn't an image."""
+    """Return how many values a pixel has, or None for what isn't an image."""
     rank = len(feature.shape)
     return feature.shape[-1] if rank == 3 else 1 if rank == 2 else None
 
@@ -283,7 +283,7 @@ def _image(feature, encoded):
 
 
 def _label_map(feature, encoded, name, equal_channels):
-    """Decodes a label map to `(H, W)` int32."""
+    """Decode a label map to `(H, W)` int32."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -319,7 +319,7 @@ def _label_map(feature, encoded, name, equal_channels):
 
 
 def _indices(encoded):
-    """Reads the values of a PNG with a palette."""
+    """Read the values of a PNG with a palette."""
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:

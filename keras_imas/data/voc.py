@@ -35,7 +35,7 @@ COLORS = ((0, 0, 0), *map(tuple, default_colors(20).tolist()))
 
 
 def read(data_dir, names, *, labeled=True, sbd_dir=None, **options):
-    """Lists the examples of a list in the official directories.
+    """List the examples of a list in the official directories.
 
     Args:
         data_dir: directory that holds `JPEGImages` and label maps in
@@ -80,7 +80,7 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, **options):
 
 
 def train_names(data_dir, sbd_dir=None):
-    """Lists the training images: VOC's and SBD's without VOC's validation images.
+    """List the training images: VOC's and SBD's without VOC's validation images.
 
     These are the 10,582 of the published runs.
 
@@ -108,5 +108,5 @@ def train_names(data_dir, sbd_dir=None):
 
 
 def _ids(path):
-    """Returns the ids of a list, whatever else its lines hold."""
+    """Return the ids of a list, whatever else its lines hold."""
     return [Path(entry.fields()[0]).stem for entry in read_list(path)]
