@@ -1,0 +1,222 @@
+"""One step against NumPy: a linear student, whose logits NumPy computes as well."""
+
+import numpy as np
+import pytest
+import reference
+from tiny_imas import (
+    CLASSES,
+    DRAWS,
+    PADDING,
+    TRAINING_LOGS,
+    UNIFORM,
+    InjectedDraws,
+    assert_all_close,
+    batch,
+    compiled,
+    eager,
+    label_maps,
+    linear_student,
+    mean_cross_entropy,
+    resized,
+    step,
+    weights,
+)
+
+
+def random_parameters(seed, outputs=1):
+    rng = np.random.default_rng(seed)
+    shapes = [(1, 1, 3, CLASSES), (CLASSES,)] * outputs
+    return [rng.normal(0, 0.03, shape) for shape in shapes]
+
+
+def linear_logits(parameters, views, strides=(1,), output=0):
+    kernel, bias = parameters[2 * output : 2 * output + 2]
+    stride = strides[output]
+    return resized(np.float64(views)[:, ::stride, ::stride] @ kernel[0, 0] + bias)
+
+
+def numpy_targets(parameters, teacher, inputs, draws, options, strides):
+    """The views, pseudo labels and weights of a step: what gradients don't touch."""
+    weak, strong = inputs["unlabeled"], inputs["unlabeled_strong"]
+    valid = inputs.get("unlabeled_valid", np.ones(weak.shape[:3]))
+    threshold = options.get("confidence_threshold", 0.7)
+    teacher_logits = linear_logits(teacher, weak, strides)
+    hardness = reference.hardness(
+        linear_logits(parameters, weak, strides),
+        teacher_logits,
+        valid_mask=valid,
+        confidence_threshold=threshold,
+        background_class=options.get("background_class"),
+    )
+    if options.get("adaptive_intensity", True):
+        strong = reference.blend(strong, weak, hardness)
+
+    adaptive = options.get("adaptive_cutmix", True)
+    size = options.get("pairing_group_size") or len(weak)
+    mixed, partners = [], []
+    for group, first in enumerate(range(0, len(weak), size)):
+        members = slice(first, first + size)
+        probability = np.mean(1 - hardness[members]) if adaptive else 1.0
+        if options.get("cutmix_probability") is not None:
+            probability = options["cutmix_probability"]
+        mixed += [bool(draws["coin"][group] < probability)] * size
+        order = hardness if adaptive else draws["shuffle"]
+        partners += list(first + reference.cutmix_partners(order[members]))
+
+    target = {
+        "labels": teacher_logits.argmax(-1),
+        "confidence": reference.confidences(teacher_logits),
+        "valid": valid,
+    }
+    cutmix = {
+        name: reference.paste(value, draws["boxes"], partners)
+        for name, value in {"images": weak, **target}.items()
+    }
+    return {
+        "hardness": hardness,
+        "mixed": mixed,
+        "strong": {"images": strong, **target},
+        "cutmix": cutmix,
+    }
+
+
+def numpy_losses(parameters, targets, inputs, labels, options, strides):
+    """The supervised and the consistency loss as functions of the student."""
+    ignore_class = options.get("ignore_class", 255)
+
+    def supervised(output):
+        logits = linear_logits(parameters, inputs["labeled"], strides, output)
+        return mean_cross_entropy(logits, labels, ignore_class)
+
+    def consistency(view, image):
+        chosen = slice(image, image + 1)
+        hardness = targets["hardness"][chosen]
+        return reference.consistency_loss(
+            linear_logits(parameters, targets[view]["images"][chosen], strides),
+            targets[view]["labels"][chosen],
+            targets[view]["confidence"][chosen],
+            hardness=hardness if options.get("hardness_weighting", True) else None,
+            confidence_threshold=options.get("confidence_threshold", 0.7),
+            valid_mask=targets[view]["valid"][chosen],
+        )
+
+    supervised_loss = supervised(0)
+    if len(strides) > 1:
+        supervised_loss += options.get("auxiliary_weight", 0.4) * supervised(1)
+    image_losses = [
+        0.5 * (consistency("strong", image) + consistency("cutmix", image))
+        if mixed
+        else consistency("strong", image)
+        for image, mixed in enumerate(targets["mixed"])
+    ]
+    return supervised_loss, np.mean(image_losses)
+
+
+TAILS = {"coin": np.array([0.999], "float32")}
+GROUPS = {"pairing_group_size": 2}
+# Name: options of the model, draws, more inputs, strides of the outputs.
+STEPS = {
+    "all on, mixed": ({}, {}, {}, (1,)),
+    "all on, not mixed": ({}, TAILS, {}, (1,)),
+    "uniform": (UNIFORM, TAILS, {}, (1,)),
+    "uniform, seldom mixed": ({**UNIFORM, "cutmix_probability": 0.9}, TAILS, {}, (1,)),
+    "intensity": ({**UNIFORM, "adaptive_intensity": True}, {}, {}, (1,)),
+    "cutmix": ({**UNIFORM, "adaptive_cutmix": True}, {}, {}, (1,)),
+    "weighting": ({**UNIFORM, "hardness_weighting": True}, {}, {}, (1,)),
+    "padding": ({}, {}, {"unlabeled_valid": PADDING}, (1,)),
+    "groups": (GROUPS, {"coin": np.array([0.999, 0.0], "float32")}, {}, (1,)),
+    "uniform groups": (
+        {**UNIFORM, **GROUPS, "cutmix_probability": 0.5},
+        {"coin": np.array([0.4, 0.6], "float32")},
+        {},
+        (1,),
+    ),
+    "background": ({"background_class": 1}, {}, {}, (1,)),
+    "numbers": (
+        {"confidence_threshold": 0.5, "unlabeled_weight": 0.5, "ignore_class": 1},
+        {},
+        {},
+        (1,),
+    ),
+    "auxiliary": ({}, {}, {}, (1, 1)),
+    "low resolution": ({"auxiliary_weight": 0.1}, {}, {}, (2, 3)),
+}
+
+
+def linear_step(name, seed=0):
+    """Sets a case of `STEPS` up, at step 3 with a teacher that differs."""
+    options, draws, more, strides = STEPS[name]
+    model = InjectedDraws(linear_student(strides), **options)
+    parameters = random_parameters(seed, len(strides))
+    noise = random_parameters(seed + 1, len(strides))
+    teacher = [a + 0.3 * b for a, b in zip(parameters, noise, strict=True)]
+    model.student.set_weights(parameters)
+    model.teacher.set_weights(teacher)
+    model.step.assign(3)
+    model.draws = {**DRAWS, **draws}
+    inputs = {**batch(), **more}
+    labels = label_maps(2, ignore_class=options.get("ignore_class", 255))
+    targets = numpy_targets(parameters, teacher, inputs, model.draws, options, strides)
+    losses = (targets, inputs, labels, options, strides)
+    return model, parameters, teacher, losses
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_matches_numpy(name):
+    model, parameters, teacher, losses = linear_step(name)
+    targets, inputs, labels, options, strides = losses
+    logs = step(eager(model, 1e-3), inputs, labels)
+    supervised, consistency = numpy_losses(parameters, *losses)
+    threshold = options.get("confidence_threshold", 0.7)
+    valid = targets["strong"]["valid"]
+    sure = valid * (targets["strong"]["confidence"] >= threshold)
+    ratios = sure.sum((1, 2)) / np.maximum(valid.sum((1, 2)), 1)
+    expected = {
+        "supervised_loss": supervised,
+        "consistency_loss": consistency,
+        "loss": supervised + options.get("unlabeled_weight", 3.0) * consistency,
+        "hardness": targets["hardness"].mean(),
+        "pseudo_label_ratio": ratios.mean(),
+        "teacher_decay": 0.75,
+    }
+    assert set(logs) == TRAINING_LOGS
+    for key, value in expected.items():
+        assert float(logs[key]) == pytest.approx(value, rel=1e-4, abs=1e-5), key
+    assert 0.05 < expected["hardness"] < 0.95 and consistency > 0.01
+    moved = [
+        reference.ema_update(old, new, 0.75)
+        for old, new in zip(teacher, weights(model.student), strict=True)
+    ]
+    assert_all_close(weights(model.teacher), moved)
+
+
+def test_the_cases_differ():
+    """No switch is without effect on the consistency loss in these cases."""
+    values = [numpy_losses(p, *rest)[1] for _, p, _, rest in map(linear_step, STEPS)]
+    assert len(set(np.round(values, 6))) >= len(values) - 1  # auxiliary: supervised
+
+
+@pytest.mark.parametrize("name", ["all on, mixed", "padding", "low resolution"])
+def test_gradients_are_those_of_the_two_losses_alone(name):
+    """None flows through scores, views, pseudo labels, hardness, or the teacher."""
+    model, parameters, _, losses = linear_step(name)
+    step(compiled(model, 1e-3), *losses[1:3])
+
+    def loss(parameters):
+        supervised, consistency = numpy_losses(parameters, *losses)
+        return supervised + 3.0 * consistency
+
+    for index, (value, after) in enumerate(
+        zip(parameters, weights(model.student), strict=True)
+    ):
+        gradient = np.zeros_like(value)
+        for position in np.ndindex(value.shape):
+            bumps = []
+            for bump in (1e-6, -1e-6):
+                bumped = [np.array(p) for p in parameters]
+                bumped[index][position] += bump
+                bumps.append(loss(bumped))
+            gradient[position] = (bumps[0] - bumps[1]) / 2e-6
+        np.testing.assert_allclose(
+            (value - after) / 1e-3, gradient, rtol=2e-3, atol=2e-3
+        )
