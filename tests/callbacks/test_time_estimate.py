@@ -1,0 +1,31 @@
+import pytest
+from tiny_training import fit, imas
+
+from keras_imas.callbacks import TimeEstimate
+from keras_imas.callbacks.time_estimate import format_duration
+
+
+def test_time_estimate(capsys):
+    fit(imas(), TimeEstimate(warm_up=1, steps=2), epochs=3)
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x]
+    assert line.startswith("6 steps at ") and "training takes about" in line
+
+
+def test_no_time_estimate_for_a_short_run(capsys):
+    fit(imas(), TimeEstimate(warm_up=3, steps=10), epochs=1)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "seconds, expected",
+    [
+        (0.2, "0 s"),
+        (59.4, "59 s"),
+        (60, "1.0 min"),
+        (3599, "60.0 min"),
+        (3600, "1.0 h"),
+        (90_000, "25.0 h"),
+    ],
+)
+def test_format_duration(seconds, expected):
+    assert format_duration(seconds) == expected
