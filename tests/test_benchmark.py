@@ -22,6 +22,7 @@ def rows(output):
     return [[cell.strip() for cell in cells] for cells in lines if len(cells) > 1]
 
 
+@pytest.mark.full
 def test_data(tmp_path):
     process = run("data", *SMALL, "--json=times.json", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
@@ -119,11 +120,25 @@ def test_tables(arguments, expected, tmp_path):
     ("arguments", "message"),
     [
         ((), "networks or data."),
-        (("speed",), "networks or data."),
-        (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
-        (("step", "--pytorch=float32"), "--pytorch needs --backbone=resnet50_deep"),
-        (("step", "--pytorch=float16"), "must be of float32, channels_last, bfloat16"),
-        (("data", "--images_dir=a"), "--images_dir and --masks_dir go together."),
+        *[
+            pytest.param(*case, marks=pytest.mark.full)
+            for case in [
+                (("speed",), "networks or data."),
+                (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
+                (
+                    ("step", "--pytorch=float32"),
+                    "--pytorch needs --backbone=resnet50_deep",
+                ),
+                (
+                    ("step", "--pytorch=float16"),
+                    "must be of float32, channels_last, bfloat16",
+                ),
+                (
+                    ("data", "--images_dir=a"),
+                    "--images_dir and --masks_dir go together.",
+                ),
+            ]
+        ],
     ],
 )
 def test_says_what_is_wrong(arguments, message, tmp_path):

@@ -92,6 +92,7 @@ def test_no_faults(photographs):
     assert "labeled: 6 images, 6 decoded; height x width: 20x30 (6)" in output
 
 
+@pytest.mark.full
 def test_what_is_beside_the_data_is_told(photographs):
     masks = photographs / "train_masks"
     (masks / "05.png").rename(masks / "O5.png")
@@ -154,6 +155,7 @@ def test_parts_are_checked_beside_a_missing_list(photographs):
     assert "Warning: ids are not checked" in check(*flags, cwd=photographs)[1]
 
 
+@pytest.mark.full
 def test_what_is_no_data_set(tmp_path):
     status, output = check("nowhere", cwd=tmp_path)
     assert status != 0 and "There is no directory 'nowhere'" in output

@@ -156,6 +156,7 @@ def assert_alike(results):
             assert difference <= 1e-4, f"{key}: {difference} ({one}, {two})"
 
 
+@pytest.mark.full
 @pytest.mark.skipif(len(INSTALLED) < 2, reason="needs two backends")
 def test_backends_train_alike(tmp_path):
     start = write_data(tmp_path / "data.npz")

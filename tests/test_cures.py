@@ -65,7 +65,13 @@ def test_advice_is_found():
     )
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(program, marks=() if "folder" in program else pytest.mark.full)
+        for program in PROGRAMS
+    ],
+)
 def test_cures_are_flags(program):
     modules = [
         programs.ROOT / name if name.startswith("scripts") else PACKAGE / name

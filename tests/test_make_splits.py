@@ -85,6 +85,7 @@ def test_groups_stay_together_and_held_out_images_are_left_out(listed):
     assert record["group"] == r"^(\w+?)_"
 
 
+@pytest.mark.full
 def test_every_class_is_in_the_smallest_split(photographs):
     process = run(
         "--images=images", "--masks=masks", "--num_classes=3", "--ignore_class=9",
@@ -97,6 +98,7 @@ def test_every_class_is_in_the_smallest_split(photographs):
     assert process.stdout.count("| 2 of 2 |") == 6
 
 
+@pytest.mark.full
 def test_takes_the_image_of_a_pair_and_names_with_spaces(tmp_path):
     lines = "a.jpg masks/a.png\n\nthe b.jpg\nc.jpg, masks/c.png\n"
     (tmp_path / "names.txt").write_text(lines)

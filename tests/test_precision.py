@@ -135,7 +135,9 @@ def test_small_increments_of_the_teacher_are_not_lost():
     assert exact - 1.0 > 9e-5
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "precision", ["float32", *[pytest.param(p, marks=pytest.mark.full) for p in MIXED]]
+)
 def test_recipe(precision):
     recipe = Recipe(precision=precision, weights="none", crop_size=33)
     before = keras.config.dtype_policy().name

@@ -133,9 +133,9 @@ def test_imagenet_weights_load_from_a_file(shared):
     ("stride", "multi_grid", "expected"),
     [
         (16, (1, 2, 4), [2, 4, 8]),
-        (8, (1, 2, 4), [4, 8, 16]),
-        (16, None, [1, 2, 2]),
-        (8, None, [2, 4, 4]),
+        pytest.param(8, (1, 2, 4), [4, 8, 16], marks=slow),
+        pytest.param(16, None, [1, 2, 2], marks=slow),
+        pytest.param(8, None, [2, 4, 4], marks=slow),
     ],
 )
 def test_multi_grid(stride, multi_grid, expected):

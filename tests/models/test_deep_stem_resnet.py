@@ -84,7 +84,9 @@ def twin(sequential, strides, dilations):
     return network.eval()
 
 
-@pytest.mark.parametrize("sequential", [True, False])
+@pytest.mark.parametrize(
+    "sequential", [True, pytest.param(False, marks=pytest.mark.full)]
+)
 def test_converted_features_equal_those_of_pytorch(sequential, tmp_path):
     network = twin(sequential, strides=(1, 2, 2, 1), dilations=(2, 4, 8))
     tensors = dict(network.state_dict())

@@ -70,6 +70,7 @@ def test_pyramid_of_output_stride_8():
         assert layer.dilation_rate == (rate, rate)
 
 
+@pytest.mark.full
 def test_the_papers_network_has_its_number_of_parameters():
     network = deeplab_v3_plus(
         19,

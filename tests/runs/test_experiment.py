@@ -36,7 +36,17 @@ def run(recipe, output_dir, labels=LABELS, validation=True):
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method",
+    [
+        "imas",
+        *[
+            pytest.param(method, marks=pytest.mark.full)
+            for method in METHODS
+            if method != "imas"
+        ],
+    ],
+)
 def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
     recipe = dataclasses.replace(RECIPE, method=method)
     results = run(recipe, tmp_path / "run")
@@ -166,6 +176,7 @@ def test_a_stopped_run_goes_on(stop, tmp_path, capsys):
         run(recipe, tmp_path / "run")
 
 
+@pytest.mark.full
 def test_selects_on_held_out_images(tmp_path, capsys):
     recipe = dataclasses.replace(RECIPE, steps=3, window=8, flip=True)
     network = keras.Sequential(
@@ -205,7 +216,9 @@ def test_nothing_to_select_among(tmp_path):
         )
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.full)]
+)
 def test_a_dry_run_writes_nothing(precision, tmp_path, capsys):
     network = keras.Sequential(
         [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
@@ -230,7 +243,9 @@ def test_a_dry_run_writes_nothing(precision, tmp_path, capsys):
         assert text in printed
 
 
-@pytest.mark.parametrize("epoch_over", ["unlabeled", "labeled"])
+@pytest.mark.parametrize(
+    "epoch_over", ["unlabeled", pytest.param("labeled", marks=pytest.mark.full)]
+)
 def test_both_senses_of_supervised_only(epoch_over, tmp_path):
     recipe = Recipe(
         method="supervised",

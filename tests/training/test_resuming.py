@@ -160,11 +160,10 @@ def uninterrupted(tmp_path_factory):
 
 CUTS = [
     ("keras_imas.data", Cut(4)),
-    ("arrays", Cut(4)),
     *[
         pytest.param(source, Cut(4), marks=pytest.mark.full)
         for source in SOURCES
-        if source not in ("keras_imas.data", "arrays")
+        if source != "keras_imas.data"
     ],
     # In the last step of an epoch, which is finished first.
     pytest.param("arrays", Cut(5, signal.SIGTERM), marks=pytest.mark.full),
@@ -252,7 +251,17 @@ def none(folder):
     return []
 
 
-@pytest.mark.parametrize("said", CHANGES)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "learning_rate was",
+        *[
+            pytest.param(said, marks=pytest.mark.full)
+            for said in CHANGES
+            if said != "learning_rate was"
+        ],
+    ],
+)
 def test_other_settings_are_refused_by_name(said, tmp_path):
     train(tmp_path, "arrays", epochs=1, callbacks=none)
     with pytest.raises(ValueError, match=said):
@@ -293,6 +302,7 @@ def test_replaced_images_are_found(tmp_path):
         fit(2)
 
 
+@pytest.mark.full
 def test_a_finished_training_says_so_and_more_epochs_continue_it(tmp_path, capsys):
     train(tmp_path, "arrays", epochs=1, callbacks=none)
     assert "Nothing is left" not in capsys.readouterr().out
@@ -304,6 +314,7 @@ def test_a_finished_training_says_so_and_more_epochs_continue_it(tmp_path, capsy
     assert steps.seen == [3, 4, 5]
 
 
+@pytest.mark.full
 def test_a_training_that_was_stopped_early_stays_so(tmp_path, capsys):
     def stopping(folder):
         return [keras.callbacks.EarlyStopping("loss", mode="max", patience=1)]
@@ -319,7 +330,9 @@ def test_a_training_that_was_stopped_early_stays_so(tmp_path, capsys):
     assert len(steps.seen) == 3
 
 
-@pytest.mark.parametrize("where", ["last step", "evaluation"])
+@pytest.mark.parametrize(
+    "where", ["last step", pytest.param("evaluation", marks=pytest.mark.full)]
+)
 def test_a_signal_loses_no_row_of_the_hardness_log(where, tmp_path):
     import pyarrow.parquet
 
