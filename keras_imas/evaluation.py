@@ -271,7 +271,7 @@ def _label_map(label_map, shape):
 
 
 def _batches(data):
-    if isinstance(data, keras.utils.PyDataset):
+    if isinstance(data, keras.utils.PyDataset) and not hasattr(data, "__iter__"):
         return (data[index] for index in range(len(data)))
     return data
 

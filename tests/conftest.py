@@ -20,7 +20,8 @@ import pytest
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 BACKENDS = ("tensorflow", "jax", "torch")
-# What is read and listed by TensorFlow and Pillow on all backends.
+# What is read and listed by TensorFlow and Pillow on all backends, but for what the
+# device computes.
 SAME_ON_ALL = (
     "data",
     "test_hostile",
@@ -46,8 +47,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "full" in item.keywords and not config.getoption("--full"):
             item.add_marker(pytest.mark.skip(reason="slow: runs with --full"))
-        where = item.path.relative_to(pathlib.Path(__file__).parent).parts[0]
-        same = where.removesuffix(".py") in SAME_ON_ALL
+        where = item.path.relative_to(pathlib.Path(__file__).parent).parts
+        same = where[0].removesuffix(".py") in SAME_ON_ALL and "device" not in where
         other = keras.backend.backend() != "tensorflow"
         if same and other and not config.getoption("--full"):
             reason = "as on TensorFlow: runs with --full"

@@ -66,6 +66,38 @@ class ColorJitter:
         self.blur = blur
         self._apply = StrongView().apply
 
+    def draw(self, generator):
+        """Draw the operations of an image, for `keras_imas.data.device`.
+
+        Args:
+            generator: `numpy.random.Generator`.
+
+        Returns:
+            List of `(name, parameter)`, six of them; what the coins leave out is
+            "identity".
+
+        Example:
+            >>> import numpy as np
+            >>> len(ColorJitter().draw(np.random.default_rng(0)))
+            6
+        """
+        coins = generator.random(3, "float32")
+        draws = 2.0 * generator.random(5, "float32") - 1.0
+        jittered = [
+            (operation, 1.0 + most * float(draw))
+            for (operation, most), draw in zip(
+                self.factors.items(), draws[:3], strict=True
+            )
+        ]
+        jittered.append(("hue", self.hue * float(draws[3])))
+        nothing = ("identity", 0.0)
+        gray, blur = ("color", 0.0), ("gaussian_blur", 0.1 + 0.95 * float(draws[4] + 1))
+        return [
+            *(jittered if coins[0] < self.probability else [nothing] * 4),
+            gray if coins[1] < self.gray else nothing,
+            blur if coins[2] < self.blur else nothing,
+        ]
+
     def __call__(self, image, seed):
         """Return the strong view of an image.
 

@@ -1,5 +1,9 @@
 """The strong view: colour operations on the weak view's crop."""
 
+import functools
+
+import numpy as np
+
 # Parameter ranges [start, stop): the value is start + u·(stop − start), u ~ U[0, 1).
 # Whole numbers are drawn as the floor. Backward ranges include their upper end.
 OPERATIONS = {
@@ -25,7 +29,8 @@ MILD = {
     if name not in ("invert", "solarize")
 } | {"hue": (-0.25, 0.25)}
 
-_GREY = (0.2989, 0.587, 0.114)  # of `tf.image.rgb_to_grayscale`
+GREY = (0.2989, 0.587, 0.114)
+"""Shares of red, green and blue in grey, of `tf.image.rgb_to_grayscale`."""
 
 
 class StrongView:
@@ -57,8 +62,6 @@ class StrongView:
     """
 
     def __init__(self, num_operations=2, operations=OPERATIONS):
-        import tensorflow as tf
-
         if num_operations < 0:
             raise ValueError(
                 "`num_operations` must be at least 0. "
@@ -72,8 +75,35 @@ class StrongView:
             )
         self.num_operations = num_operations
         self.operations = dict(operations)
+
+    @functools.cached_property
+    def _apply(self):
+        import tensorflow as tf
+
         # Traced once, called `num_operations` times.
-        self._apply = tf.function(self._switch, autograph=False)
+        return tf.function(self._switch, autograph=False)
+
+    def draw(self, generator):
+        """Draw the operations of an image, for `keras_imas.data.device`.
+
+        Args:
+            generator: `numpy.random.Generator`.
+
+        Returns:
+            List of `(name, parameter)`, one an operation.
+
+        Example:
+            >>> import numpy as np
+            >>> [(name, _), _] = StrongView().draw(np.random.default_rng(0))
+            >>> name in OPERATIONS
+            True
+        """
+        names, drawn = list(self.operations), []
+        for draw in generator.random((self.num_operations, 2), "float32"):
+            name = names[int(draw[0] * np.float32(len(names)))]
+            start, stop = self.operations[name]
+            drawn.append((name, float(start + draw[1] * (stop - start))))
+        return drawn
 
     def __call__(self, image, seed):
         """Return the strong view of an image.
@@ -199,7 +229,7 @@ class StrongView:
         import tensorflow as tf
 
         mean = _of_channels(tf.reduce_mean, image)
-        grey = tf.round(tf.reduce_sum(mean * _GREY))
+        grey = tf.round(tf.reduce_sum(mean * GREY))
         return share * image + (1.0 - share) * grey
 
     def _apply_brightness(self, image, share):
@@ -209,7 +239,7 @@ class StrongView:
     def _apply_color(self, image, share):
         import tensorflow as tf
 
-        grey = tf.tile(tf.constant(_GREY)[:, None], [1, 3])
+        grey = tf.tile(tf.constant(GREY)[:, None], [1, 3])
         colors = share * tf.eye(3) + (1.0 - share) * grey
         pixels = tf.matmul(tf.reshape(image, [-1, 3]), colors)
         return tf.reshape(pixels, tf.shape(image))

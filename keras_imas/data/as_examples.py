@@ -1,8 +1,11 @@
 """Examples from arrays and from `tf.data` datasets."""
 
+import sys
+
 import numpy as np
 
 from keras_imas.batch_checks import check_image_range
+from keras_imas.data.array_reader import ArrayReader
 from keras_imas.data.examples import Examples
 from keras_imas.data.order import check_order, same_name
 from keras_imas.data.requirements import require
@@ -42,9 +45,8 @@ def as_examples(source):
     """
     if isinstance(source, Examples):
         return source
-    import tensorflow as tf
-
-    if isinstance(source, tf.data.Dataset):
+    tf = sys.modules.get("tensorflow")  # who has a dataset has imported it
+    if tf is not None and isinstance(source, tf.data.Dataset):
         return _from_dataset(source)
     if not isinstance(source, tuple | list):
         return _from_arrays(source)
@@ -57,8 +59,6 @@ def as_examples(source):
 
 
 def _from_arrays(images, label_maps=None):
-    import tensorflow as tf
-
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[-1] != 3 or not len(images):
         raise ValueError(
@@ -68,7 +68,7 @@ def _from_arrays(images, label_maps=None):
     check_image_range(images)
     if images.dtype.kind in "biu":
         images = images.astype("uint8")  # which is lossless in this range
-    tensors = {"image": tf.convert_to_tensor(images)}
+    arrays = {"image": images}
     if label_maps is not None:
         label_maps = np.asarray(label_maps)
         if label_maps.ndim == 4 and label_maps.shape[-1] == 1:
@@ -84,17 +84,14 @@ def _from_arrays(images, label_maps=None):
             raise ValueError(
                 f"label maps must hold class ids. Received: {label_maps.max()}"
             )
-        tensors["label_map"] = tf.convert_to_tensor(label_maps.astype("int32"))
-
-    def load(index, wanted=("image", "label_map")):
-        example = {key: tensors[key][index] for key in wanted if key in tensors}
-        return {**example, "name": tf.strings.format("#{}", index)}
-
+        arrays["label_map"] = label_maps.astype("int32")
+    reader = ArrayReader(arrays)
     return Examples(
-        records=tf.data.Dataset.range(len(images)),
-        load=load,
+        load=reader.load,
+        fetch=reader.fetch,
         size=len(images),
         labeled=label_maps is not None,
+        sizes=frozenset([images.shape[1:3]]),
     )
 
 
@@ -169,11 +166,10 @@ def _from_dataset(dataset):
         return {**example, "name": name}
 
     return Examples(
-        records=dataset.enumerate(),
+        dataset=dataset.enumerate(),
         load=load,
         size=size,
         labeled=label_key is not None,
-        random_access=False,
     )
 
 

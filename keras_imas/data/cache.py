@@ -11,31 +11,46 @@ from keras_imas.files.whole_file import whole_file
 
 
 def cached(examples, where):
-    """Make a `load` that decodes an image once.
+    """Make a `load` and a `fetch` that decode an image once.
 
     Args:
         examples: `keras_imas.data.Examples` of files.
         where: "memory", or a directory.
 
     Returns:
-        Function like `examples.load`.
+        Two functions, like `examples.load` and `examples.fetch`.
     """
-    import tensorflow as tf
-
     store = {} if where == "memory" else _Directory(where, examples)
+
+    def fetch(index, wanted=("image", "label_map")):
+        image = store.get(index, None) if "image" in wanted else None
+        if image is None:
+            example = examples.fetch(index, wanted=wanted)
+            if "image" in example:
+                store[index] = example["image"]
+            return example
+        rest = tuple(key for key in wanted if key != "image")
+        return {**examples.fetch(index, wanted=rest), "image": image}
+
+    return _load_from(examples, store), fetch
+
+
+def _load_from(examples, store):
+    """Return `examples.load`, which looks for images in the store first."""
     nothing = np.zeros((0, 0, 3), "uint8")
 
-    @tf.autograph.experimental.do_not_convert
-    def fetch(index):
+    def find(index):
         return store.get(int(index), nothing)
 
-    @tf.autograph.experimental.do_not_convert
     def keep(index, image):
         if image.size:
             store[int(index)] = np.array(image)
         return image
 
     def load(index, wanted=("image", "label_map")):
+        import tensorflow as tf
+
+        do_not_convert = tf.autograph.experimental.do_not_convert
         rest = tuple(key for key in wanted if key != "image")
         example = dict(examples.load(index, wanted=rest))
         if "image" not in wanted:
@@ -43,10 +58,12 @@ def cached(examples, where):
 
         def decode():
             decoded = examples.load(index, wanted=("image",))
-            image = tf.numpy_function(keep, [index, decoded["image"]], tf.uint8)
+            image = tf.numpy_function(
+                do_not_convert(keep), [index, decoded["image"]], tf.uint8
+            )
             return image, decoded["problem"]
 
-        image = tf.numpy_function(fetch, [index], tf.uint8)
+        image = tf.numpy_function(do_not_convert(find), [index], tf.uint8)
         example["image"], problem = tf.cond(
             tf.size(image) > 0, lambda: (image, tf.constant("")), decode
         )

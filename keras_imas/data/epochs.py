@@ -74,7 +74,6 @@ def shuffled_batches(
     ).flat_map(one_epoch)
     number, parts = part
     if parts > 1:
-        _require_parts(examples, batch_size, parts)
         batch_size, count = batch_size // parts, count // parts
         records = records.enumerate().filter(
             lambda place, _: place // batch_size % parts == number
@@ -122,17 +121,3 @@ def finished(batches, steps, position):
     )
     batches.position = position
     return batches
-
-
-def _require_parts(examples, batch_size, parts):
-    if batch_size % parts:
-        raise ValueError(
-            f"A batch must divide among {parts} processes. Received: {batch_size} "
-            "images"
-        )
-    if examples.on_bad_image == "skip":
-        raise ValueError(
-            "Several processes that train together can't skip bad images, which would "
-            "put their batches out of step. Find them by scripts/check_dataset.py, and "
-            'take them out of the lists, or train with `on_bad_image="error"`'
-        )

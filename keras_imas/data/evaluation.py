@@ -2,11 +2,15 @@
 
 from keras_imas.batch_checks import check_num_classes
 from keras_imas.data.as_examples import as_examples
+from keras_imas.data.device.whole_images import WholeImages
 from keras_imas.data.examples import as_record
+from keras_imas.data.pipelines import choose_pipeline
 from keras_imas.data.requirements import require
 
 
-def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
+def evaluation(
+    labeled, *, batch_size=1, ignore_class=255, num_classes=None, pipeline="auto"
+):
     """Return whole images and label maps, in order, for `evaluate` and `fit`.
 
     Args:
@@ -17,14 +21,16 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
         ignore_class: the id that `num_classes` does not count. Defaults to 255.
         num_classes: if given, ids other than 0..num_classes − 1 and `ignore_class`
             raise when they are read.
+        pipeline: see `keras_imas.data.pipelines.choose_pipeline`. Defaults to "auto".
 
     Returns:
-        `tf.data.Dataset` of `(images, label_maps)`: `(B, H, W, 3)` float32, 0..255,
-        and `(B, H, W)` int32. The last batch may be smaller.
+        `tf.data.Dataset`, or of the pipeline "device" a `keras.utils.PyDataset`, of
+        `(images, label_maps)`: `(B, H, W, 3)` float32, 0..255, and `(B, H, W)` int32.
+        The last batch may be smaller.
 
     Raises:
-        ValueError: if there are no label maps. While it is iterated,
-            `tf.errors.InvalidArgumentError` if the images of a batch differ in size.
+        ValueError: if there are no label maps. While it is iterated, if the images of a
+            batch differ in size; of "tf.data" `tf.errors.InvalidArgumentError`.
 
     Example:
         >>> import numpy as np
@@ -32,8 +38,6 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
         >>> [len(images) for images, label_maps in evaluation(source, batch_size=2)]
         [2, 2, 1]
     """
-    import tensorflow as tf
-
     labeled = as_examples(labeled)
     check_num_classes(num_classes, ignore_class)
     if not labeled.labeled:
@@ -41,6 +45,14 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
             "`labeled` has no label maps. Pass `masks` to `from_folder`, or "
             "`(images, label_maps)`."
         )
+    checked = dict(num_classes=num_classes, ignore_class=ignore_class)
+    if choose_pipeline(pipeline, labeled) == "device":
+        return WholeImages(labeled, batch_size, **checked)
+    return _from_tensorflow(labeled, batch_size, **checked)
+
+
+def _from_tensorflow(labeled, batch_size, **checked):
+    import tensorflow as tf
 
     def view(example, _):
         return (
@@ -68,8 +80,7 @@ def evaluation(labeled, *, batch_size=1, ignore_class=255, num_classes=None):
     examples = labeled.read_each(
         labeled.records.map(as_record),
         view,
-        num_classes=num_classes,
-        ignore_class=ignore_class,
+        **checked,
     )
     if batch_size > 1:
         examples = examples.scan(tf.zeros(2, tf.int32), require_one_size)

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from keras_imas.data import cache
+from keras_imas.data.pixels import resized
+from keras_imas.data.read_ahead import ahead
 from keras_imas.data.requirements import (
+    check_example,
     require,
     require_label_map,
     require_listed_colors,
@@ -24,7 +27,6 @@ class Examples:
     shuffle records and read afterwards.
 
     Attributes:
-        records: `tf.data.Dataset` of indices, or of `(index, element)`.
         load: function from a record (unpacked) and `wanted`, a tuple of "image" and
             "label_map", to a dict of tensors: of these "image" `(H, W, 3)` and
             "label_map" `(H, W)`, uint8 or int32, if labeled; "name", a string; and
@@ -32,13 +34,15 @@ class Examples:
             all can be.
         size: number of examples.
         labeled: whether there are label maps.
+        fetch: function like `load` from an index to a dict of arrays, for which
+            TensorFlow isn't needed; None where it is.
+        dataset: `tf.data.Dataset` of `(index, element)`, which are the records; None
+            where a record is its index.
         names: names of the examples, in order, or None if unknown.
         files: paths of the images, in order, or None.
         mask_files: paths of the masks, in order, or None.
         image_size: `(height, width)` to resize to when read, or None.
         sizes: the different `(height, width)` of image files; empty if unknown.
-        random_access: whether a record is its index, so that a shuffle of all of
-            them costs nothing.
         on_bad_image: "error" or "skip": what happens where a file can't be decoded.
         deep: whether each image has more than 8 bits; empty if unknown.
         image_range: values in files that became 0 and 255, or None.
@@ -46,16 +50,16 @@ class Examples:
         bad: dict from name to the reason of what was skipped so far.
     """
 
-    records: Any
     load: Callable
     size: int
     labeled: bool
+    fetch: Callable | None = None
+    dataset: Any = None
     names: tuple | None = None
     files: tuple | None = None
     mask_files: tuple | None = None
     image_size: tuple | None = None
     sizes: frozenset = frozenset()
-    random_access: bool = True
     on_bad_image: str = "error"
     deep: tuple = ()
     image_range: tuple | None = None
@@ -71,6 +75,20 @@ class Examples:
 
     def __len__(self):
         return self.size
+
+    @property
+    def random_access(self):
+        """Whether a record is its index, so that a shuffle of all costs nothing."""
+        return self.dataset is None
+
+    @property
+    def records(self):
+        """The `tf.data.Dataset` of records: indices, or `(index, element)`."""
+        if self.dataset is not None:
+            return self.dataset
+        import tensorflow as tf
+
+        return tf.data.Dataset.range(self.size)
 
     def size_multiple(self):
         """Return what to round image sizes up to, so that few are compiled.
@@ -141,6 +159,54 @@ class Examples:
         )
         return in_parallel(good, finished)
 
+    def get(self, index, *, num_classes=None, ignore_class=255, labels=True):
+        """Read one example without TensorFlow, check it and resize it.
+
+        Args:
+            index: its position.
+            num_classes: as in `read`.
+            ignore_class: as in `read`.
+            labels: as in `read`.
+
+        Returns:
+            Dict of "image" and "label_map" as arrays, and "name", a string; None where
+            it can't be decoded and `on_bad_image` is "skip".
+
+        Raises:
+            ValueError: if it can't be decoded, or its label map doesn't fit.
+        """
+        both = labels and self.labeled
+        wanted = ("image", "label_map") if both else ("image",)
+        example = dict(self.fetch(index, wanted=wanted))
+        problem = example.pop("problem", "")
+        if problem and self.on_bad_image == "skip":
+            self._skip(example["name"], problem)
+            return None
+        if problem:
+            raise ValueError(problem)
+        if "label_map" in example:
+            check_example(example, num_classes, ignore_class, self.by_color)
+        if self.image_size is not None:
+            for key in example.keys() - {"name"}:
+                example[key] = resized(example[key], self.image_size)
+        return example
+
+    def each(self, indices, **options):
+        """Read examples without TensorFlow, in their order and a few ahead.
+
+        Args:
+            indices: their positions.
+            **options: as in `get`.
+
+        Yields:
+            `(index, example)`; where `on_bad_image` is "skip", without those that can't
+            be decoded.
+        """
+        found = ahead(lambda index: self.get(index, **options), indices)
+        for index, example in zip(indices, found, strict=True):
+            if example is not None:
+                yield index, example
+
     def pick(self, indices):
         """Read single examples, in one pass, in their order.
 
@@ -148,9 +214,14 @@ class Examples:
             indices: positions among the examples.
 
         Returns:
-            Iterator of `(index, example)`, an example as from `read` in NumPy arrays;
-            where `on_bad_image` is "skip", without those that can't be decoded.
+            Iterator of `(index, example)`, an example as from `get`; where
+            `on_bad_image` is "skip", without those that can't be decoded.
         """
+        if self.fetch is not None:
+            return self.each(sorted({int(index) for index in indices}))
+        return self._pick_from_dataset(indices)
+
+    def _pick_from_dataset(self, indices):
         import tensorflow as tf
 
         wanted = np.zeros(len(self), bool)
@@ -160,7 +231,8 @@ class Examples:
         records = records.filter(lambda index, _: wanted[index])
         records = records.map(lambda index, record: (record[0], index))
         picked = self.read_each(records, lambda example, index: (index, example))
-        return picked.as_numpy_iterator()
+        for index, example in picked.as_numpy_iterator():
+            yield index, {**example, "name": example["name"].decode()}
 
     def cached(self, where):
         """Return these examples, which keep their images once they are decoded.
@@ -175,7 +247,8 @@ class Examples:
         """
         if self.files is None:
             return self
-        return dataclasses.replace(self, load=cache.cached(self, where))
+        load, fetch = cache.cached(self, where)
+        return dataclasses.replace(self, load=load, fetch=fetch)
 
     def _loaded(self, record, labels):
         both = labels and self.labeled
@@ -188,9 +261,7 @@ class Examples:
             return True
 
         def skip(name, problem):
-            self.bad[name.decode()] = problem.decode()
-            if len(self.bad) == len(self):
-                raise ValueError(f"None of {len(self)} images can be read: {problem}")
+            self._skip(name.decode(), problem.decode())
             return False
 
         return tf.cond(
@@ -200,6 +271,11 @@ class Examples:
                 skip, [example["name"], example["problem"]], tf.bool
             ),
         )
+
+    def _skip(self, name, problem):
+        self.bad[name] = problem
+        if len(self.bad) == len(self):
+            raise ValueError(f"None of {len(self)} images can be read: {problem}")
 
     def _checked(self, example, num_classes, ignore_class):
         import tensorflow as tf

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from keras_imas.data.pixels import read_values
+from keras_imas.data.read_ahead import ahead
 
 
 def count_read(examples, images):
@@ -38,25 +39,61 @@ def read_facts(examples, images):
             are all decoded.
 
     Yields:
-        Dict of NumPy values, or a string: what is wrong.
+        Dict of strings and NumPy values, or a string: what is wrong.
     """
-    import tensorflow as tf
-
     count = _count_decoded(examples, images)
     # Evenly spread: every example i for which i·count/size passes a whole number.
     decoded = (np.arange(1, len(examples) + 1) * count) // len(examples)
-    decoded = tf.constant(np.diff(decoded, prepend=0) > 0)
+    decoded = np.diff(decoded, prepend=0) > 0
+    if examples.fetch is None:
+        yield from _read_from_dataset(examples, decoded)
+        return
+    labels = ("label_map",) if examples.labeled else ()
 
-    @tf.autograph.experimental.do_not_convert
-    def values(index):
-        """Return the lowest and the highest value of a file of more than 8 bits."""
-        if not examples.deep[index]:
-            return np.zeros(0, "float32")
-        try:
-            found = read_values(examples.files[index])
-        except (OSError, ValueError):  # it is said as the image's problem
-            return np.zeros(0, "float32")
-        return np.array([found.min(), found.max()], "float32")
+    def facts(index):
+        wanted = ("image", *labels) if decoded[index] else labels
+        example = examples.fetch(index, wanted=wanted)
+        facts = {**_NOTHING, "name": example["name"]}
+        facts["problem"] = example.get("problem", "")
+        if "image" in example:
+            facts["size"] = example["image"].shape[:2]
+            facts["content"] = _digest(example["image"])
+            facts["values"] = _values(examples, index)
+        if "label_map" in example:
+            facts["label_size"] = example["label_map"].shape
+            facts["ids"], facts["counts"] = _count(example["label_map"])
+        return facts
+
+    read = np.arange(len(examples))
+    yield from ahead(facts, read if _all_read(examples) else read[decoded])
+
+
+_NOTHING = {
+    "content": "",
+    "size": (0, 0),
+    "label_size": (0, 0),
+    "values": (),
+    "ids": np.zeros(0, "int32"),
+    "counts": np.zeros(0, "int64"),
+}
+
+
+def _values(examples, index):
+    """Return the lowest and the highest value of a file of more than 8 bits."""
+    if not (examples.deep and examples.deep[index]):
+        return ()
+    try:
+        found = read_values(examples.files[index])
+    except (OSError, ValueError):  # it is said as the image's problem
+        return ()
+    return float(found.min()), float(found.max())
+
+
+def _read_from_dataset(examples, decoded):
+    """Yield the facts of what TensorFlow alone can read."""
+    import tensorflow as tf
+
+    decoded = tf.constant(decoded)
 
     def facts(index, *record):
         def load(wanted):
@@ -67,7 +104,6 @@ def read_facts(examples, images):
                 "content": tf.constant(b""),
                 "size": tf.zeros([2], tf.int32),
                 "label_size": tf.zeros([2], tf.int32),
-                "values": tf.zeros([0]),
                 "ids": tf.zeros([0], tf.int32),
                 "counts": tf.zeros([0], tf.int64),
             }
@@ -75,8 +111,6 @@ def read_facts(examples, images):
                 image = example["image"]
                 facts["size"] = tf.shape(image)[:2]
                 facts["content"] = tf.numpy_function(_digest, [image], tf.string)
-                if any(examples.deep):
-                    facts["values"] = tf.numpy_function(values, [index], tf.float32)
             if "label_map" in example:
                 label_map = example["label_map"]
                 facts["label_size"] = tf.shape(label_map)
@@ -102,7 +136,10 @@ def read_facts(examples, images):
     iterator = records.map(facts, tf.data.AUTOTUNE).as_numpy_iterator()
     while True:
         try:
-            yield next(iterator)
+            facts = next(iterator)
+            for key in ("name", "problem", "content"):
+                facts[key] = facts[key].decode()
+            yield {**_NOTHING, **facts}
         except StopIteration:
             return
         except tf.errors.InvalidArgumentError as error:

@@ -4,12 +4,11 @@ import os
 from collections import Counter
 from pathlib import PurePosixPath
 
-import numpy as np
-
 from keras_imas.batch_checks import check_num_classes
-from keras_imas.data import files, pixels
+from keras_imas.data import files
 from keras_imas.data.classes import read_class_table
 from keras_imas.data.examples import Examples
+from keras_imas.data.file_reader import FileReader
 from keras_imas.data.files import IMAGE_SUFFIXES
 from keras_imas.data.lists import Entry, below, read_list
 from keras_imas.data.mask_files import Masks
@@ -108,8 +107,6 @@ def from_folder(
         )
         ```
     """
-    import tensorflow as tf
-
     check_num_classes(num_classes, ignore_class)
     image_range = _image_range(image_range)
     if binary_masks and (classes is not None or label_table is not None):
@@ -137,40 +134,25 @@ def from_folder(
         found = usable(found, origin, reading)
     labeled = labeled and masks is not None
 
-    columns = {
-        key: tf.constant([os.fspath(row[key]) for row in found], tf.string)
-        for key in ("name", "image", *(["label_map"] if labeled else ()))
-    }
-    plain = {
-        key: [row.get("plain", {}).get(key, False) for row in found]
-        for key in ("image", "label_map")
-    }
-
-    def load(index, wanted=("image", "label_map")):
-        paths = {key: columns[key][index] for key in wanted if key in columns}
-        example, problem = {}, tf.constant("")
-        if paths:
-            all_plain = np.all([plain[key] for key in paths], axis=0)
-            example, problem = pixels.load(
-                paths,
-                tf.constant(all_plain)[index],
-                classes,
-                image_range=image_range,
-                small_ids=all(plain["label_map"]),
-            )
-        if "label_map" in example:
-            if binary_masks:
-                problem = _require_one_object(paths, example["label_map"], problem)
-            if label_table is not None:
-                example["label_map"] = look_up(label_table, example["label_map"])
-        return {**example, "name": columns["name"][index], "problem": problem}
-
+    keys = ("image", *(["label_map"] if labeled else ()))
+    reader = FileReader(
+        names=tuple(row["name"] for row in found),
+        paths={key: [os.fspath(row[key]) for row in found] for key in keys},
+        plain={
+            key: [row.get("plain", {}).get(key, False) for row in found]
+            for key in ("image", "label_map")
+        },
+        classes=classes,
+        image_range=image_range,
+        label_table=label_table,
+        one_object=binary_masks,
+    )
     examples = Examples(
-        records=tf.data.Dataset.range(len(found)),
-        load=load,
+        load=reader.load,
+        fetch=reader.fetch,
         size=len(found),
         labeled=labeled,
-        names=tuple(row["name"] for row in found),
+        names=reader.names,
         files=tuple(str(row["image"]) for row in found),
         mask_files=tuple(str(row["label_map"]) for row in found) if labeled else None,
         image_size=None if image_size is None else tuple(image_size),
@@ -196,21 +178,6 @@ def _image_range(image_range):
     return tuple(image_range)
 
 
-def _require_one_object(paths, label_map, problem):
-    """Return a problem where both values of the object are in one mask."""
-    import tensorflow as tf
-
-    one, other = (tf.reduce_any(label_map == value) for value in (1, 255))
-    message = tf.strings.join(
-        [
-            paths["label_map"],
-            " holds both 1 and 255, and binary masks hold one of them for the object. "
-            "If 255 is what has no label, do without binary_masks",
-        ]
-    )
-    return tf.where(tf.logical_and(one, other), message, problem)
-
-
 def with_masks(images, masks, mask_name=None):
     """List the names of the images that have a mask.
 
@@ -229,24 +196,6 @@ def with_masks(images, masks, mask_name=None):
         for what in passed_over(tree, folders):
             notice(*what)
     return names
-
-
-def look_up(label_table, label_map):
-    """Turn the values of a mask into class ids; what is beyond the table stays.
-
-    Args:
-        label_table: class ids, one for each value.
-        label_map: integer tensor.
-
-    Returns:
-        Integer tensor of the same shape.
-    """
-    import tensorflow as tf
-
-    label_map = tf.cast(label_map, tf.int32)
-    known = tf.logical_and(label_map >= 0, label_map < len(label_table))
-    ids = tf.gather(tf.constant(label_table, tf.int32), tf.where(known, label_map, 0))
-    return tf.where(known, ids, label_map)
 
 
 def _entries(tree, names):

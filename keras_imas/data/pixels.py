@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from keras_imas.backends.installed import has_tensorflow
 from keras_imas.data.files import (
     SIXTEEN_BIT,
     by_color,
@@ -152,6 +153,11 @@ def read_values(path):
 
     header = read_header(path, float("inf"))
     if header.bits == 16 and header.mode in ("RGB", "RGBA") and header.form == "PNG":
+        if not has_tensorflow():
+            raise ValueError(
+                "its 16 bits a color can be read with TensorFlow alone, which is not "
+                "installed: save it as grey, or do without image_range"
+            )
         import tensorflow as tf  # Pillow reads 8 bits a color
 
         content = tf.io.read_file(os.fspath(path))
@@ -160,6 +166,28 @@ def read_values(path):
         image = _upright(image)
         grey = image.mode in ("L", "I", "F", *SIXTEEN_BIT)
         return np.array(image if grey else image.convert("RGB"))
+
+
+def resized(values, size):
+    """Resize an image, bilinear and antialiased, or a label map, nearest.
+
+    Args:
+        values: `(H, W, 3)` uint8 array, or `(H, W)` integer array.
+        size: `(height, width)` of the result.
+
+    Returns:
+        Array of the same kind.
+    """
+    from PIL import Image
+
+    if values.ndim == 3:
+        image = Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR)
+        return np.asarray(image)
+    rows, columns = (
+        ((2 * np.arange(new) + 1) * old) // (2 * new)
+        for new, old in zip(size, values.shape, strict=True)
+    )
+    return values[rows][:, columns]
 
 
 def _as_rgb(values):

@@ -37,6 +37,11 @@ class Position:
         """The epoch it is held at; else the next one."""
         return self._held[0] if self._held else self.passed
 
+    @property
+    def held(self):
+        """`(epoch, step)` that it is held at, or None."""
+        return self._held
+
     def hold(self, epoch, step=0):
         """Let all iterations from now on start at one place.
 

@@ -219,19 +219,19 @@ def check_labels(examples, num_classes, ignore_class=255):
 
 def _add(example, examples, name, part, contents, allowed):
     """Add what was read of one example to its part; yields what is wrong with it."""
-    this = example["name"].decode()
+    this = example["name"]
     if example["problem"]:
         part.unread.append(this)
         skipped = examples.on_bad_image == "skip"
-        message = f"{name}: {example['problem'].decode()}"
+        message = f"{name}: {example['problem']}"
         yield Problem(message, "warning" if skipped else "error")
         return
-    size, label_size = example["size"].tolist(), example["label_size"].tolist()
+    size, label_size = (list(map(int, example[k])) for k in ("size", "label_size"))
     if example["content"]:
         part.read += 1
         part.sizes[tuple(size)] += 1
         if len(example["values"]):
-            known = (*(part.values or ()), *example["values"].tolist())
+            known = (*(part.values or ()), *example["values"])
             part.values = min(known), max(known)
         first = contents.setdefault(example["content"], this)
         if first != this:

@@ -1,16 +1,16 @@
 """The training pipeline: labeled and unlabeled batches side by side."""
 
-import keras
 import numpy as np
 
-from keras_imas.augment.strong import StrongView
-from keras_imas.augment.weak import weak_view
 from keras_imas.batch_checks import check_num_classes, check_two_classes
 from keras_imas.data.as_examples import as_examples
-from keras_imas.data.epochs import finished, shuffled_batches
+from keras_imas.data.device.batches import on_device
 from keras_imas.data.fingerprint import fingerprint
+from keras_imas.data.kind import Kind, require_parts
+from keras_imas.data.pipelines import choose_pipeline
 from keras_imas.data.position import Position
 from keras_imas.data.splits import check_separate
+from keras_imas.data.tensorflow_batches import by_tensorflow
 from keras_imas.imagenet import MEAN_COLOR
 
 # Streams of random numbers; the labeled one is the same with and without the other.
@@ -35,6 +35,7 @@ def semi_supervised(
     num_parallel_calls=None,
     part=(0, 1),
     allow_shared=False,
+    pipeline="auto",
 ):
     """Return the batches that `IMAS` trains on.
 
@@ -59,9 +60,10 @@ def semi_supervised(
         ignore_class: id of pixels without label, and of padding. Defaults to 255.
         scale_range: `(low, high)` of the random scale. Defaults to `(0.5, 2.0)`.
         flip: whether to mirror half of the images. Defaults to True.
-        strong: the strong view: a callable `(image, seed) -> image` or a Keras or
-            KerasCV layer. With a layer, batches are only as reproducible as the layer's
-            own draws. Defaults to `StrongView()`.
+        strong: the strong view: one of `keras_imas.augment`, or, for the pipeline
+            "tf.data", a callable `(image, seed) -> image` or a Keras or KerasCV layer.
+            With a layer, batches are only as reproducible as the layer's own draws.
+            Defaults to `StrongView()`.
         padding_color: RGB value of padding, 0..255. Defaults to the mean colour of
             ImageNet.
         seed: integer. Defaults to 0.
@@ -75,10 +77,14 @@ def semi_supervised(
             `(0, 1)`: the whole batch.
         allow_shared: whether labeled images may be among the unlabeled ones too, as
             other methods have it. Defaults to False: they are refused, as published.
+        pipeline: what reads and makes the views, see
+            `keras_imas.data.pipelines.choose_pipeline`; the two draw other numbers.
+            Defaults to "auto".
 
     Returns:
-        `tf.data.Dataset` of `len(unlabeled) // unlabeled_batch_size` elements
-        `(inputs, label_map)`, all shapes static. `inputs` is a dict:
+        `tf.data.Dataset`, or of the pipeline "device" a `keras.utils.PyDataset`, of
+        `len(unlabeled) // unlabeled_batch_size` elements `(inputs, label_map)`, all
+        shapes static. `inputs` is a dict:
 
         - "labeled": `(B_l, h, w, 3)` float32, 0..255
         - "unlabeled", "unlabeled_strong": `(B_u, h, w, 3)` float32, 0..255, the weak
@@ -106,57 +112,30 @@ def semi_supervised(
         >>> len(batches)
         2
         >>> inputs, label_map = next(iter(batches))
-        >>> inputs["unlabeled_strong"].shape
-        TensorShape([4, 16, 16, 3])
+        >>> tuple(inputs["unlabeled_strong"].shape)
+        (4, 16, 16, 3)
     """
-    import tensorflow as tf
-
     labeled, unlabeled = _as_labeled(labeled, ignore_class), as_examples(unlabeled)
     check_num_classes(num_classes, ignore_class)
     if not allow_shared:
         check_separate(labeled=labeled, unlabeled=unlabeled)
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
-    strong = _strong_view(strong)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
-    reading = dict(
+    return _batches(
+        choose_pipeline(pipeline, labeled, unlabeled, strong=strong),
+        Kind(labeled, labeled_batch_size, _LABELED, num_classes=num_classes),
+        Kind(unlabeled, unlabeled_batch_size, _UNLABELED, strong=strong),
+        steps,
+        weak,
+        {
+            "labeled_batch_size": labeled_batch_size,
+            "unlabeled_batch_size": unlabeled_batch_size,
+        },
         seed=seed,
         shuffle_buffer=shuffle_buffer,
         num_parallel_calls=num_parallel_calls,
         part=part,
-        position=Position(
-            lambda: {
-                **weak,
-                "labeled": fingerprint(labeled),
-                "unlabeled": fingerprint(unlabeled),
-                "labeled_batch_size": labeled_batch_size,
-                "unlabeled_batch_size": unlabeled_batch_size,
-                "seed": seed,
-                "shuffle_buffer": shuffle_buffer,
-            }
-        ),
     )
-
-    def views(seed, index, example):
-        seeds = tf.random.split(seed)
-        image, _, valid = weak_view(example["image"], seed=seeds[0], **weak)
-        strong_image = strong(image, seeds[1])
-        return {
-            "unlabeled": image,
-            "unlabeled_strong": tf.ensure_shape(strong_image, image.shape),
-            "unlabeled_valid": valid,
-            "unlabeled_index": index,
-        }
-
-    labeled_batches = _labeled_batches(
-        labeled, steps, labeled_batch_size, num_classes, weak, reading
-    )
-    unlabeled_batches = shuffled_batches(
-        unlabeled, steps, unlabeled_batch_size, _UNLABELED, views, **reading
-    )
-    batches = tf.data.Dataset.zip(labeled_batches, unlabeled_batches).map(
-        lambda labeled, unlabeled: ({**labeled[0], **unlabeled}, labeled[1])
-    )
-    return finished(batches, steps, reading["position"])
 
 
 def supervised(
@@ -174,6 +153,7 @@ def supervised(
     shuffle_buffer=1024,
     num_parallel_calls=None,
     part=(0, 1),
+    pipeline="auto",
 ):
     """Return the labeled batches of `semi_supervised` alone, for the baseline.
 
@@ -195,9 +175,11 @@ def supervised(
         shuffle_buffer: as in `semi_supervised`.
         num_parallel_calls: as in `semi_supervised`.
         part: as in `semi_supervised`.
+        pipeline: as in `semi_supervised`.
 
     Returns:
-        `tf.data.Dataset` of `({"labeled": ..., "labeled_index": ...}, label_map)`, as
+        `tf.data.Dataset`, or of the pipeline "device" a `keras.utils.PyDataset`, of
+        `({"labeled": ..., "labeled_index": ...}, label_map)`, as
         in `semi_supervised`.
 
     Raises:
@@ -208,33 +190,49 @@ def supervised(
         >>> import numpy as np
         >>> source = np.zeros((9, 32, 32, 3)), np.zeros((9, 32, 32), int)
         >>> batches = supervised(source, crop_size=16)
-        >>> len(batches), batches.element_spec[1].shape
-        (2, TensorShape([4, 16, 16]))
+        >>> len(batches), tuple(batches.element_spec[1].shape)
+        (2, (4, 16, 16))
     """
     labeled = _as_labeled(labeled, ignore_class)
     check_num_classes(num_classes, ignore_class)
     if steps_per_epoch is None:
         steps_per_epoch = _require_batch("labeled", labeled, batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
-    reading = dict(
+    return _batches(
+        choose_pipeline(pipeline, labeled),
+        Kind(labeled, batch_size, _LABELED, num_classes=num_classes),
+        None,
+        steps_per_epoch,
+        weak,
+        {"batch_size": batch_size},
         seed=seed,
         shuffle_buffer=shuffle_buffer,
         num_parallel_calls=num_parallel_calls,
         part=part,
-        position=Position(
-            lambda: {
-                **weak,
-                "labeled": fingerprint(labeled),
-                "batch_size": batch_size,
-                "seed": seed,
-                "shuffle_buffer": shuffle_buffer,
-            }
-        ),
     )
-    batches = _labeled_batches(
-        labeled, steps_per_epoch, batch_size, num_classes, weak, reading
-    )
-    return finished(batches, steps_per_epoch, reading["position"])
+
+
+def _batches(pipeline, labeled, unlabeled, steps, weak, sizes, *, part, **reading):
+    """Return the batches of a pipeline, in an order that its position tells."""
+    if not labeled.examples.labeled:
+        raise ValueError(
+            "`labeled` has no label maps. Pass `masks` to `from_folder`, or "
+            "`(images, label_maps)`."
+        )
+    kinds = {"labeled": labeled, "unlabeled": unlabeled}
+    kinds = {name: kind for name, kind in kinds.items() if kind is not None}
+    for kind in kinds.values():
+        require_parts(kind.examples, kind.batch_size, part[1])
+
+    def settings():
+        prints = {name: fingerprint(kind.examples) for name, kind in kinds.items()}
+        drawn = {key: reading[key] for key in ("seed", "shuffle_buffer")}
+        return {**weak, **prints, **sizes, **drawn, **own}
+
+    # What tf.data draws has no name in checkpoints, which others wrote before.
+    own = {"pipeline": "device"} if pipeline == "device" else {}
+    make = on_device if pipeline == "device" else by_tensorflow
+    return make(kinds, steps, weak, Position(settings), part=part, **reading)
 
 
 def _as_labeled(labeled, ignore_class):
@@ -242,45 +240,6 @@ def _as_labeled(labeled, ignore_class):
     if examples.labeled and isinstance(labeled, tuple | list):
         check_two_classes(labeled[1], ignore_class)
     return examples
-
-
-def _labeled_batches(labeled, steps, batch_size, num_classes, weak, reading):
-    if not labeled.labeled:
-        raise ValueError(
-            "`labeled` has no label maps. Pass `masks` to `from_folder`, or "
-            "`(images, label_maps)`."
-        )
-
-    def view(seed, index, example):
-        image, label_map, _ = weak_view(
-            example["image"], example["label_map"], seed=seed, **weak
-        )
-        return {"labeled": image, "labeled_index": index}, label_map
-
-    return shuffled_batches(
-        labeled,
-        steps,
-        batch_size,
-        _LABELED,
-        view,
-        labels=True,
-        num_classes=num_classes,
-        ignore_class=weak["ignore_class"],
-        **reading,
-    )
-
-
-def _strong_view(strong):
-    if strong is None:
-        return StrongView()
-    import tensorflow as tf
-
-    def clipped(image, seed):
-        is_layer = isinstance(strong, keras.layers.Layer)
-        view = strong(image) if is_layer else strong(image, seed)
-        return tf.clip_by_value(tf.cast(view, tf.float32), 0.0, 255.0)
-
-    return clipped
 
 
 def _weak_options(crop_size, scale_range, flip, padding_color, ignore_class):

@@ -129,7 +129,7 @@ def from_tfds(
 
     image_shape = features[image_key].shape
     return Examples(
-        records=dataset.enumerate(),
+        dataset=dataset.enumerate(),
         load=load,
         size=size,
         labeled=labeled,
@@ -137,7 +137,6 @@ def from_tfds(
         names=names if names is not None and len(names) == size else None,
         image_size=None if image_size is None else tuple(image_size),
         sizes=frozenset(() if None in image_shape[:2] else [image_shape[:2]]),
-        random_access=False,
     )
 
 

@@ -119,7 +119,7 @@ def save_hardness(
             label_map = next(teacher([image])).argmax(axis=-1)
             images.append(image.astype("uint8"))
             predicted.append(drawing.colorize(label_map, colors))
-            names.append(example["name"].decode())
+            names.append(example["name"])
         rows += [images, predicted]
         captions += [
             [f"{title}: hardness {hardness[position]:.2f}" for position in chosen],

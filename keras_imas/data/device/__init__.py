@@ -1,0 +1,1 @@
+"""The input pipeline without TensorFlow: threads read, the device makes the views."""

@@ -1,0 +1,86 @@
+"""The training batches of `tf.data`."""
+
+import keras
+
+from keras_imas.augment.strong import StrongView
+from keras_imas.augment.weak import weak_view
+from keras_imas.data.epochs import finished, shuffled_batches
+
+
+def by_tensorflow(kinds, steps, weak, position, **reading):
+    """Return training batches that TensorFlow reads and makes.
+
+    Args:
+        kinds: dict of `keras_imas.data.kind.Kind`: "labeled", and "unlabeled" if there
+            are unlabeled images.
+        steps: number of batches of an epoch.
+        weak: dict of the arguments of `weak_view`.
+        position: `keras_imas.data.position.Position`.
+        **reading: `seed`, `part`, `shuffle_buffer` and `num_parallel_calls` of
+            `semi_supervised`.
+
+    Returns:
+        `tf.data.Dataset`, see `semi_supervised`.
+    """
+    import tensorflow as tf
+
+    reading["position"] = position
+    labeled, unlabeled = kinds["labeled"], kinds.get("unlabeled")
+
+    def labeled_view(seed, index, example):
+        image, label_map, _ = weak_view(
+            example["image"], example["label_map"], seed=seed, **weak
+        )
+        return {"labeled": image, "labeled_index": index}, label_map
+
+    batches = shuffled_batches(
+        labeled.examples,
+        steps,
+        labeled.batch_size,
+        labeled.stream,
+        labeled_view,
+        labels=True,
+        num_classes=labeled.num_classes,
+        ignore_class=weak["ignore_class"],
+        **reading,
+    )
+    if unlabeled is None:
+        return finished(batches, steps, position)
+    strong = _strong_view(unlabeled.strong)
+
+    def views(seed, index, example):
+        seeds = tf.random.split(seed)
+        image, _, valid = weak_view(example["image"], seed=seeds[0], **weak)
+        strong_image = strong(image, seeds[1])
+        return {
+            "unlabeled": image,
+            "unlabeled_strong": tf.ensure_shape(strong_image, image.shape),
+            "unlabeled_valid": valid,
+            "unlabeled_index": index,
+        }
+
+    unlabeled_batches = shuffled_batches(
+        unlabeled.examples,
+        steps,
+        unlabeled.batch_size,
+        unlabeled.stream,
+        views,
+        **reading,
+    )
+    batches = tf.data.Dataset.zip(batches, unlabeled_batches).map(
+        lambda labeled, unlabeled: ({**labeled[0], **unlabeled}, labeled[1])
+    )
+    return finished(batches, steps, position)
+
+
+def _strong_view(strong):
+    if strong is None:
+        return StrongView()
+    import tensorflow as tf
+
+    def clipped(image, seed):
+        is_layer = isinstance(strong, keras.layers.Layer)
+        view = strong(image) if is_layer else strong(image, seed)
+        return tf.clip_by_value(tf.cast(view, tf.float32), 0.0, 255.0)
+
+    return clipped
