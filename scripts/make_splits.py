@@ -26,6 +26,7 @@ from pathlib import Path  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 from keras_imas.data import lists, splits  # noqa: E402
+from keras_imas.data.facts import read_facts  # noqa: E402
 from keras_imas.data.files import stem  # noqa: E402
 from keras_imas.runs import provenance  # noqa: E402
 from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
@@ -219,15 +220,8 @@ def read_list(path):
 
 def classes_of(examples, ignore_class):
     """Return the set of classes in each label map."""
-    import tensorflow as tf
-
-    def ids(*record):
-        example = examples.load(*record, wanted=("label_map",))
-        return tf.unique(tf.reshape(tf.cast(example["label_map"], tf.int32), [-1]))[0]
-
-    found = examples.records.map(ids, num_parallel_calls=tf.data.AUTOTUNE)
     ignored = {ignore_class}
-    return [set(present.tolist()) - ignored for present in found.as_numpy_iterator()]
+    return [set(f["ids"].tolist()) - ignored for f in read_facts(examples, 0)]
 
 
 def table(entries):

@@ -3,7 +3,9 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -63,6 +65,33 @@ np.testing.assert_allclose(
 assert "tensorflow" not in sys.modules
 """
 
+EVERY_MODULE = """
+import pkgutil
+import keras_imas
+for found in pkgutil.walk_packages(keras_imas.__path__, "keras_imas."):
+    if not found.name.startswith("keras_imas.backends.formulations."):
+        __import__(found.name)
+assert "tensorflow" not in sys.modules
+from keras_imas.data import from_tfds
+try:
+    from_tfds("mnist", "train")
+except ValueError as error:
+    assert "pip install tensorflow tensorflow-datasets" in str(error), error
+else:
+    raise RuntimeError("sets of TFDS are read without it")
+"""
+
+PROGRAM = """
+import os
+import runpy
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+del sys.argv[0]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    assert "tensorflow" not in sys.modules
+"""
+
 LAZY = """
 import sys
 import keras_imas
@@ -71,7 +100,7 @@ assert not loaded, loaded
 """
 
 
-def run(program, backend):
+def run(program, backend, *arguments, cwd=None):
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
@@ -79,13 +108,15 @@ def run(program, backend):
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     process = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, *map(str, arguments)],
         env=environment,
+        cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert process.returncode == 0, process.stderr[-4000:]
+    return process.stdout
 
 
 def on(*backends):
@@ -100,3 +131,54 @@ def test_trains_where_tensorflow_and_keras_cv_are_not_installed(backend):
 @pytest.mark.parametrize("backend", on("jax", "torch", "tensorflow"))
 def test_import_leaves_keras_cv_and_datasets_alone(backend):
     run(LAZY, backend)
+
+
+@pytest.mark.parametrize("backend", on("jax", "torch"))
+def test_every_module_does_without_tensorflow(backend):
+    run(BLOCK + EVERY_MODULE, backend)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Six photographs of which two have masks, and two to validate on."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 2)):
+        for folder in (split, f"{split}_masks"):
+            (tmp_path / folder).mkdir()
+        for number in range(count):
+            image = rng.integers(0, 256, (40, 56, 3), dtype="uint8")
+            Image.fromarray(image).save(tmp_path / split / f"{number}.png")
+            if number < 2:
+                mask = Image.fromarray(image[..., 0] % 3)
+                mask.save(tmp_path / f"{split}_masks" / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("backend", on("jax", "torch"))
+def test_programs_do_without_tensorflow(backend, photographs):
+    """A folder is checked, trained on, evaluated and predicted."""
+
+    def program(path, *arguments):
+        return run(BLOCK + PROGRAM, backend, ROOT / path, *arguments, cwd=photographs)
+
+    labels = ("--num_classes=3", "--verbose=0")
+    train = ("--images=train", "--masks=train_masks")
+    val = ("--val_images=val", "--val_masks=val_masks")
+    said = program("scripts/check_dataset.py", "--dataset=folder", *train, labels[0])
+    assert "labeled" in said
+    said = program(
+        "examples/train_folder.py", *train, *val, *labels, "--weights=none",
+        "--crop_size=33", "--epochs=1", "--labeled_batch_size=2", "--warmup_steps=0",
+        "--unlabeled_batch_size=2", "--output_dir=out",
+    )  # fmt: skip
+    assert "device pipeline" in said and "mIoU of the teacher" in said
+    program(
+        "scripts/evaluate.py", "--images=val", "--masks=val_masks", "--verbose=0",
+        "--model=out/teacher_last.keras", "--output_dir=evaluation",
+    )  # fmt: skip
+    program(
+        "scripts/predict.py", "--model=out", "--input=val", "--output=masks",
+        "--verbose=0",
+    )  # fmt: skip
+    assert (photographs / "masks" / "masks" / "0.png").exists()

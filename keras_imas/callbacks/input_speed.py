@@ -18,6 +18,8 @@ class InputSpeed(TimeEstimate):
         examples: Images whose stages are measured.
         crop_size: Side of the crops in pixels.
         strong: See `keras_imas.data.speed.stage_seconds`. Defaults to `None`.
+        pipeline: See `keras_imas.data.pipelines.choose_pipeline`. Defaults to
+            `"auto"`.
         share: Of the time of a step, what the pipeline alone may take for a batch.
             Defaults to `0.9`.
         **measurement: See `TimeEstimate`.
@@ -37,6 +39,7 @@ class InputSpeed(TimeEstimate):
         *,
         crop_size,
         strong=None,
+        pipeline="auto",
         share=0.9,
         **measurement,
     ):
@@ -45,6 +48,7 @@ class InputSpeed(TimeEstimate):
         self.examples = examples
         self.crop_size = crop_size
         self.strong = strong
+        self.pipeline = pipeline
         self.share = share
         self.waits = None
 
@@ -63,7 +67,10 @@ class InputSpeed(TimeEstimate):
         if not self.waits:
             return
         stages = stage_seconds(
-            self.examples, crop_size=self.crop_size, strong=self.strong
+            self.examples,
+            crop_size=self.crop_size,
+            strong=self.strong,
+            pipeline=self.pipeline,
         )
         slowest = max(stages, key=stages.get)
         costs = ", ".join(f"{name} {1e3 * s:.1f} ms" for name, s in stages.items())

@@ -99,6 +99,18 @@ class Examples:
         """
         return size_multiple(() if self.image_size else self.sizes)
 
+    def decoded_bytes(self):
+        """Return how much memory all images of files take decoded, at most.
+
+        Returns:
+            Integer; 0 where they are no files, None where their sizes aren't known.
+        """
+        if self.files is None:
+            return 0
+        if not self.sizes:
+            return None
+        return len(self) * max(3 * height * width for height, width in self.sizes)
+
     def read(self, *record, num_classes=None, ignore_class=255, labels=True):
         """Load one example, check it and resize it.
 

@@ -1,10 +1,12 @@
 """Examples from a TensorFlow Datasets (TFDS) set."""
 
+import importlib.util
 import io
 import os
 
 import numpy as np
 
+from keras_imas.backends.installed import has_tensorflow
 from keras_imas.data.cityscapes import TRAIN_IDS
 from keras_imas.data.examples import Examples
 from keras_imas.data.requirements import require
@@ -84,8 +86,9 @@ def from_tfds(
 
     Raises:
         FileNotFoundError: if the set isn't prepared. Nothing is ever downloaded.
-        ValueError: if there is no such set or split, if the split is empty or takes an
-            example twice, or if its features aren't found or can't be used. While it is
+        ValueError: if TensorFlow Datasets is not installed, if there is no such set or
+            split, if the split is empty or takes an example twice, or if its features
+            aren't found or can't be used. While it is
             read, `tf.errors.InvalidArgumentError` if a label map contains an id that
             `label_table` does not map.
 
@@ -97,6 +100,12 @@ def from_tfds(
         )
         ```
     """
+    if not importlib.util.find_spec("tensorflow_datasets") or not has_tensorflow():
+        raise ValueError(
+            f"{name} is read by TensorFlow Datasets, which is not installed here: `pip "
+            "install tensorflow tensorflow-datasets`. Images in folders need neither, "
+            "see `from_folder`"
+        )
     import tensorflow_datasets as tfds
 
     builder = tfds.builder(name, data_dir=data_dir)

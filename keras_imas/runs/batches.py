@@ -30,7 +30,7 @@ def training_batches(recipe, parts, steps):
         steps: Number of steps of an epoch.
 
     Returns:
-        `tf.data.Dataset`, see `keras_imas.data.semi_supervised`.
+        See `keras_imas.data.semi_supervised`.
     """
     weak = dict(
         crop_size=recipe.crop_size,
@@ -39,6 +39,7 @@ def training_batches(recipe, parts, steps):
         ignore_class=parts.ignore_class,
         seed=recipe.seed,
         part=process_part(),
+        pipeline=parts.pipeline,
     )
     if recipe.method == "supervised":
         return data.supervised(

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+import keras
 import numpy as np
 
 from keras_imas.callbacks.time_estimate import format_duration
@@ -35,7 +36,8 @@ def describe(plan):
     )
     inputs, label_map = next(iter(plan.batches()))
     for name, value in {**inputs, "label_map": label_map}.items():
-        print(f"first batch: {name} {tuple(value.shape)} {value.dtype.name}")
+        dtype = keras.backend.standardize_dtype(value.dtype)
+        print(f"first batch: {name} {tuple(value.shape)} {dtype}")
 
     semi_supervised = "unlabeled" in inputs
     images = len(inputs["labeled"])
@@ -60,9 +62,10 @@ def describe(plan):
     few = {name: 2 if name in _VIEWS else 1 for name in count}
     side = min(recipe.crop_size, 257)
     batch = {
-        name: np.asarray(inputs[name])[:n, :side, :side] for name, n in few.items()
+        name: keras.ops.convert_to_numpy(inputs[name])[:n, :side, :side]
+        for name, n in few.items()
     }
-    labels = np.asarray(label_map)[:1, :side, :side]
+    labels = keras.ops.convert_to_numpy(label_map)[:1, :side, :side]
     # Without groups, which could not be so small; weights of classes cost nothing.
     recipe = dataclasses.replace(
         recipe,

@@ -5,6 +5,7 @@ import sys
 
 from keras_imas import data
 from keras_imas.data.colors import default_colors
+from keras_imas.data.pipelines import choose_pipeline
 from keras_imas.runs import provenance
 
 _MAX_WARNINGS = 20
@@ -23,6 +24,7 @@ class Parts:
         class_names: Names of the classes, in the order of their ids.
         colors: RGB color of each class, 0..255.
         ignore_class: Label of pixels that don't count.
+        pipeline: What reads them: `"device"` or `"tf.data"`.
     """
 
     labeled: data.Examples
@@ -32,15 +34,20 @@ class Parts:
     class_names: tuple
     colors: tuple
     ignore_class: int
+    pipeline: str
 
     @classmethod
-    def of(cls, *, class_names, colors=None, ignore_class=255, **given):
+    def of(
+        cls, *, class_names, colors=None, ignore_class=255, pipeline="auto", **given
+    ):
         """Make the parts from what `keras_imas.data.as_examples` takes.
 
         Args:
             class_names: Names of the classes.
             colors: RGB color of each class. Defaults to `None`: made up.
             ignore_class: Label of pixels that don't count. Defaults to `255`.
+            pipeline: See `keras_imas.data.pipelines.choose_pipeline`. Defaults to
+                `"auto"`.
             **given: `labeled`, `unlabeled`, `validation` and `select_on`.
 
         Returns:
@@ -77,6 +84,9 @@ class Parts:
             class_names=class_names,
             colors=colors,
             ignore_class=ignore_class,
+            pipeline=choose_pipeline(
+                pipeline, *(part for part in examples.values() if part is not None)
+            ),
         )
 
     @property

@@ -26,6 +26,7 @@ _FREE_TO_CHANGE = (
     "new",
     "tensorboard",
     "output_dir",
+    "pipeline",  # what it comes to is compared
     "strategy",
     "verbose",
 )
@@ -123,7 +124,7 @@ class Plan:
         """Make the training batches.
 
         Returns:
-            `tf.data.Dataset`.
+            See `keras_imas.data.semi_supervised`.
         """
         return batches.training_batches(self.recipe, self.parts, self.steps_per_epoch)
 
@@ -159,7 +160,7 @@ class Plan:
         print(
             f"{self.epochs} epochs of {self.steps_per_epoch} steps: {recipe.method} on "
             f"{images} images, {network.count_params():,} parameters, "
-            f"{keras.backend.backend()} backend"
+            f"{keras.backend.backend()} backend, {parts.pipeline} pipeline"
             + (f", {self.replicas} replicas." if self.replicas > 1 else ".")
         )
         return model
@@ -170,6 +171,9 @@ class Plan:
         Returns:
             Dict as JSON has it, for `run.json` and checkpoints.
         """
+        # Not that of runs from before there were two.
+        pipeline = {"pipeline": self.parts.pipeline}
+        pipeline = {} if self.parts.pipeline == "tf.data" else pipeline
         return {
             "recipe": comparable(dataclasses.asdict(self.recipe)),
             "settings": comparable(self.settings),
@@ -177,6 +181,7 @@ class Plan:
             "replicas": self.replicas,
             "class_names": list(self.parts.class_names),
             "ignore_class": self.parts.ignore_class,
+            **pipeline,
             "split": self.parts.checksum(),
             **self.parts.counts(),
             "epochs": self.epochs,
@@ -196,6 +201,7 @@ class Plan:
             "working_directory": os.getcwd(),
             "settings": self.settings,
             "backend": configuration["backend"],
+            "pipeline": self.parts.pipeline,
             "replicas": self.replicas,
             "versions": provenance.versions(),
             "git_revision": provenance.git_revision(),

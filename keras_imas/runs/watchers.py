@@ -69,6 +69,7 @@ class Watchers:
             parts.labeled if plan.supervised else parts.unlabeled,
             crop_size=recipe.crop_size,
             strong=not plan.supervised and strong_view(recipe.strong_view),
+            pipeline=parts.pipeline,
         )
         hardness_log = evaluation = board = checkpoint = None
         if not plan.supervised:
@@ -107,12 +108,16 @@ class Watchers:
 
 def _evaluation(plan, filepath):
     recipe, parts = plan.recipe, plan.parts
+
+    def images(part):
+        return part and data.evaluation(part, pipeline=parts.pipeline)
+
     return Evaluation(
-        data.evaluation(parts.validation),
+        images(parts.validation),
         parts.num_classes,
         ignore_class=parts.ignore_class,
         every=recipe.evaluate_every,
         filepath=filepath,
-        select_on=None if parts.select_on is None else data.evaluation(parts.select_on),
+        select_on=images(parts.select_on),
         **prediction_options(parts.validation, **reading_of(vars(recipe))),
     )

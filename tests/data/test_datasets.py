@@ -19,7 +19,7 @@ def grey(value):
 
 def read(examples):
     return {
-        example["name"].decode(): int(example["label_map"][0, 0])
+        example["name"]: int(example["label_map"][0, 0])
         for _, example in examples.pick(range(len(examples)))
     }
 

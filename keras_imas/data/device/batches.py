@@ -8,14 +8,17 @@ import numpy as np
 from keras import ops
 
 from keras_imas.augment.strong import StrongView
+from keras_imas.data.device.compiled import compiled
 from keras_imas.data.device.stream import Stream
 from keras_imas.data.device.strong_view import strong_views
 from keras_imas.data.device.weak_view import WeakView
 from keras_imas.data.read_ahead import thread_count
 
 _AHEAD = 3  # batches that threads read while the device computes
-_ON_HOST = ("operations", "parameters")  # of PyTorch, which launches by them
-_WINDOW = ("window", "rows", "row_weights", "columns", "column_weights", "size")
+ON_HOST = ("operations", "parameters")
+"""What stays on the host on PyTorch, which launches by it."""
+WINDOW = ("window", "rows", "row_weights", "columns", "column_weights", "size")
+"""What `WeakView.scale` takes, in its order."""
 
 
 def on_device(kinds, steps, weak, position, *, seed, part, num_parallel_calls, **_):
@@ -76,7 +79,7 @@ class DeviceBatches(keras.utils.PyDataset):
         self._epochs_read = 0
         self._pool = concurrent.futures.ThreadPoolExecutor(threads or thread_count())
         self._begun = {}
-        self._make = _compiled(self._views)
+        self._make = compiled(self._views)
 
     def __len__(self):
         return self._steps
@@ -148,18 +151,18 @@ class DeviceBatches(keras.utils.PyDataset):
         for arrays, futures in self._begun.pop((epoch, step)):
             for future in futures:
                 future.result()
-            read.append(_uploaded(arrays))
+            read.append(uploaded(arrays))
         return self._make(*read)
 
     def _views(self, labeled, unlabeled=None):
-        image, _ = self._streams[0].weak.scale(*(labeled[key] for key in _WINDOW))
+        image, _ = self._streams[0].weak.scale(*(labeled[key] for key in WINDOW))
         inputs = {"labeled": image, "labeled_index": labeled["index"]}
         if unlabeled is not None:
-            image, valid = self._streams[1].weak.scale(*(unlabeled[k] for k in _WINDOW))
+            image, valid = self._streams[1].weak.scale(*(unlabeled[k] for k in WINDOW))
             inputs |= {
                 "unlabeled": image,
                 "unlabeled_strong": strong_views(
-                    image, *(unlabeled[key] for key in _ON_HOST)
+                    image, *(unlabeled[key] for key in ON_HOST)
                 ),
                 "unlabeled_valid": valid,
                 "unlabeled_index": unlabeled["index"],
@@ -167,23 +170,15 @@ class DeviceBatches(keras.utils.PyDataset):
         return inputs, labeled["label_map"]
 
 
-def _compiled(function):
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
+def uploaded(arrays):
+    """Return arrays as the backend takes them, without waiting for the copy.
 
-        return jax.jit(function)
-    if backend == "tensorflow":
-        import tensorflow as tf
+    Args:
+        arrays: dict of arrays of a `Stream`.
 
-        return tf.function(function, autograph=False)
-    import torch
-
-    return torch.no_grad()(function)
-
-
-def _uploaded(arrays):
-    """Return arrays as the backend takes them, without waiting for the copy."""
+    Returns:
+        Dict of arrays or tensors.
+    """
     if keras.backend.backend() != "torch":
         return arrays
     import torch
@@ -191,7 +186,7 @@ def _uploaded(arrays):
     device = ops.convert_to_tensor(np.zeros(1, "float32")).device
     return {
         name: array
-        if name in _ON_HOST
+        if name in ON_HOST
         else torch.from_numpy(array).to(device, non_blocking=True)
         for name, array in arrays.items()
     }

@@ -89,13 +89,8 @@ class Stream:
         for row in range(self.batch_size):
             number, place = divmod(first + row, len(self.examples))
             order = self._order(epoch, number)
-            into = {
-                name: array[row] for name, array in arrays.items() if array.ndim > 1
-            }
-            task = (epoch, number, order, place, into)
-            futures.append(
-                pool.submit(self._read, *task, arrays["index"][row : row + 1])
-            )
+            into = {name: array[row, ...] for name, array in arrays.items()}
+            futures.append(pool.submit(self._read, epoch, number, order, place, into))
         return arrays, futures
 
     def _order(self, epoch, number):

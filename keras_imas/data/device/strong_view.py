@@ -45,9 +45,11 @@ def strong_views(images, operations, parameters):
 
     def view(drawn):
         image, chosen, values = drawn
-        for number in range(count):
-            image = ops.switch(chosen[number], _BRANCHES, image, values[number])
-        return image
+
+        def applied(number, image):
+            return ops.switch(chosen[number], _BRANCHES, image, values[number])
+
+        return ops.fori_loop(0, count, applied, image) if count else image
 
     # One after the other, as each takes another branch.
     drawn = (images, operations, ops.cast(parameters, "float32"))

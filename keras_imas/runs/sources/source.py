@@ -4,8 +4,11 @@ import abc
 import dataclasses
 
 from keras_imas.data.as_examples import as_examples
+from keras_imas.data.pipelines import choose_pipeline
 from keras_imas.runs.flags import field
 from keras_imas.runs.reading import FileReading
+
+_MEMORY = 2 << 30  # bytes of decoded images that are kept without being asked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +23,15 @@ class Source(FileReading, abc.ABC):
     )
     cache: str = field(
         "",
-        "Keep decoded images, 3 bytes a pixel: memory, or a directory for them.",
+        "Keep decoded images, 3 bytes a pixel: memory, a directory for them, or none. "
+        "Default: memory with --pipeline=device where they fit into 2 GiB, else none.",
         path=True,
+    )
+    pipeline: str = field(
+        "auto",
+        "What reads images and makes their views: device (threads read, the device "
+        "makes the views), tf.data (TensorFlow does both on the processor) or auto "
+        "(tf.data where TensorFlow is installed). The two draw other numbers.",
     )
 
     def read(self, seed):
@@ -32,17 +42,19 @@ class Source(FileReading, abc.ABC):
 
         Returns:
             Dict of `labeled`, `unlabeled`, `validation` and `select_on` (`Examples` or
-            `None`), `class_names`, `colors` and `ignore_class`, as
+            `None`), `class_names`, `colors`, `ignore_class` and `pipeline`, as
             `keras_imas.runs.experiment.run` takes them.
         """
         legend = self.legend()
         if not legend["class_names"]:
             raise ValueError("One of `num_classes` and `classes` is needed")
         parts = self.parts(seed)
-        if self.cache:
-            for name, part in parts.items():
-                parts[name] = part and as_examples(part).cached(self.cache)
-        return {**parts, **legend}
+        examples = {k: as_examples(v) for k, v in parts.items() if v is not None}
+        pipeline = choose_pipeline(self.pipeline, *examples.values())
+        cache = self.cache or _default_cache(examples.values(), pipeline)
+        if cache != "none":
+            examples = {name: part.cached(cache) for name, part in examples.items()}
+        return {**parts, **examples, **legend, "pipeline": pipeline}
 
     @abc.abstractmethod
     def parts(self, seed):
@@ -77,3 +89,16 @@ class Source(FileReading, abc.ABC):
         Returns:
             Dict of `class_names`, `colors` and `ignore_class`.
         """
+
+
+def _default_cache(examples, pipeline):
+    """Return where decoded images are kept if nothing was said."""
+    sizes = [part.decoded_bytes() for part in examples]
+    if pipeline != "device" or None in sizes or not 0 < sum(sizes) <= _MEMORY:
+        return "none"
+    print(
+        f"Decoded images stay in memory, {sum(sizes) / 2**20:.0f} MiB at most; "
+        "--cache=none does without.",
+        flush=True,
+    )
+    return "memory"
