@@ -35,8 +35,8 @@ def test_data(tmp_path):
     ]
     table = rows(process.stdout)
     for name in names:
-        speed, stages = (row for row in table if row[0] == name)
-        assert all(float(cell.split()[0]) > 0 for cell in speed[1:])
+        pipelines, speed, stages = (row for row in table if row[0] == name)
+        assert all(float(cell.split()[0]) > 0 for cell in (*pipelines[1:], *speed[1:]))
         shares = [int(cell.split()[0]) for cell in stages[1:] if cell]
         assert len(shares) == (4 if "unlabeled" in stages[0] else 3)
         assert sum(shares) == pytest.approx(100, abs=2)
