@@ -22,15 +22,18 @@ def cached(examples, where):
     """
     store = {} if where == "memory" else _Directory(where, examples)
 
+    stores = {"image": store}
+    if where == "memory":
+        stores["label_map"] = {}
+
     def fetch(index, wanted=("image", "label_map")):
-        image = store.get(index, None) if "image" in wanted else None
-        if image is None:
-            example = examples.fetch(index, wanted=wanted)
-            if "image" in example:
-                store[index] = example["image"]
-            return example
-        rest = tuple(key for key in wanted if key != "image")
-        return {**examples.fetch(index, wanted=rest), "image": image}
+        kept = {k: stores[k].get(index, None) for k in wanted if k in stores}
+        kept = {key: value for key, value in kept.items() if value is not None}
+        rest = tuple(key for key in wanted if key not in kept)
+        example = examples.fetch(index, wanted=rest)
+        for key in stores.keys() & example.keys():
+            stores[key][index] = _small(example[key])
+        return {**example, **kept}
 
     return _load_from(examples, store), fetch
 
@@ -72,6 +75,12 @@ def _load_from(examples, store):
         return example
 
     return load
+
+
+def _small(values):
+    """Return whole numbers in a byte each, if they fit."""
+    fit = values.size and values.min() >= 0 and values.max() <= 255
+    return values.astype("uint8") if fit else values
 
 
 class _Directory:

@@ -100,7 +100,7 @@ class Examples:
         return size_multiple(() if self.image_size else self.sizes)
 
     def decoded_bytes(self):
-        """Return how much memory all images of files take decoded, at most.
+        """Return how much memory images and masks of files take decoded, at most.
 
         Returns:
             Integer; 0 where they are no files, None where their sizes aren't known.
@@ -109,7 +109,8 @@ class Examples:
             return 0
         if not self.sizes:
             return None
-        return len(self) * max(3 * height * width for height, width in self.sizes)
+        bytes_a_pixel = 4 if self.labeled else 3
+        return len(self) * bytes_a_pixel * max(h * w for h, w in self.sizes)
 
     def read(self, *record, num_classes=None, ignore_class=255, labels=True):
         """Load one example, check it and resize it.
