@@ -17,7 +17,7 @@ from keras_imas.data.read_ahead import thread_count
 _AHEAD = 3  # batches that threads read while the device computes
 ON_HOST = ("operations", "parameters")
 """What stays on the host on PyTorch, which launches by it."""
-WINDOW = ("window", "rows", "row_weights", "columns", "column_weights", "size")
+WINDOW = ("window", "rows", "columns", "reach", "extent", "size")
 """What `WeakView.scale` takes, in its order."""
 
 

@@ -6,14 +6,16 @@ import math
 import numpy as np
 from keras import ops
 
+_NOWHERE = -1e6  # the place of padding, beyond the reach of all pixels
+
 
 @dataclasses.dataclass(frozen=True)
 class WeakView:
     """Scale, flip and crop, as `keras_imas.augment.weak.weak_view` does, in two halves.
 
-    `cut` takes out of an image what a crop shows of it, and tells of each row and
-    column of the crop which of the window's it is the weighted mean of. `scale` takes
-    the means, of a batch on the device.
+    `cut` takes out of an image the window that a crop shows, and tells of each row and
+    column of the crop where in the window it is. `scale` interpolates there, a batch
+    at a time, on the device.
 
     Attributes:
         crop_size: `(height, width)` of the crop.
@@ -39,22 +41,19 @@ class WeakView:
             Dict of `(shape, dtype)`.
         """
         sides = [1, 1]
-        taps = 2
         for size in sizes:
             for axis, (side, crop) in enumerate(zip(size, self.crop_size, strict=True)):
                 # The scale, rounded to a whole number of pixels.
                 low = min(max(side * self.scale_range[0] - 0.5, 1.0) / side, 1.0)
-                reach = 1.0 / low
-                taps = max(taps, math.ceil(2 * reach))
-                window = min(side, math.ceil(crop * reach + 2 * reach) + 2)
+                window = min(side, math.ceil((crop + 2) / low) + 2)
                 sides[axis] = max(sides[axis], window)
         height, width = self.crop_size
         return {
             "window": ((*sides, 3), "uint8"),
-            "rows": ((height, taps), "int32"),
-            "row_weights": ((height, taps), "float32"),
-            "columns": ((width, taps), "int32"),
-            "column_weights": ((width, taps), "float32"),
+            "rows": ((height,), "float32"),
+            "columns": ((width,), "float32"),
+            "reach": ((2,), "float32"),
+            "extent": ((2,), "float32"),
             "size": ((2,), "int32"),
         }
 
@@ -71,12 +70,13 @@ class WeakView:
         """
         place = self._place(image.shape[:2], draws)
         slices = []
-        for axis, (index, weights) in enumerate(
-            (("rows", "row_weights"), ("columns", "column_weights"))
-        ):
-            start, stop = _means(place, axis, into[index], into[weights])
+        for axis in range(2):
+            start, stop = self._centers(place, axis, into)
             slices.append(slice(start, stop))
+            into["extent"][axis] = stop - start
         window = image[tuple(slices)]
+        if into["window"].dtype.kind == "f":  # what no weight falls on may be NaN
+            into["window"][:] = 0
         into["window"][: window.shape[0], : window.shape[1]] = window
         into["size"][:] = place.size
         return place
@@ -112,27 +112,52 @@ class WeakView:
             corner[1] = scaled[1] - size[1] - corner[1]
         return Place(original, scaled, corner, size, mirrored)
 
-    def scale(self, window, rows, row_weights, columns, column_weights, size):
+    def _centers(self, place, axis, into):
+        """Write where in the window a crop's rows or columns are; return its ends."""
+        original, scaled = int(place.original[axis]), int(place.scaled[axis])
+        count = int(place.size[axis])
+        step = original / scaled
+        reach = max(step, 1.0)
+        center = (place.corner[axis] + np.arange(count) + 0.5) * step
+        start = max(math.ceil(center[0] - reach - 0.5), 0)
+        stop = min(math.floor(center[-1] + reach - 0.5) + 1, original)
+        into["reach"][axis] = reach
+        centers = into[("rows", "columns")[axis]]
+        centers[:count], centers[count:] = center - start, _NOWHERE
+        if place.mirrored and axis == 1:
+            centers[:count] = centers[:count][::-1].copy()
+        return start, stop
+
+    def scale(self, window, rows, columns, reach, extent, size):
         """Make the crops of a batch.
 
         Args:
             window: `(B, H, W, 3)` tensor, as all that follow from `cut`.
-            rows: `(B, h, taps)` int32 tensor.
-            row_weights: `(B, h, taps)` float32 tensor.
-            columns: `(B, w, taps)` int32 tensor.
-            column_weights: `(B, w, taps)` float32 tensor.
+            rows: `(B, h)` float32 tensor.
+            columns: `(B, w)` float32 tensor.
+            reach: `(B, 2)` float32 tensor.
+            extent: `(B, 2)` float32 tensor.
             size: `(B, 2)` int32 tensor.
 
         Returns:
             `(images, valid)`: `(B, h, w, 3)` float32, 0..255, and `(B, h, w)` float32,
             1 for the image and 0 for padding.
         """
+        batch, window_height, window_width, _ = window.shape
         height, width = self.crop_size
-        image = _mean_of_rows(window, rows, row_weights)
-        image = _mean_of_rows(
-            ops.transpose(image, (0, 2, 1, 3)), columns, column_weights
+        # Products with a matrix for the rows and one for the columns: on all devices
+        # faster than picking the few pixels that have a weight.
+        weights = _weights(rows, reach[:, :1], extent[:, :1], window_height)
+        window = ops.reshape(window, (batch, window_height, window_width * 3))
+        image = ops.matmul(weights, ops.cast(window, "float32"))
+        image = ops.reshape(image, (batch, height, window_width, 3))
+        image = ops.reshape(
+            ops.transpose(image, (0, 1, 3, 2)), (batch, height * 3, window_width)
         )
-        image = ops.transpose(image, (0, 2, 1, 3))
+        weights = _weights(columns, reach[:, 1:], extent[:, 1:], window_width)
+        image = ops.matmul(image, ops.transpose(weights, (0, 2, 1)))
+        image = ops.reshape(image, (batch, height, 3, width))
+        image = ops.transpose(image, (0, 1, 3, 2))
         inside = [
             ops.cast(ops.arange(side, dtype="int32") < size[:, axis, None], "float32")
             for axis, side in enumerate((height, width))
@@ -161,47 +186,24 @@ class Place:
     mirrored: bool
 
 
-def _means(place, axis, index, weights):
-    """Write which pixels a crop's rows or columns are the weighted means of.
+def _weights(centers, reach, extent, pixels):
+    """Return what each pixel of a window weighs in each row or column of the crop.
 
     Bilinear, antialiased: the kernel is a triangle as wide as two pixels of the image
-    or of the scaled image, whichever is wider. Padding has no weight.
+    or of the scaled image, whichever is wider.
 
     Args:
-        place: `Place`.
-        axis: 0 for rows, 1 for columns.
-        index: `(length, taps)` array, which is written, from the window's start.
-        weights: the same.
+        centers: `(B, n)` float32 tensor, in pixels of the window.
+        reach: `(B, 1)` float32 tensor, half of the triangle.
+        extent: `(B, 1)` float32 tensor, the pixels that are filled.
+        pixels: number of pixels of the window, N.
 
     Returns:
-        `(start, stop)` of the window.
+        `(B, n, N)` float32 tensor; rows sum to 1, those of padding are 0.
     """
-    original, scaled = int(place.original[axis]), int(place.scaled[axis])
-    count, taps = int(place.size[axis]), index.shape[1]
-    step = original / scaled
-    reach = max(step, 1.0)
-    center = (place.corner[axis] + np.arange(count) + 0.5) * step
-    first = np.ceil(center - reach - 0.5).astype(int)
-    pixel = first[:, None] + np.arange(taps)
-    weight = 1.0 - np.abs(pixel + 0.5 - center[:, None]) / reach
-    weight[(pixel < 0) | (pixel >= original) | (weight < 0)] = 0
-    weight /= weight.sum(axis=1, keepdims=True)
-    start, stop = max(int(pixel[0, 0]), 0), min(int(pixel[-1, -1]) + 1, original)
-    pixel = np.clip(pixel, start, stop - 1) - start
-    if place.mirrored and axis == 1:
-        pixel, weight = pixel[::-1], weight[::-1]
-    index[:count], index[count:] = pixel, 0
-    weights[:count], weights[count:] = weight, 0
-    return start, stop
-
-
-def _mean_of_rows(images, rows, weights):
-    """Return weighted means of whole rows, `(B, h, W, 3)`, in float32."""
-    batch, height, width, channels = images.shape
-    flat = ops.reshape(images, (batch * height, width * channels))
-    first = ops.arange(batch, dtype="int32")[:, None] * height
-    total = 0.0
-    for tap in range(rows.shape[-1]):
-        taken = ops.take(flat, rows[:, :, tap] + first, axis=0)
-        total = total + ops.cast(taken, "float32") * weights[:, :, tap, None]
-    return ops.reshape(total, (batch, rows.shape[1], width, channels))
+    pixel = ops.arange(pixels, dtype="float32")
+    filled = ops.cast(pixel[None] < extent, "float32")[:, None]
+    distance = ops.abs(pixel + 0.5 - centers[..., None]) / reach[..., None]
+    weights = ops.relu(1.0 - distance) * filled
+    total = ops.sum(weights, axis=-1, keepdims=True)
+    return weights / (total + ops.cast(total == 0, "float32"))
