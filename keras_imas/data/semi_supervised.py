@@ -12,6 +12,7 @@ from keras_imas.data.fingerprint import fingerprint
 from keras_imas.data.position import Position
 from keras_imas.data.splits import check_separate
 from keras_imas.imagenet import MEAN_COLOR
+from keras_imas.models.moving_layers import moving_layer
 
 # Streams of random numbers; the labeled one is the same with and without the other.
 _LABELED, _UNLABELED = 0, 1
@@ -60,8 +61,9 @@ def semi_supervised(
         scale_range: `(low, high)` of the random scale. Defaults to `(0.5, 2.0)`.
         flip: whether to mirror half of the images. Defaults to True.
         strong: the strong view: a callable `(image, seed) -> image` or a Keras or
-            KerasCV layer. With a layer, batches are only as reproducible as the layer's
-            own draws. Defaults to `StrongView()`.
+            KerasCV layer that moves no pixels. With a layer, batches are only as
+            reproducible as the layer's own draws; `keras_imas.augment.rand_augment`
+            has KerasCV's RandAugment with ours. Defaults to `StrongView()`.
         padding_color: RGB value of padding, 0..255. Defaults to the mean colour of
             ImageNet.
         seed: integer. Defaults to 0.
@@ -95,8 +97,8 @@ def semi_supervised(
         `made.position = dataset.position` to be resumed in the middle of an epoch.
 
     Raises:
-        ValueError: if there are fewer unlabeled images than a batch takes, or if an
-            image is both labeled and unlabeled.
+        ValueError: if there are fewer unlabeled images than a batch takes, if an
+            image is both labeled and unlabeled, or if `strong` moves pixels.
 
     Example:
         >>> import numpy as np
@@ -275,8 +277,17 @@ def _strong_view(strong):
         return StrongView()
     import tensorflow as tf
 
+    is_layer = isinstance(strong, keras.layers.Layer)
+    moving = moving_layer(strong) if is_layer else None
+    if moving is not None:
+        raise ValueError(
+            f"`strong` moves pixels, by its layer {type(moving).__name__}: the pseudo "
+            "labels of the weak view would no longer fit. Take a layer that changes "
+            "colors alone, such as `keras_cv.layers.RandAugment(value_range=(0, 255), "
+            f"geometric=False)`. Received: strong={strong!r}"
+        )
+
     def clipped(image, seed):
-        is_layer = isinstance(strong, keras.layers.Layer)
         view = strong(image) if is_layer else strong(image, seed)
         return tf.clip_by_value(tf.cast(view, tf.float32), 0.0, 255.0)
 
