@@ -73,6 +73,7 @@ def main(argv):
             classes["ignore_class"],
             class_names=names,
             images=None if FLAGS.full else data.preflight.SOME_IMAGES,
+            allow_shared=FLAGS.labeled_as_unlabeled,
             verbose=1,
         )
         problems += found.problems

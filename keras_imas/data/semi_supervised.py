@@ -115,8 +115,7 @@ def semi_supervised(
 
     labeled, unlabeled = _as_labeled(labeled, ignore_class), as_examples(unlabeled)
     check_num_classes(num_classes, ignore_class)
-    if not allow_shared:
-        check_separate(labeled=labeled, unlabeled=unlabeled)
+    check_separate(labeled=labeled, unlabeled=unlabeled, allow_shared=allow_shared)
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
     strong = _strong_view(strong)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)

@@ -31,6 +31,7 @@ def run(
     select_on=None,
     colors=None,
     ignore_class=255,
+    allow_shared=False,
     student=None,
     settings=None,
     checkpoint_every="10min",
@@ -68,6 +69,8 @@ def run(
             validation images, so that the best epoch's numbers flatter.
         colors: RGB color of each class, 0..255. Defaults to `None`: made up.
         ignore_class: Label of pixels that don't count. Defaults to `255`.
+        allow_shared: Whether labeled images may be among the unlabeled ones too.
+            Defaults to `False`.
         student: Built Keras model from images to logits. Defaults to `None`: the
             DeepLabV3+ of the recipe.
         settings: Dict of how the run was started, for `run.json`; the programs pass
@@ -127,6 +130,7 @@ def run(
         class_names=class_names,
         colors=colors,
         ignore_class=ignore_class,
+        allow_shared=allow_shared,
     )
     parts.check()
     plan = Plan.of(recipe, parts, student=student, settings=settings)

@@ -23,6 +23,7 @@ class Parts:
         class_names: Names of the classes, in the order of their ids.
         colors: RGB color of each class, 0..255.
         ignore_class: Label of pixels that don't count.
+        allow_shared: Whether labeled images may be among the unlabeled ones too.
     """
 
     labeled: data.Examples
@@ -32,15 +33,26 @@ class Parts:
     class_names: tuple
     colors: tuple
     ignore_class: int
+    allow_shared: bool = False
 
     @classmethod
-    def of(cls, *, class_names, colors=None, ignore_class=255, **given):
+    def of(
+        cls,
+        *,
+        class_names,
+        colors=None,
+        ignore_class=255,
+        allow_shared=False,
+        **given,
+    ):
         """Make the parts from what `keras_imas.data.as_examples` takes.
 
         Args:
             class_names: Names of the classes.
             colors: RGB color of each class. Defaults to `None`: made up.
             ignore_class: Label of pixels that don't count. Defaults to `255`.
+            allow_shared: Whether labeled images may be among the unlabeled ones too.
+                Defaults to `False`.
             **given: `labeled`, `unlabeled`, `validation` and `select_on`.
 
         Returns:
@@ -77,6 +89,7 @@ class Parts:
             class_names=class_names,
             colors=colors,
             ignore_class=ignore_class,
+            allow_shared=allow_shared,
         )
 
     @property
@@ -105,13 +118,14 @@ class Parts:
         Raises:
             ValueError: If training can't use them.
         """
-        data.splits.check_separate(**self.examples)
+        data.splits.check_separate(**self.examples, allow_shared=self.allow_shared)
         found = data.check(
             self.examples,
             self.num_classes,
             self.ignore_class,
             class_names=self.class_names,
             images=data.preflight.SOME_IMAGES,
+            allow_shared=self.allow_shared,
         )
         for warning in found.warnings[:_MAX_WARNINGS]:
             print(f"Warning: {warning}", file=sys.stderr)

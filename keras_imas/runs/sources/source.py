@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 
+from keras_imas.data import splits
 from keras_imas.data.as_examples import as_examples
 from keras_imas.runs.flags import field
 from keras_imas.runs.reading import FileReading
@@ -18,6 +19,11 @@ class Source(FileReading, abc.ABC):
         "nor unlabeled. Without it the validation images choose, as published.",
         path=True,
     )
+    labeled_as_unlabeled: bool = field(
+        False,
+        "Take the labeled images as unlabeled ones too, as FixMatch does; where "
+        "--unlabeled lists them, it may name labeled ones. Not in the published runs.",
+    )
     cache: str = field(
         "",
         "Keep decoded images, 3 bytes a pixel: memory, or a directory for them.",
@@ -32,7 +38,7 @@ class Source(FileReading, abc.ABC):
 
         Returns:
             Dict of `labeled`, `unlabeled`, `validation` and `select_on` (`Examples` or
-            `None`), `class_names`, `colors` and `ignore_class`, as
+            `None`), `class_names`, `colors`, `ignore_class` and `allow_shared`, as
             `keras_imas.runs.experiment.run` takes them.
         """
         legend = self.legend()
@@ -42,7 +48,21 @@ class Source(FileReading, abc.ABC):
         if self.cache:
             for name, part in parts.items():
                 parts[name] = part and as_examples(part).cached(self.cache)
-        return {**parts, **legend}
+        return {**parts, **legend, "allow_shared": self.labeled_as_unlabeled}
+
+    def unlabeled_names(self, everything, labeled, taken=()):
+        """List the images that are unlabeled where no list says it.
+
+        Args:
+            everything: Names of the training images.
+            labeled: Names of the labeled ones.
+            taken: Names of those that are neither. Defaults to `()`.
+
+        Returns:
+            List of names.
+        """
+        labeled = () if self.labeled_as_unlabeled else labeled
+        return splits.rest(everything, labeled, taken)
 
     @abc.abstractmethod
     def parts(self, seed):
