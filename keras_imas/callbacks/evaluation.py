@@ -7,6 +7,8 @@ import numpy as np
 
 from keras_imas.arguments import check_positive
 from keras_imas.evaluation import ConfusionMatrix, evaluate
+from keras_imas.files.removed import check_present
+from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.inference.predictor import Predictor
 
@@ -60,7 +62,7 @@ class Evaluation(keras.callbacks.Callback):
         super().__init__()
         check_positive(every=every, num_classes=num_classes)
         if filepath is not None:
-            filepath = os.path.expanduser(os.fspath(filepath))
+            filepath = user_path(filepath)
             if not filepath.endswith(".keras"):
                 raise ValueError(
                     "`filepath` must end in .keras, the format that is written. "
@@ -117,6 +119,10 @@ class Evaluation(keras.callbacks.Callback):
         if logs[f"{selecting}mean_iou"] > self.best:
             self.best, self.best_epoch = logs[f"{selecting}mean_iou"], epoch
             if self.filepath is not None:
+                # The folder too, if it was removed while training.
+                os.makedirs(
+                    os.path.dirname(os.path.abspath(self.filepath)), exist_ok=True
+                )
                 with whole_file(self.filepath) as part:
                     self.predictors["teacher"].segmenter.save(part)
 
@@ -129,13 +135,9 @@ class Evaluation(keras.callbacks.Callback):
         Raises:
             FileNotFoundError: If it was removed while training.
         """
-        if self.filepath is None or self.best_epoch is None:
-            return
-        if not os.path.exists(self.filepath):
-            raise FileNotFoundError(
-                f"The best teacher, of epoch {self.best_epoch + 1}, was saved as "
-                f"{self.filepath!r}, and was removed while training"
-            )
+        if self.filepath is not None and self.best_epoch is not None:
+            best = f"The best teacher, of epoch {self.best_epoch + 1},"
+            check_present(best, self.filepath)
 
     @property
     def log_names(self):

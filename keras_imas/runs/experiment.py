@@ -9,6 +9,7 @@ import keras
 
 from keras_imas.callbacks import Checkpoint
 from keras_imas.callbacks.time_estimate import format_duration
+from keras_imas.files.removed import Removed
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file
 from keras_imas.models.logits import segmenter
@@ -92,6 +93,8 @@ def run(
             checkpoints in `output_dir` can be used.
         FileExistsError: If `output_dir` holds something else, or another process writes
             there.
+        keras_imas.files.removed.Removed: If the directory was removed while training;
+            what was known then is written there anew.
         keras_imas.training.health.NonFiniteError: If the loss or the gradient goes bad.
 
     Example:
@@ -159,6 +162,7 @@ def run(
         run_directory.write(output_dir, facts)
         model, logs = _fit(plan, batches, watchers, output_dir, verbose)
         facts = _report(plan, model, logs, watchers, facts, output_dir, verbose)
+        watchers.history.check_folder()
         signals.defer(True)  # too late to stop: started again it would be refused
         run_directory.write(output_dir, facts)
         if watchers.checkpoint is not None:
@@ -190,17 +194,24 @@ def _resume(unfinished, watchers, output_dir):
 def _fit(plan, batches, watchers, output_dir, verbose):
     """Train, save both networks, and return the model and its logs."""
     model = plan.model()
-    history = model.fit(
-        batches,
-        epochs=plan.epochs,
-        callbacks=watchers.callbacks,
-        verbose=verbose,
-        shuffle=False,
-    )
+    removed = None
+    try:
+        model.fit(
+            batches,
+            epochs=plan.epochs,
+            callbacks=watchers.callbacks,
+            verbose=verbose,
+            shuffle=False,
+        )
+    except Removed as error:  # at the end: the networks are trained
+        removed = error
+    os.makedirs(output_dir, exist_ok=True)
     for name in ("teacher", "student"):
         with whole_file(os.path.join(output_dir, f"{name}_last.keras")) as part:
             segmenter(getattr(model, name)).save(part)
-    return model, history.history
+    if removed is not None:
+        raise removed
+    return model, model.history.history
 
 
 def _report(plan, model, logs, watchers, facts, output_dir, verbose):

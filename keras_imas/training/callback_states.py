@@ -78,7 +78,9 @@ def get_state(callback):
     if hasattr(callback, "get_state"):
         return callback.get_state(), []
     if isinstance(callback, keras.callbacks.CSVLogger):
-        written = os.path.getsize(callback.filename) if callback.keys else 0
+        written = 0
+        with contextlib.suppress(FileNotFoundError):  # removed while training
+            written = os.path.getsize(callback.filename) if callback.keys else 0
         return {"keys": callback.keys, "bytes": written}, []
     state = {name: _plain(getattr(callback, name, None)) for name in _counts(callback)}
     return state, list(getattr(callback, _WEIGHTS, None) or [])
