@@ -24,7 +24,7 @@ from absl import app, flags  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.data.problems import Problem  # noqa: E402
-from keras_imas.runs.flags import define_flags  # noqa: E402
+from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.recipe import Recipe  # noqa: E402
 from keras_imas.runs.sources import SOURCES  # noqa: E402
 
@@ -38,7 +38,7 @@ flags.DEFINE_boolean(
     f"Decode every image, rather than {data.preflight.SOME_IMAGES} of each part as "
     "training does.",
 )
-flags.DEFINE_string("json", None, "File to write the report to as well.")
+define_path("json", None, "File to write the report to as well.")
 
 
 def main(argv):

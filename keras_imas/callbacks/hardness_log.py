@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_imas.backends.devices import process_part, scope_of
+from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.scoring import SCORES
 
@@ -43,7 +44,7 @@ class HardnessLog(keras.callbacks.Callback):
 
     def __init__(self, filepath, images):
         super().__init__()
-        self.filepath = os.path.expanduser(os.fspath(filepath))
+        self.filepath = user_path(filepath)
         if not self.filepath.endswith(".parquet"):
             raise ValueError(
                 "`filepath` must end in .parquet, the format that is written. "

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from keras_imas.files.user_path import user_path
+
 
 @dataclasses.dataclass(frozen=True)
 class Format:
@@ -55,7 +57,7 @@ def export(network, directory, format, *, size, metadata, photograph):
     missing = [p for m, p in what.packages.items() if not importlib.util.find_spec(m)]
     if missing:
         raise ModuleNotFoundError(f"it needs: pip install {' '.join(missing)}")
-    path = os.path.join(directory, what.path)
+    path = os.path.join(user_path(directory), what.path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     signature = [keras.InputSpec(shape=(1, *size, 3), dtype="float32", name="images")]
     network.export(path, format=format, verbose=False, input_signature=signature)

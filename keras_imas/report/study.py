@@ -4,6 +4,8 @@ import csv
 import os
 import statistics
 
+from keras_imas.files.user_path import user_path
+
 # What a trial is, and what makes two trials a pair.
 ARM = ("data", "labeled", "method", "variant", "reading")
 PAIR = ("split_seed", "seed")
@@ -65,6 +67,7 @@ def read(path):
     Returns:
         List of dicts of strings; empty where there is no file.
     """
+    path = user_path(path)
     if not os.path.exists(path):
         return []
     with open(path, newline="") as file:
@@ -78,6 +81,7 @@ def append(path, rows):
         path: Path of the CSV file; made where it is not there.
         rows: List of dicts; columns that are new come last.
     """
+    path = user_path(path)
     everything = read(path) + rows
     columns = list(dict.fromkeys(name for row in everything for name in row))
     with open(f"{path}.part", "w", newline="") as file:

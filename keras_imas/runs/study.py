@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_imas import data, evaluation
+from keras_imas.files.user_path import user_path
 from keras_imas.inference.predictor import Predictor
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import provenance, sources
@@ -73,9 +74,9 @@ class Study:
     """
 
     def __init__(self, path):
-        self.path = os.fspath(path)
+        self.path = user_path(path)
         self.name = os.path.splitext(os.path.basename(self.path))[0]
-        with open(path, "rb") as file:
+        with open(self.path, "rb") as file:
             self.config = tomllib.load(file)
         self.trials = []
         for grid in self.config["grid"]:

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_imas.backends.determinism import global_draws, set_global_draws
 from keras_imas.backends.devices import scope_of
+from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable
 from keras_imas.training import callback_states, model_state
 from keras_imas.training.checkpoint_store import Checkpoints
@@ -78,7 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
         self, directory, *, every="10min", keep=2, configuration=None, signals=None
     ):
         super().__init__()
-        directory = os.path.expanduser(os.fspath(directory))
+        directory = user_path(directory)
         if os.path.exists(directory) and not os.path.isdir(directory):
             raise ValueError(
                 "`directory` must be a directory, and is a file. Received: "
