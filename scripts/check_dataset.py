@@ -16,7 +16,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -24,6 +23,7 @@ from absl import app, flags  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.data.problems import Problem  # noqa: E402
+from keras_imas.files import standard_json  # noqa: E402
 from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.recipe import Recipe  # noqa: E402
 from keras_imas.runs.sources import SOURCES  # noqa: E402
@@ -138,7 +138,9 @@ def write_json(path, found, classes, problems):
         **classes,
         "problems": [vars(problem) for problem in problems],
     }
-    Path(path).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    Path(path).write_text(
+        standard_json.dumps(report, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def recognized(directory):

@@ -13,7 +13,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import json  # noqa: E402
 import sys  # noqa: E402
 
 import keras  # noqa: E402
@@ -23,6 +22,7 @@ from PIL import Image  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.data import files, pixels  # noqa: E402
+from keras_imas.files import standard_json  # noqa: E402
 from keras_imas.files.whole_file import write_whole  # noqa: E402
 from keras_imas.inference.export import FORMATS, describe, export  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
@@ -110,7 +110,7 @@ def main(argv):
         "exports": results,
         "failed": failed,
     }
-    text = json.dumps(content, indent=1) + "\n"
+    text = standard_json.dumps(content, indent=1) + "\n"
     write_whole(os.path.join(FLAGS.output, "export.json"), text)
     print(f"Written to {FLAGS.output}: {', '.join(results) or 'nothing'}")
     if failed and keras.backend.backend() != "tensorflow":

@@ -2,13 +2,13 @@
 
 import dataclasses
 import importlib.util
-import json
 import os
 from collections.abc import Callable
 
 import keras
 import numpy as np
 
+from keras_imas.files import standard_json
 from keras_imas.files.user_path import user_path
 
 
@@ -62,7 +62,7 @@ def export(network, directory, format, *, size, metadata, photograph):
     signature = [keras.InputSpec(shape=(1, *size, 3), dtype="float32", name="images")]
     network.export(path, format=format, verbose=False, input_signature=signature)
     if what.describe is not None:
-        what.describe(path, json.dumps(metadata))
+        what.describe(path, standard_json.dumps(metadata))
 
     images = np.asarray(photograph, "float32")[None]
     expected = keras.ops.convert_to_numpy(network(images, training=False))

@@ -37,13 +37,13 @@ def rows_of(result):
             )
         }  # fmt: skip
         row["labeled"] = row.pop("labels")
-        values = [e["mean_iou"] for e in teacher]
+        values = [e["mean_iou"] for e in teacher if e["mean_iou"] is not None]
         row |= {
             **of,
             "evaluations": len(values),
-            "teacher_last": round(statistics.fmean(values), 4),
-            "teacher_best": round(max(values), 4),
-            "student_last": round(student[-1]["mean_iou"], 4) if student else "",
+            "teacher_last": round(statistics.fmean(values), 4) if values else "",
+            "teacher_best": round(max(values), 4) if values else "",
+            "student_last": _cell(_rounded(student[-1]["mean_iou"])) if student else "",
             "minutes": result["minutes"],
             "backend": result["backend"],
             "revision": result["revision"],
@@ -53,7 +53,7 @@ def rows_of(result):
         columns |= result["pseudo_labels"]
         for kind, of_class in columns.items():
             for name, value in zip(classes, of_class, strict=True):
-                row[f"{kind}_{name}"] = "" if value is None else value
+                row[f"{kind}_{name}"] = _cell(value)
         rows.append(row)
     return rows
 
@@ -223,6 +223,10 @@ def _difference(ours, theirs):
     if not count:
         return ""
     return f"{mean:+.3f}" + ("" if half is None else f" ± {half:.3f}") + f" ({count})"
+
+
+def _cell(value):
+    return "" if value is None else value
 
 
 def _rounded(value):

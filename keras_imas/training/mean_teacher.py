@@ -16,6 +16,7 @@ from keras_imas.batch_checks import (
 from keras_imas.losses.keras_loss import loss_over_label_maps
 from keras_imas.metrics.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
+from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import segmenter
 from keras_imas.models.size_rule import size_rule
 from keras_imas.teacher import ema_decay, teacher_of
@@ -56,6 +57,8 @@ class MeanTeacher(ResilientModel):
             max_skipped_steps=max_skipped_steps or 0,
         )
         check_student(student)
+        if teacher is not None:
+            check_returns_logits("teacher", teacher)
         self.student = student
         self.teacher = teacher_of(student, teacher)
         self.ema_decay = ema_decay
