@@ -4,7 +4,7 @@
 
 Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`
 and the last teacher into `studies/runs/regime/TRIAL`. Trials that have rows are
-skipped, so the same command goes on where it was stopped. Rows are shown by
+skipped, so the same command resumes where it was stopped. Rows are shown by
 `scripts/study_report.py`.
 """
 

@@ -1,12 +1,13 @@
 """Evaluation of teacher and student while they train."""
 
 import os
+import warnings
 
 import keras
 import numpy as np
 
 from keras_imas.arguments import check_positive
-from keras_imas.evaluation import ConfusionMatrix, evaluate
+from keras_imas.evaluation import ConfusionMatrix, evaluate, remarks
 from keras_imas.files.removed import check_present
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable, whole_file
@@ -18,7 +19,8 @@ class Evaluation(keras.callbacks.Callback):
 
     Adds `val_mean_iou`, `val_pixel_accuracy` and `val_loss` (cross-entropy) of the
     teacher to the epoch's logs, and `val_student_...` of the student, for callbacks
-    that come after this one; those of `select_on` are named `select_...`.
+    that come after this one; those of `select_on` are named `select_...`. Warns if all
+    labeled pixels are of one class, or no pixel has a label.
 
     Args:
         data: Batches of `(images, label_maps)`, see `keras_imas.data.evaluation`.
@@ -80,6 +82,7 @@ class Evaluation(keras.callbacks.Callback):
         self.best_epoch = None
         self.epochs = []
         self.confusion = {}
+        self._told = set()
 
     def on_train_begin(self, logs=None):
         """Wrap the two networks for evaluation.
@@ -114,6 +117,7 @@ class Evaluation(keras.callbacks.Callback):
                 logs[f"{prefix}pixel_accuracy"] = confusion.pixel_accuracy
                 if where == "val_":
                     self.confusion[network] = confusion
+            self._tell_of_labels(where, confusion)
         self.epochs.append(epoch)
         selecting = "select_" if "select_" in self.data else "val_"
         if logs[f"{selecting}mean_iou"] > self.best:
@@ -125,6 +129,14 @@ class Evaluation(keras.callbacks.Callback):
                 )
                 with whole_file(self.filepath) as part:
                     self.predictors["teacher"].segmenter.save(part)
+
+    def _tell_of_labels(self, where, confusion):
+        """Warn once where the labels can't tell how good a network is."""
+        if where in self._told or confusion.labeled.sum() > 1:
+            return
+        self._told.add(where)
+        names = [f"class {number}" for number in range(self.num_classes)]
+        warnings.warn(f"{where}mean_iou: {remarks(confusion, names)[0]}", stacklevel=2)
 
     def on_train_end(self, logs=None):
         """See that the best teacher is where it was saved.

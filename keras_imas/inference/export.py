@@ -89,12 +89,14 @@ def export(network, directory, format, *, size, metadata, photograph):
     }
 
 
-def describe(size, classes):
+def describe(size, classes, image_range=None):
     """Describe what an exported network takes and returns.
 
     Args:
         size: `(height, width)` of the images.
         classes: `keras_imas.data.ClassTable` with colors.
+        image_range: `(low, high)`, the values in files that become 0 and 255. Defaults
+            to `None`: those that the files' bits can hold.
 
     Returns:
         Dict of lists, numbers and strings.
@@ -111,6 +113,7 @@ def describe(size, classes):
             "dtype": "float32",
             "colors": "RGB",
             "range": [0, 255],
+            "values_in_files": None if image_range is None else list(image_range),
             "scaling": "none needed: the network scales its input",
         },
         "output": {

@@ -1,4 +1,4 @@
-"""A folder of predictions, which a run of the same settings goes on with."""
+"""A folder of predictions, which a run of the same settings continues."""
 
 import contextlib
 import hashlib

@@ -180,7 +180,7 @@ def _resume(unfinished, watchers, output_dir):
     """
     steps = watchers.checkpoint.checkpoints.steps() if watchers.checkpoint else []
     if steps:
-        how = "goes on."
+        how = "resumes."
     else:
         how = "has no checkpoint and starts from its first step."
         watchers.history.clear()

@@ -133,7 +133,7 @@ def _unfinished(path, configuration):
     if different:
         raise FileExistsError(
             f"The output directory {path!r} holds an unfinished run of another "
-            f"configuration: {different}. Start it again as it was to go on with it, "
+            f"configuration: {different}. Start it again as it was to resume it, "
             "or choose another `--output_dir`"
         )
     return run

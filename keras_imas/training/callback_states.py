@@ -87,7 +87,7 @@ def get_state(callback):
 
 
 def set_state(callback, state, arrays=()):
-    """Let a callback go on from what `get_state` returned.
+    """Let a callback resume from what `get_state` returned.
 
     Args:
         callback: A callback of the same kind, once its training has begun.
@@ -112,9 +112,9 @@ def set_state(callback, state, arrays=()):
 
 
 def prepare(callback, state):
-    """Ready a callback to go on, before its training begins.
+    """Ready a callback to resume, before its training begins.
 
-    A `CSVLogger` goes on with its file instead of a new one, without the rows that were
+    A `CSVLogger` continues its file instead of a new one, without the rows that were
     written after the checkpoint.
 
     Args:

@@ -21,7 +21,7 @@ from keras_imas.training.training_settings import check_settings, learning_rate
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Save all that a run is, so that started again it goes on where it was.
+    """Save all that a run is, so that started again it resumes where it was.
 
     `IMAS.fit` resumes from the newest checkpoint in the directory, in the middle of an
     epoch too: with both networks, the optimizer, the state of all draws, the epoch's
@@ -33,7 +33,7 @@ class Checkpoint(keras.callbacks.Callback):
     `keras_imas.training.stop_signals.Interrupted`, which ends a program with status 75.
     A checkpoint that can't be written, as the disk is full, is left out with a warning.
 
-    Keras' own callbacks go on where they were. Of others those do that have
+    Keras' own callbacks resume where they were. Of others those do that have
     `get_state`, which returns a dict as JSON has it, and `set_state`.
 
     What a resumed training must agree in is saved as well: optimizer, loss, the model's
@@ -104,7 +104,7 @@ class Checkpoint(keras.callbacks.Callback):
                 `keras_imas.training.training_settings.training_settings` returns.
 
         Returns:
-            Dict of the state: `epoch` and `step` to go on at, both from 0, the number
+            Dict of the state: `epoch` and `step` to resume at, both from 0, the number
             of `steps` of an epoch, ...; `None` where there is no checkpoint.
 
         Raises:

@@ -143,7 +143,7 @@ class Checkpoints:
                 raise ValueError(
                     f"The checkpoint {path!r} is of another configuration: {different}"
                 )
-            # Only now, as there is one to go on from: none is touched where all fail.
+            # Only now, as there is one to resume from: none is touched where all fail.
             for reason in reasons:
                 print(
                     f"Warning: {reason}. The one before it, of step {step:,}, is taken",

@@ -84,10 +84,13 @@ class Source(FileReading, abc.ABC):
 
         Returns:
             `Examples` with label maps, or `None` where there are none.
+
+        Raises:
+            ValueError: If a label map can't be used; the message names its file.
         """
         try:
             return self._read(names=unlabeled.names)
-        except (ValueError, OSError):
+        except FileNotFoundError:
             return None
 
     @abc.abstractmethod
