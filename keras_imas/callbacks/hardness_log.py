@@ -128,8 +128,8 @@ class HardnessLog(keras.callbacks.Callback):
             return pyarrow.parquet.read_table(self.filepath)
         except (pyarrow.ArrowException, OSError) as error:
             raise ValueError(
-                f"`filepath` is damaged: {self.filepath!r}: {error}. Remove it to write "
-                "a new one"
+                f"`filepath` is damaged: {self.filepath!r}: {error}. Remove it, and a "
+                "new one is written"
             ) from error
 
     def _append(self, epoch, seen, means):

@@ -151,7 +151,7 @@ def _as(kind, value):
 
 
 def _networks(directory):
-    """Return teacher and student, the last or, in a run that is not finished, the best."""
+    """Return teacher and student, the last or, in an unfinished run, the best."""
     found = {}
     for name in ("teacher", "student"):
         for kind in ("last", "best"):
