@@ -24,15 +24,20 @@ import keras_imas  # noqa: E402
 from keras_imas import data  # noqa: E402
 from keras_imas.files.csv_text import to_cell  # noqa: E402
 from keras_imas.report.label_next import label_next, thumbnail_features  # noqa: E402
+from keras_imas.runs.flags import define_path  # noqa: E402
+from keras_imas.runs.prediction_flags import (  # noqa: E402
+    define_prediction_flags,
+    options_from_flags,
+)
 from keras_imas.runs.saved_networks import load_networks  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("images", None, "Folder of images, or a pattern.")
+define_path("images", None, "Folder of images, or a pattern.")
 flags.DEFINE_list("models", None, "Two .keras files of one model, by a comma.")
-flags.DEFINE_string("output", "hardness.csv", "Table to write.")
+define_path("output", "hardness.csv", "Table to write.")
 flags.DEFINE_float("confidence_threshold", 0.7, "From where a pixel is sure.", 0, 1)
 flags.DEFINE_boolean("probabilities", False, "The models return no logits.")
-flags.DEFINE_integer("window", 0, "Side of a sliding window; 0: whole images.")
+define_prediction_flags()
 flags.mark_flags_as_required(["images", "models"])
 
 
@@ -43,8 +48,7 @@ def main(argv):
         sys.exit(f"Error: {FLAGS.output!r} is there. Choose another --output")
     try:
         examples = data.from_folder(FLAGS.images, on_bad_image="skip")
-        multiple = examples.size_multiple()
-        earlier, later = (predictor(path, multiple) for path in FLAGS.models)
+        earlier, later = (predictor(path, examples) for path in FLAGS.models)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
 
@@ -87,14 +91,13 @@ def main(argv):
         print(f"Skipped: {reason}")
 
 
-def predictor(path, size_multiple):
+def predictor(path, examples):
     network = next(iter(load_networks([path]).values()))
     if FLAGS.probabilities:  # whose logarithms are logits of themselves
         logits = keras.ops.log(keras.ops.maximum(network.output, 1e-7))
         network = keras.Model(network.input, logits)
-    return keras_imas.inference.Predictor(
-        network, window=FLAGS.window or None, size_multiple=size_multiple
-    )
+    options = options_from_flags(path, examples)
+    return keras_imas.inference.Predictor(network, **options)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def check_fit_options(inputs, options):
 
 
 def check_arrays(inputs, labels):
-    """Refuse arrays of different lengths, and warn of images 0..1.
+    """Refuse arrays of different lengths, and warn of images that are not 0..255.
 
     Args:
         inputs: Dict of arrays, as `fit` takes it.
@@ -116,13 +116,25 @@ def check_arrays(inputs, labels):
             "takes different numbers, and makes the views"
         )
     for name in ("labeled", "unlabeled"):
-        highest = np.max(inputs.get(name, 0))
-        if 0 < highest <= 1:
-            warnings.warn(
-                f"The {name} images have values up to {highest:.6g}. Images are 0..255 "
-                "here: multiply them by 255, unless the network was made for 0..1",
-                stacklevel=4,
-            )
+        warn_of_image_range(inputs.get(name, ()), name, stacklevel=5)
+
+
+def warn_of_image_range(images, name="images", stacklevel=3):
+    """Warn of images that are not 0..255 RGB, which some networks are made for.
+
+    Args:
+        images: See `check_image_range`.
+        name: What to call them. Defaults to `"images"`.
+        stacklevel: See `warnings.warn`. Defaults to `3`: the caller of the caller.
+
+    Example:
+        >>> warn_of_image_range(np.full((1, 2, 2, 3), 128.0))
+    """
+    try:
+        check_image_range(images, name)
+    except ValueError as error:
+        message = f"{error}, unless the network was made for such images"
+        warnings.warn(message, stacklevel=stacklevel)
 
 
 def check_image_range(images, name="images"):

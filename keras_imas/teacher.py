@@ -19,7 +19,8 @@ def teacher_of(student, teacher=None):
         Keras model with weights of its own.
 
     Raises:
-        ValueError: If the student is not built or can't be cloned.
+        ValueError: If the student is not built or can't be cloned, or the teacher is of
+            another shape or shares variables with it.
 
     Example:
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
@@ -31,12 +32,20 @@ def teacher_of(student, teacher=None):
             "`student` has no weights yet. Build it before: call it once on images of "
             "the size to train on, `student(numpy.zeros((1, 129, 129, 3)))`"
         )
-    if teacher is student:
+    if teacher is None:
+        teacher = _clone(student)
+    if {id(v) for v in teacher.weights} & {id(v) for v in student.weights}:
         raise ValueError(
             "`teacher` must be a second model, with weights of its own: as the student "
             "itself it would teach nothing. Leave it out, and a clone is made"
         )
-    teacher = _clone(student) if teacher is None else teacher
+    shapes = [[tuple(v.shape) for v in model.weights] for model in (teacher, student)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`teacher` must be made the same way as the student and built, as its "
+            f"weights are the student's average. Received: {len(shapes[0])} weights, "
+            f"the student has {len(shapes[1])}, or others in another order"
+        )
     # For JAX the two must not share buffers, which `assign` would let them do.
     teacher.set_weights(student.get_weights())
     return teacher

@@ -103,7 +103,9 @@ def record(arguments):
                 raise RuntimeError(f"The record of {', '.join(elsewhere)} has failed")
             records |= json.loads(other.read_text())["scenarios"]
     whole = {"about": catalog.about(), "scenarios": records}
-    pathlib.Path(arguments.output).write_text(json.dumps(whole, indent=1))
+    pathlib.Path(arguments.output).write_text(
+        json.dumps(whole, indent=1, allow_nan=False)
+    )
 
 
 def compare(one, other, ignore=None):

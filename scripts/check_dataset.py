@@ -16,7 +16,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -24,7 +23,8 @@ from absl import app, flags  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.data.problems import Problem  # noqa: E402
-from keras_imas.runs.flags import define_flags  # noqa: E402
+from keras_imas.files import standard_json  # noqa: E402
+from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.recipe import Recipe  # noqa: E402
 from keras_imas.runs.sources import SOURCES  # noqa: E402
 
@@ -38,7 +38,7 @@ flags.DEFINE_boolean(
     f"Decode every image, rather than {data.preflight.SOME_IMAGES} of each part as "
     "training does.",
 )
-flags.DEFINE_string("json", None, "File to write the report to as well.")
+define_path("json", None, "File to write the report to as well.")
 
 
 def main(argv):
@@ -73,6 +73,7 @@ def main(argv):
             classes["ignore_class"],
             class_names=names,
             images=None if FLAGS.full else data.preflight.SOME_IMAGES,
+            allow_shared=FLAGS.labeled_as_unlabeled,
             verbose=1,
         )
         problems += found.problems
@@ -137,7 +138,9 @@ def write_json(path, found, classes, problems):
         **classes,
         "problems": [vars(problem) for problem in problems],
     }
-    Path(path).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    Path(path).write_text(
+        standard_json.dumps(report, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def recognized(directory):

@@ -33,7 +33,10 @@ from keras_imas.runs.new_directory import (  # noqa: E402
     unused_directory,
 )
 from keras_imas.runs.one_line import in_one_line  # noqa: E402
-from keras_imas.runs.prediction_options import prediction_options  # noqa: E402
+from keras_imas.runs.prediction_flags import (  # noqa: E402
+    define_prediction_flags,
+    options_from_flags,
+)
 from keras_imas.runs.reading import Reading, reading_from_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -48,23 +51,7 @@ define_path(
 )
 define_path("voc", None, "Directory of JPEGImages, instead of --images.")
 define_flags(Reading)
-flags.DEFINE_integer(
-    "window",
-    None,
-    "Side of a sliding window; 0: whole images; default: as the run evaluated.",
-)
-flags.DEFINE_float(
-    "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
-)
-flags.DEFINE_boolean(
-    "flip", None, "Average with the mirrored image; default: as the run evaluated."
-)
-flags.DEFINE_list(
-    "scales",
-    None,
-    "Average over images scaled by these factors; default: as the run evaluated, or 1.",
-)
-flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
+define_prediction_flags()
 flags.DEFINE_integer(
     "size_multiple",
     0,
@@ -95,18 +82,7 @@ def main(argv):
     output_dir = FLAGS.output_dir or unused_directory("runs/evaluation")
     claim_directory(output_dir)
 
-    given = {"window": FLAGS.window, "flip": FLAGS.flip}
-    views = saved_networks.reading_of_run(models[0])
-    views |= {name: value for name, value in given.items() if value is not None}
-    if FLAGS.size_multiple:
-        views["size_multiple"] = FLAGS.size_multiple
-    options = {
-        **prediction_options(examples, **views),
-        "stride": FLAGS.stride,
-        "batch_size": FLAGS.batch_size,
-    }
-    if FLAGS.scales:
-        options["scales"] = tuple(map(float, FLAGS.scales))
+    options = options_from_flags(models[0], examples, FLAGS.size_multiple)
     results = {"command": sys.argv, "images": len(examples), **options}
     columns = {}
     for name, network in networks.items():

@@ -5,7 +5,7 @@
 `--output` gets saved_model/ (TensorFlow), model.onnx, model.tflite (LiteRT) and
 openvino/, and export.json: the inputs and outputs, the names and colors of the classes,
 and how far each export's logits are from the network's on the photograph. ONNX and
-OpenVINO files hold this, too. If a format fails, the program says why and goes on.
+OpenVINO files hold this, too. If a format fails, the program says why and continues.
 Needs pip install "keras-imas[export]".
 """
 
@@ -13,7 +13,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import json  # noqa: E402
 import sys  # noqa: E402
 
 import keras  # noqa: E402
@@ -23,6 +22,7 @@ from PIL import Image  # noqa: E402
 
 from keras_imas import data  # noqa: E402
 from keras_imas.data import files, pixels  # noqa: E402
+from keras_imas.files import standard_json  # noqa: E402
 from keras_imas.files.whole_file import write_whole  # noqa: E402
 from keras_imas.inference.export import FORMATS, describe, export  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
@@ -30,7 +30,7 @@ from keras_imas.models.size_rule import size_rule  # noqa: E402
 from keras_imas.runs import provenance, saved_networks  # noqa: E402
 from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.new_directory import claim_directory  # noqa: E402
-from keras_imas.runs.reading import FileReading  # noqa: E402
+from keras_imas.runs.reading import Reading, reading_from_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
 define_path("model", None, "File of a saved model, or directory of a run.")
@@ -44,7 +44,7 @@ flags.DEFINE_list(
     "for, or that its run resized images to, or that of --image.",
 )
 define_path("classes", None, "CSV file of the classes, as in predict.py.")
-define_flags(FileReading, only=("max_pixels",))
+define_flags(Reading, only=("image_range", "max_pixels"))
 flags.mark_flags_as_required(["model", "output", "image"])
 flags.register_validator(
     "formats",
@@ -67,19 +67,22 @@ def main(argv):
         network = segmenter(
             next(iter(saved_networks.load_networks([model_file]).values()))
         )
-        files.allow_pixels(FLAGS.max_pixels)
-        files.read_header(FLAGS.image, FLAGS.max_pixels)
-        image = pixels.read_image(FLAGS.image)
-        size = _size(
-            network, saved_networks.image_size_of(model_file) or image.shape[:2]
-        )
+        reading = reading_from_flags(model_file)
+        image_range = reading.image_range or None
+        files.allow_pixels(reading.max_pixels)
+        header = files.read_header(FLAGS.image, reading.max_pixels)
+        problem = files.image_problem(header, image_range)
+        if problem:
+            raise ValueError(f"{FLAGS.image!r} {problem}")
+        image = pixels.read_image(FLAGS.image, image_range)
+        size = _size(network, reading.image_size or image.shape[:2])
         table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
         classes = saved_networks.classes_of(model_file, network.output_shape[-1], table)
         claim_directory(FLAGS.output)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
-    metadata = describe(size, classes)
+    metadata = describe(size, classes, image_range)
     print(f"Images of {size[0]} x {size[1]} (height x width)")
     results, failed = {}, {}
     for name in FLAGS.formats:
@@ -110,7 +113,7 @@ def main(argv):
         "exports": results,
         "failed": failed,
     }
-    text = json.dumps(content, indent=1) + "\n"
+    text = standard_json.dumps(content, indent=1) + "\n"
     write_whole(os.path.join(FLAGS.output, "export.json"), text)
     print(f"Written to {FLAGS.output}: {', '.join(results) or 'nothing'}")
     if failed and keras.backend.backend() != "tensorflow":

@@ -19,7 +19,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import collections  # noqa: E402
 import fractions  # noqa: E402
 import itertools  # noqa: E402
-import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -28,6 +27,7 @@ from absl import app, flags  # noqa: E402
 from keras_imas.data import lists, splits  # noqa: E402
 from keras_imas.data.facts import read_facts  # noqa: E402
 from keras_imas.data.files import stem  # noqa: E402
+from keras_imas.files import standard_json  # noqa: E402
 from keras_imas.runs import provenance  # noqa: E402
 from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
 from keras_imas.runs.new_directory import claim_directory  # noqa: E402
@@ -144,7 +144,7 @@ def main(argv):
             lines = "".join(f"{name}\n" for name in content)
             (path / f"{part}.txt").write_text(lines, encoding="utf-8")
     path = Path(FLAGS.output_dir, "splits.json")
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    path.write_text(standard_json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(table(record["splits"]))
     print_same(record["splits"])
     print(f"Written to {FLAGS.output_dir}")

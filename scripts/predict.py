@@ -23,6 +23,10 @@ from keras_imas.inference import image_files  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import saved_networks  # noqa: E402
 from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
+from keras_imas.runs.prediction_flags import (  # noqa: E402
+    define_prediction_flags,
+    options_from_flags,
+)
 from keras_imas.runs.reading import Reading, reading_from_flags  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -41,24 +45,9 @@ define_path(
     "model's run.",
 )
 define_flags(Reading, only=("image_size", "image_range", "max_pixels"))
-flags.DEFINE_integer(
-    "window",
-    None,
-    "Side of a sliding window; 0: the size the network is built for, or whole images, "
-    "very large ones by windows; default: as the run evaluated, or 0.",
+define_prediction_flags(
+    "the size the network is built for, or whole images, very large ones by windows"
 )
-flags.DEFINE_float(
-    "stride", 2 / 3, "Step from one window to the next, as a fraction of its side."
-)
-flags.DEFINE_boolean(
-    "flip", None, "Average with the mirrored image; default: as the run evaluated."
-)
-flags.DEFINE_list(
-    "scales",
-    None,
-    "Average over images scaled by these factors; default: as the run evaluated, or 1.",
-)
-flags.DEFINE_integer("batch_size", 1, "Windows or whole images of one size at once.")
 flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
 flags.mark_flags_as_required(["model", "input", "output"])
 
@@ -74,10 +63,8 @@ def main(argv):
         # An IMAS model gives its teacher first.
         network = next(iter(saved_networks.load_networks([model_file]).values()))
         num_classes = segmenter(network).output_shape[-1]
-        views = saved_networks.reading_of_run(model_file)
-        window = views.get("window") if FLAGS.window is None else FLAGS.window
-        flip = views.get("flip", False) if FLAGS.flip is None else FLAGS.flip
-        scale = views.get("scale", 1.0)
+        options = options_from_flags(model_file)
+        del options["size_multiple"]  # chosen by the images' sizes
         reading = reading_from_flags(model_file)
         table = (
             data.read_class_table(FLAGS.classes, reading.ignore_class)
@@ -95,13 +82,9 @@ def main(argv):
             opacity=FLAGS.opacity,
             image_size=reading.image_size or None,
             image_range=reading.image_range or None,
-            window=window or None,
             max_pixels=reading.max_pixels,
             verbose=FLAGS.verbose,
-            stride=FLAGS.stride,
-            flip=flip,
-            scales=tuple(map(float, FLAGS.scales or [scale])),
-            batch_size=FLAGS.batch_size,
+            **options,
         )
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")

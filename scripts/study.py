@@ -4,7 +4,7 @@
 
 Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`
 and the last teacher into `studies/runs/regime/TRIAL`. Trials that have rows are
-skipped, so the same command goes on where it was stopped. Rows are shown by
+skipped, so the same command resumes where it was stopped. Rows are shown by
 `scripts/study_report.py`.
 """
 
@@ -21,10 +21,11 @@ import sys  # noqa: E402
 from absl import app, flags  # noqa: E402
 
 from keras_imas.report import study as report  # noqa: E402
+from keras_imas.runs.flags import define_path  # noqa: E402
 from keras_imas.runs.study import Study  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("runs", "studies/runs", "Directory of the trials' directories.")
+define_path("runs", "studies/runs", "Directory of the trials' directories.")
 flags.DEFINE_integer("jobs", 1, "Trials to run at once.", 1)
 flags.DEFINE_boolean("list", False, "List the trials and stop.")
 flags.DEFINE_string("trial", None, "Run this trial alone, in this process; no rows.")

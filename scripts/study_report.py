@@ -10,12 +10,13 @@ runs of one split and seed, ± the half width of the interval, and how many ther
 from absl import app, flags
 
 from keras_imas.report import study
+from keras_imas.runs.flags import define_path
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("baseline", None, "METHOD,VARIANT to compare the others with.")
 flags.DEFINE_string("score", "teacher_last", "Column to show, such as iou_car.")
 flags.DEFINE_string("reading", None, "Only this way of reading images.")
-flags.DEFINE_string("plot", None, "Picture to draw (PNG; needs matplotlib).")
+define_path("plot", None, "Picture to draw (PNG; needs matplotlib).")
 
 
 def main(argv):

@@ -164,5 +164,5 @@ def test_fit_refuses_arrays_of_different_lengths():
 
 def test_fit_warns_of_images_from_0_to_1():
     data = {name: images / 255 for name, images in arrays().items()}
-    with pytest.warns(UserWarning, match="multiply them by 255"):
+    with pytest.warns(UserWarning, match="Multiply them by 255"):
         small_model().fit(data, np.zeros((4, 8, 8), int), verbose=0)

@@ -178,7 +178,7 @@ def test_train_folder_goes_on_where_it_was_stopped(photographs):
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 75, printed
     # The same command finds it; the printed one names it.
-    again = printed.split("To go on:\n")[1].strip()
+    again = printed.split("To resume:\n")[1].strip()
     assert again.endswith("--output_dir=runs/folder-imas-1")
     process = run("train_folder.py", *FOLDER, *VALIDATION, *TINY, cwd=photographs)
     assert "unfinished" not in process.stdout  # as it has other epochs

@@ -1,12 +1,14 @@
 """The strong views that have a name."""
 
 from keras_imas.augment.color_jitter import ColorJitter
+from keras_imas.augment.rand_augment import RandAugment
 from keras_imas.augment.strong import MILD, StrongView
 
 STRONG_VIEWS = {
     "imas": StrongView,
     "mild": lambda: StrongView(operations=MILD),
     "jitter": ColorJitter,
+    "keras_cv": RandAugment,
 }
 
 
@@ -15,7 +17,8 @@ def strong_view(name):
 
     Args:
         name: "imas", the twelve operations of the paper; "mild", without inversion and
-            solarization, the hue turned half as far; or "jitter", `ColorJitter`.
+            solarization, the hue turned half as far; "jitter", `ColorJitter`; or
+            "keras_cv", `RandAugment`.
 
     Returns:
         Function from image and seed to image, see `keras_imas.data.semi_supervised`.

@@ -64,7 +64,7 @@ def global_draws():
 
 
 def set_global_draws(states):
-    """Let the random generators go on from what `global_draws` returned.
+    """Let the random generators continue from what `global_draws` returned.
 
     Args:
         states: Dict of NumPy arrays; those of devices that are not there don't count.

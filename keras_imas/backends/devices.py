@@ -1,6 +1,7 @@
 """Train on several devices, or in several processes."""
 
 import contextlib
+import functools
 import os
 import tempfile
 
@@ -71,8 +72,8 @@ def strategy_scope(strategy="auto"):
         gpus = tf.config.list_logical_devices("GPU")
         devices = gpus or tf.config.list_logical_devices("CPU")
         if len(gpus) > 1 or strategy == "mirrored":
-            names = [device.name for device in devices]
-            return _tf_scope(tf.distribute.MirroredStrategy(names))
+            names = tuple(device.name for device in devices)
+            return _tf_scope(_mirrored_strategy(names))
     return contextlib.nullcontext(1)
 
 
@@ -102,6 +103,15 @@ def _data_parallel(count):
 def _tf_scope(strategy):
     with strategy.scope():
         yield strategy.num_replicas_in_sync
+
+
+@functools.cache
+def _mirrored_strategy(names):
+    # One for all runs of a process: TensorFlow's strategies number their reductions
+    # from the same start, and a second one would meet the first one's, of other shapes.
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
 
 
 def _tpu_strategy():

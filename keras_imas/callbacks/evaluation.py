@@ -1,12 +1,15 @@
 """Evaluation of teacher and student while they train."""
 
 import os
+import warnings
 
 import keras
 import numpy as np
 
 from keras_imas.arguments import check_positive
-from keras_imas.evaluation import ConfusionMatrix, evaluate
+from keras_imas.evaluation import ConfusionMatrix, evaluate, remarks
+from keras_imas.files.removed import check_present
+from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.inference.predictor import Predictor
 
@@ -16,7 +19,8 @@ class Evaluation(keras.callbacks.Callback):
 
     Adds `val_mean_iou`, `val_pixel_accuracy` and `val_loss` (cross-entropy) of the
     teacher to the epoch's logs, and `val_student_...` of the student, for callbacks
-    that come after this one; those of `select_on` are named `select_...`.
+    that come after this one; those of `select_on` are named `select_...`. Warns if all
+    labeled pixels are of one class, or no pixel has a label.
 
     Args:
         data: Batches of `(images, label_maps)`, see `keras_imas.data.evaluation`.
@@ -60,7 +64,7 @@ class Evaluation(keras.callbacks.Callback):
         super().__init__()
         check_positive(every=every, num_classes=num_classes)
         if filepath is not None:
-            filepath = os.path.expanduser(os.fspath(filepath))
+            filepath = user_path(filepath)
             if not filepath.endswith(".keras"):
                 raise ValueError(
                     "`filepath` must end in .keras, the format that is written. "
@@ -78,6 +82,7 @@ class Evaluation(keras.callbacks.Callback):
         self.best_epoch = None
         self.epochs = []
         self.confusion = {}
+        self._told = set()
 
     def on_train_begin(self, logs=None):
         """Wrap the two networks for evaluation.
@@ -112,13 +117,26 @@ class Evaluation(keras.callbacks.Callback):
                 logs[f"{prefix}pixel_accuracy"] = confusion.pixel_accuracy
                 if where == "val_":
                     self.confusion[network] = confusion
+            self._tell_of_labels(where, confusion)
         self.epochs.append(epoch)
         selecting = "select_" if "select_" in self.data else "val_"
         if logs[f"{selecting}mean_iou"] > self.best:
             self.best, self.best_epoch = logs[f"{selecting}mean_iou"], epoch
             if self.filepath is not None:
+                # The folder too, if it was removed while training.
+                os.makedirs(
+                    os.path.dirname(os.path.abspath(self.filepath)), exist_ok=True
+                )
                 with whole_file(self.filepath) as part:
                     self.predictors["teacher"].segmenter.save(part)
+
+    def _tell_of_labels(self, where, confusion):
+        """Warn once where the labels can't tell how good a network is."""
+        if where in self._told or confusion.labeled.sum() > 1:
+            return
+        self._told.add(where)
+        names = [f"class {number}" for number in range(self.num_classes)]
+        warnings.warn(f"{where}mean_iou: {remarks(confusion, names)[0]}", stacklevel=2)
 
     def on_train_end(self, logs=None):
         """See that the best teacher is where it was saved.
@@ -129,13 +147,9 @@ class Evaluation(keras.callbacks.Callback):
         Raises:
             FileNotFoundError: If it was removed while training.
         """
-        if self.filepath is None or self.best_epoch is None:
-            return
-        if not os.path.exists(self.filepath):
-            raise FileNotFoundError(
-                f"The best teacher, of epoch {self.best_epoch + 1}, was saved as "
-                f"{self.filepath!r}, and was removed while training"
-            )
+        if self.filepath is not None and self.best_epoch is not None:
+            best = f"The best teacher, of epoch {self.best_epoch + 1},"
+            check_present(best, self.filepath)
 
     @property
     def log_names(self):

@@ -1,11 +1,13 @@
 """A table of the hardness of each image in each epoch."""
 
 import os
+import sys
 
 import keras
 import numpy as np
 
 from keras_imas.backends.devices import process_part, scope_of
+from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.scoring import SCORES
 
@@ -17,7 +19,7 @@ class HardnessLog(keras.callbacks.Callback):
     `hardness`; `student_confidence` and `teacher_confidence`, the share of pixels that
     are sure (ρ); `student_iou` and `teacher_iou`, the IoU between the two, weighted by
     the classes of either. It is a Parquet file, for `pandas.read_parquet` and the like,
-    written anew after each epoch, so that it can be read while training goes on. Where
+    written anew after each epoch, so that it can be read during training. Where
     it exists, the rows of earlier epochs are kept.
 
     The values gather on the device and are read once an epoch. Batches must have
@@ -30,7 +32,7 @@ class HardnessLog(keras.callbacks.Callback):
 
     Raises:
         ValueError: If `filepath` does not end in `.parquet`, or, where training begins,
-            can't be written.
+            can't be written, or holds a table that is damaged.
 
     Attributes:
         names: The images' names.
@@ -43,7 +45,7 @@ class HardnessLog(keras.callbacks.Callback):
 
     def __init__(self, filepath, images):
         super().__init__()
-        self.filepath = os.path.expanduser(os.fspath(filepath))
+        self.filepath = user_path(filepath)
         if not self.filepath.endswith(".parquet"):
             raise ValueError(
                 "`filepath` must end in .parquet, the format that is written. "
@@ -52,6 +54,8 @@ class HardnessLog(keras.callbacks.Callback):
         self.names = names_of(images)
         self.hardness = None
         self._table = None
+        self._epochs = 0
+        self._told = False
 
     def set_model(self, model):
         """Make room on the device, before the step is compiled.
@@ -62,6 +66,7 @@ class HardnessLog(keras.callbacks.Callback):
         super().set_model(model)
         if process_part()[0] == 0:
             check_writable("filepath", self.filepath)
+            self._table = self._read()
         with scope_of(model):
             model.image_scores.track(len(self.names))
         model.train_function = None  # one that was traced before knows nothing of it
@@ -93,13 +98,45 @@ class HardnessLog(keras.callbacks.Callback):
         self.model.image_scores.tracks = False
         self.model.train_function = None
 
+    def get_state(self):
+        """Return what a resumed run must know, as JSON has it."""
+        return {"epochs": self._epochs}
+
+    def set_state(self, state):
+        """Continue from a state, and warn if rows that were written are gone.
+
+        Args:
+            state: What `get_state` returned.
+        """
+        self._epochs = state["epochs"]
+        if self._epochs and self._table is None and not self._told:
+            self._told = True
+            print(
+                f"Warning: {self.filepath!r} is not there any more: the hardness of "
+                f"the first {self._epochs} epochs is lost",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _read(self):
+        import pyarrow
+        import pyarrow.parquet
+
+        if not os.path.exists(self.filepath):
+            return None
+        try:
+            return pyarrow.parquet.read_table(self.filepath)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise ValueError(
+                f"`filepath` is damaged: {self.filepath!r}: {error}. Remove it, and a "
+                "new one is written"
+            ) from error
+
     def _append(self, epoch, seen, means):
         import pyarrow
         import pyarrow.compute
         import pyarrow.parquet
 
-        if self._table is None and os.path.exists(self.filepath):
-            self._table = pyarrow.parquet.read_table(self.filepath)
         columns = {
             "epoch": pyarrow.array(np.full(len(seen), epoch, "int32")),
             "image": pyarrow.DictionaryArray.from_arrays(
@@ -112,7 +149,7 @@ class HardnessLog(keras.callbacks.Callback):
         if self._table is not None:
             earlier = pyarrow.compute.less(self._table["epoch"], epoch)
             rows = pyarrow.concat_tables([self._table.filter(earlier), rows])
-        self._table = rows
+        self._table, self._epochs = rows, epoch
         # The folder too, if it was removed while training: the table is whole.
         os.makedirs(os.path.dirname(os.path.abspath(self.filepath)), exist_ok=True)
         with whole_file(self.filepath) as part:

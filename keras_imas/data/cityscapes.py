@@ -7,6 +7,7 @@ same order. https://github.com/mcordts/cityscapesScripts
 from pathlib import Path
 
 from keras_imas.data.folder import from_folder
+from keras_imas.files.user_path import user_path
 
 CLASSES = (
     "road",
@@ -88,7 +89,7 @@ def read(data_dir, split="train", names=None, *, labeled=True, **options):
         labeled = keras_imas.data.cityscapes.read("cityscapes", "train", "labeled.txt")
         ```
     """
-    data_dir = Path(data_dir)
+    data_dir = Path(user_path(data_dir))
     images = data_dir / "leftImg8bit" / split
     if not labeled:
         return from_folder(images, None, names, **options)

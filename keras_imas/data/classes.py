@@ -10,6 +10,7 @@ import numpy as np
 from keras_imas.data.exports import known_as
 from keras_imas.data.lists import read_text
 from keras_imas.files.csv_text import from_cell
+from keras_imas.files.user_path import user_path
 from keras_imas.near_miss import did_you_mean
 
 _COLUMNS = ("name", "id", "r", "g", "b")
@@ -94,6 +95,7 @@ def read_class_table(path, ignore_class=255):
         FileNotFoundError: if there is no such file.
         ValueError: if something in it can't be; the message names the line.
     """
+    path = user_path(path)
     if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f"{str(path)!r} must be a CSV file, and is none")
     tool = known_as(path)

@@ -6,6 +6,8 @@ import dataclasses
 import os
 from pathlib import Path, PurePosixPath
 
+from keras_imas.files.user_path import user_path
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -88,6 +90,7 @@ def read_list(path):
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a text file.
     """
+    path = user_path(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(
             "`names` must be a text file with one name a line, or a list of names. "

@@ -61,9 +61,10 @@ def semi_supervised(
         scale_range: `(low, high)` of the random scale. Defaults to `(0.5, 2.0)`.
         flip: whether to mirror half of the images. Defaults to True.
         strong: the strong view: one of `keras_imas.augment`, or, for the pipeline
-            "tf.data", a callable `(image, seed) -> image` or a Keras or KerasCV layer.
-            With a layer, batches are only as reproducible as the layer's own draws.
-            Defaults to `StrongView()`.
+            "tf.data", a callable `(image, seed) -> image` or a Keras or KerasCV layer
+            that moves no pixels. With a layer, batches are only as reproducible as the
+            layer's own draws; `keras_imas.augment.rand_augment` has KerasCV's
+            RandAugment with ours. Defaults to `StrongView()`.
         padding_color: RGB value of padding, 0..255. Defaults to the mean colour of
             ImageNet.
         seed: integer. Defaults to 0.
@@ -101,8 +102,8 @@ def semi_supervised(
         `made.position = dataset.position` to be resumed in the middle of an epoch.
 
     Raises:
-        ValueError: if there are fewer unlabeled images than a batch takes, or if an
-            image is both labeled and unlabeled.
+        ValueError: if there are fewer unlabeled images than a batch takes, if an
+            image is both labeled and unlabeled, or if `strong` moves pixels.
 
     Example:
         >>> import numpy as np
@@ -117,8 +118,7 @@ def semi_supervised(
     """
     labeled, unlabeled = _as_labeled(labeled, ignore_class), as_examples(unlabeled)
     check_num_classes(num_classes, ignore_class)
-    if not allow_shared:
-        check_separate(labeled=labeled, unlabeled=unlabeled)
+    check_separate(labeled=labeled, unlabeled=unlabeled, allow_shared=allow_shared)
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
     return _batches(

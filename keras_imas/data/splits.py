@@ -155,24 +155,31 @@ def rest(names, *taken):
     return [name for name in names if name not in taken]
 
 
-def check_separate(**parts):
+def check_separate(*, allow_shared=False, **parts):
     """Raise where an image is in two parts: what is held out would leak.
 
     Images are told apart by their files where these are known, else by their names.
 
     Args:
+        allow_shared: whether labeled images may be among the unlabeled ones too.
+            Defaults to False.
         **parts: `Examples` by the name of the part.
 
     Raises:
         ValueError: if two parts share images; it names up to ten.
     """
     for (one, a), (other, b) in itertools.combinations(parts.items(), 2):
+        if allow_shared and {one, other} == {"labeled", "unlabeled"}:
+            continue
         shared = in_both(a, b)
         if shared:
             shown = ", ".join(sorted(shared)[:10])
+            cure = "Remove them from one of them."
+            if {one, other} == {"labeled", "unlabeled"}:
+                cure += " Or pass --labeled_as_unlabeled (`allow_shared=True`)."
             raise ValueError(
                 f"{len(shared)} images are both in `{one}` and in `{other}`: {shown}"
-                f"{', ...' if len(shared) > 10 else ''}. Remove them from one of them."
+                f"{', ...' if len(shared) > 10 else ''}. {cure}"
             )
 
 

@@ -5,6 +5,7 @@ import keras
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
 from keras_imas.data.epochs import finished, shuffled_batches
+from keras_imas.models.moving_layers import moving_layer
 
 
 def by_tensorflow(kinds, steps, weak, position, **reading):
@@ -78,8 +79,17 @@ def _strong_view(strong):
         return StrongView()
     import tensorflow as tf
 
+    is_layer = isinstance(strong, keras.layers.Layer)
+    moving = moving_layer(strong) if is_layer else None
+    if moving is not None:
+        raise ValueError(
+            f"`strong` moves pixels, by its layer {type(moving).__name__}: the pseudo "
+            "labels of the weak view would no longer fit. Take a layer that changes "
+            "colors alone, such as `keras_cv.layers.RandAugment(value_range=(0, 255), "
+            f"geometric=False)`. Received: strong={strong!r}"
+        )
+
     def clipped(image, seed):
-        is_layer = isinstance(strong, keras.layers.Layer)
         view = strong(image) if is_layer else strong(image, seed)
         return tf.clip_by_value(tf.cast(view, tf.float32), 0.0, 255.0)
 

@@ -10,6 +10,7 @@ from keras_imas.backends.installed import has_tensorflow
 from keras_imas.data.cityscapes import TRAIN_IDS
 from keras_imas.data.examples import Examples
 from keras_imas.data.requirements import require
+from keras_imas.files.user_path import user_path
 
 _IMAGE_KEYS = ("image", "image_left")
 _LABEL_KEYS = (
@@ -108,6 +109,7 @@ def from_tfds(
         )
     import tensorflow_datasets as tfds
 
+    data_dir = data_dir if data_dir is None else user_path(data_dir)
     builder = tfds.builder(name, data_dir=data_dir)
     features = builder.info.features
     image_key = _image_key(name, features, image_key)

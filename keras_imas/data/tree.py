@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from keras_imas.data.lists import below
+from keras_imas.files.user_path import user_path
 from keras_imas.near_miss import did_you_mean
 
 # What systems and editors put beside a user's files, with names starting with a dot.
@@ -53,7 +54,7 @@ class Tree:
     """
 
     def __init__(self, argument, folder, suffixes, lesser=()):
-        self.where = Path(folder)
+        self.where = Path(user_path(folder))
         self.folder, pattern = _split_pattern(self.where)
         if not os.path.isdir(self.folder):
             what = "is not one" if os.path.exists(self.folder) else "does not exist"

@@ -6,6 +6,7 @@ from keras_imas.data.colors import default_colors
 from keras_imas.data.folder import from_folder
 from keras_imas.data.lists import read_list
 from keras_imas.data.splits import rest
+from keras_imas.files.user_path import user_path
 
 CLASSES = (
     "background",
@@ -62,7 +63,7 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, **options):
         val = voc.read("VOC2012", "VOC2012/ImageSets/Segmentation/val.txt")
         ```
     """
-    data_dir = Path(data_dir)
+    data_dir = Path(user_path(data_dir))
     masks = None
     if labeled:
         masks = [data_dir / "SegmentationClass"]
@@ -95,7 +96,7 @@ def train_names(data_dir, sbd_dir=None):
     Raises:
         FileNotFoundError: if a list is missing.
     """
-    lists = Path(data_dir) / "ImageSets" / "Segmentation"
+    lists = Path(user_path(data_dir)) / "ImageSets" / "Segmentation"
     if sbd_dir is None:
         return _ids(lists / "train_aug.txt")
     both = _ids(lists / "train.txt")

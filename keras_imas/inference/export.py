@@ -2,12 +2,14 @@
 
 import dataclasses
 import importlib.util
-import json
 import os
 from collections.abc import Callable
 
 import keras
 import numpy as np
+
+from keras_imas.files import standard_json
+from keras_imas.files.user_path import user_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +57,12 @@ def export(network, directory, format, *, size, metadata, photograph):
     missing = [p for m, p in what.packages.items() if not importlib.util.find_spec(m)]
     if missing:
         raise ModuleNotFoundError(f"it needs: pip install {' '.join(missing)}")
-    path = os.path.join(directory, what.path)
+    path = os.path.join(user_path(directory), what.path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     signature = [keras.InputSpec(shape=(1, *size, 3), dtype="float32", name="images")]
     network.export(path, format=format, verbose=False, input_signature=signature)
     if what.describe is not None:
-        what.describe(path, json.dumps(metadata))
+        what.describe(path, standard_json.dumps(metadata))
 
     images = np.asarray(photograph, "float32")[None]
     expected = keras.ops.convert_to_numpy(network(images, training=False))
@@ -87,12 +89,14 @@ def export(network, directory, format, *, size, metadata, photograph):
     }
 
 
-def describe(size, classes):
+def describe(size, classes, image_range=None):
     """Describe what an exported network takes and returns.
 
     Args:
         size: `(height, width)` of the images.
         classes: `keras_imas.data.ClassTable` with colors.
+        image_range: `(low, high)`, the values in files that become 0 and 255. Defaults
+            to `None`: those that the files' bits can hold.
 
     Returns:
         Dict of lists, numbers and strings.
@@ -109,6 +113,7 @@ def describe(size, classes):
             "dtype": "float32",
             "colors": "RGB",
             "range": [0, 255],
+            "values_in_files": None if image_range is None else list(image_range),
             "scaling": "none needed: the network scales its input",
         },
         "output": {

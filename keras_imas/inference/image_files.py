@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import csv
 import errno
-import json
 import pathlib
 
 import keras
@@ -14,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from keras_imas.data import files, pixels
 from keras_imas.data.size_multiple import size_multiple
 from keras_imas.data.tree import Tree
+from keras_imas.files import standard_json
 from keras_imas.files.csv_text import to_cell
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file, write_whole
@@ -149,7 +149,7 @@ def predict_files(
         "window": window,
         **prediction,
     }
-    settings = json.loads(json.dumps(settings))  # as it is read back
+    settings = standard_json.as_read(settings)  # as it is read back
     told = {"model": None if made_by is None else str(made_by), **settings}
 
     def target(kind, name):
@@ -241,7 +241,7 @@ def predict_files(
             for probabilities in predictor(pixels()):
                 write(*waiting.popleft(), probabilities)
         content = {**told, "classes": classes.names, **results}
-        write_whole(output_dir / LISTED, json.dumps(content, indent=1) + "\n")
+        write_whole(output_dir / LISTED, standard_json.dumps(content, indent=1) + "\n")
     return results
 
 

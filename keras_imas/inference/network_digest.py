@@ -1,10 +1,11 @@
 """A digest of a network, by which two networks are told apart."""
 
 import hashlib
-import json
 
 import numpy as np
 from keras import ops
+
+from keras_imas.files import standard_json
 
 
 def network_digest(network):
@@ -36,7 +37,7 @@ def network_digest(network):
         made_of = network.get_config()
     except NotImplementedError:  # a subclassed model: its weights must do
         made_of = type(network).__name__
-    digest.update(json.dumps(_without_names(made_of), default=_text).encode())
+    digest.update(standard_json.dumps(_without_names(made_of), default=_text).encode())
     for variable in network.weights:
         values = np.ascontiguousarray(ops.convert_to_numpy(variable))
         digest.update(f"{values.shape} {values.dtype}".encode())

@@ -1,4 +1,4 @@
-"""A folder of predictions, which a run of the same settings goes on with."""
+"""A folder of predictions, which a run of the same settings continues."""
 
 import contextlib
 import hashlib
@@ -9,7 +9,7 @@ import sys
 
 from PIL import Image
 
-from keras_imas.files import lock
+from keras_imas.files import lock, standard_json
 from keras_imas.files.whole_file import unfinished_files, write_whole
 
 LISTED = "predictions.json"
@@ -42,7 +42,7 @@ def claimed(output_dir, settings, told):
         _check(output_dir, settings)
         for file in unfinished_files(output_dir):
             pathlib.Path(file).unlink()
-        write_whole(output_dir / LISTED, json.dumps(told, indent=1) + "\n")
+        write_whole(output_dir / LISTED, standard_json.dumps(told, indent=1) + "\n")
         yield
 
 
@@ -91,7 +91,7 @@ def source_digest(path, settings):
     """
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(json.dumps(settings, sort_keys=True).encode())
+    digest.update(standard_json.dumps(settings, sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.batch_checks import warn_of_image_range
 from keras_imas.imagenet import MEAN_COLOR
 from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import full_size_logits, segmenter
@@ -101,6 +102,8 @@ class Predictor:
     def __call__(self, images):
         """Predict images one after the other.
 
+        Warn if the first is not 0..255.
+
         Args:
             images: Iterable of images `(H, W, 3)`, 0..255, of any sizes.
 
@@ -108,7 +111,9 @@ class Predictor:
             float32 arrays `(H, W, C)` of probabilities, in the images' order.
         """
         waiting, batch = collections.deque(), []
-        for image in images:
+        for number, image in enumerate(images):
+            if not number:
+                _look_at(np.asarray(image))
             waiting.append(list(self._views(np.asarray(image, "float32"))))
             for view in waiting[-1]:
                 for corner in view.corners:
@@ -239,6 +244,13 @@ def window_starts(side, window, stride=2 / 3):
         return [0]
     step = max(math.ceil(stride * window), 1)
     return [*range(0, side - window, step), side - window]
+
+
+def _look_at(image):
+    """Warn of an image that is not 0..255; a nearly black one has whole numbers."""
+    black = ((image == 0) | (image == 1)).all()
+    if not black:
+        warn_of_image_range(image, stacklevel=4)
 
 
 def _average(views):

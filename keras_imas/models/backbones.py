@@ -7,6 +7,7 @@ import keras
 from keras import layers, ops
 
 from keras_imas import imagenet
+from keras_imas.files.user_path import user_path
 from keras_imas.models.deep_stem_resnet import deep_stem_resnet, load_torch_checkpoint
 from keras_imas.models.dilation import dilate
 
@@ -118,6 +119,8 @@ def dilated_backbone(
         >>> [tuple(x.shape) for x in encoder(keras.ops.zeros((1, 33, 65, 3)))]
         [(1, 9, 17, 24), (1, 3, 5, 96), (1, 3, 5, 320)]
     """
+    if weights not in (None, "imagenet"):
+        weights = user_path(weights)
     _check(name, output_stride, multi_grid, weights)
     build, scale, features = _BACKBONES[name]
     network = _trunk(name, build, weights, input_shape)

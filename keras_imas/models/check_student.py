@@ -1,26 +1,7 @@
 """What a network may not do, if it is to be trained as a student."""
 
 from keras_imas.models.final_activation import check_returns_logits
-
-# Layers of Keras and KerasCV, by name: they move pixels, or mix images.
-_MOVING = {
-    "AugMix",
-    "CutMix",
-    "FourierMix",
-    "JitteredResize",
-    "MixUp",
-    "Mosaic",
-    "RandAugment",
-    "RandomCrop",
-    "RandomCropAndResize",
-    "RandomElasticTransform",
-    "RandomFlip",
-    "RandomPerspective",
-    "RandomRotation",
-    "RandomShear",
-    "RandomTranslation",
-    "RandomZoom",
-}
+from keras_imas.models.moving_layers import moving_layer
 
 
 def check_student(student):
@@ -45,12 +26,11 @@ def check_student(student):
         ValueError: ...
     """
     check_returns_logits("student", student)
-    for layer in student._flatten_layers():
-        kinds = {kind.__name__ for kind in type(layer).__mro__}
-        if kinds & _MOVING:
-            raise ValueError(
-                f"`student` has a layer that moves pixels: {type(layer).__name__}, "
-                f"named {layer.name!r}. Label maps and pseudo labels would no longer "
-                "fit the images. Leave it out of the network: `keras_imas.data` flips, "
-                "scales and crops images and label maps together"
-            )
+    layer = moving_layer(student)
+    if layer is not None:
+        raise ValueError(
+            f"`student` has a layer that moves pixels: {type(layer).__name__}, "
+            f"named {layer.name!r}. Label maps and pseudo labels would no longer "
+            "fit the images. Leave it out of the network: `keras_imas.data` flips, "
+            "scales and crops images and label maps together"
+        )

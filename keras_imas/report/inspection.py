@@ -90,9 +90,17 @@ def inspect(
         recipe = run.facts["recipe"]
         options = prediction_options(unlabeled, **reading_of(recipe))
         predictors = {n: Predictor(model, **options) for n, model in networks.items()}
+        # One that can't be decoded must not end the report.
+        unlabeled = dataclasses.replace(unlabeled, on_bad_image="skip")
         truth = None
         if "teacher" in predictors:
-            truth = source.truth(unlabeled, recipe["seed"])
+            try:
+                truth = source.truth(unlabeled, recipe["seed"])
+            except (ValueError, OSError) as error:
+                reason = " ".join(str(error).split())
+                missing.append(f"Predictions are not compared with masks: {reason}")
+        if truth is not None:
+            truth = dataclasses.replace(truth, on_bad_image="skip")
         order = np.argsort(run.hardness.recent(), kind="stable")
         hardest_first = run.hardness.images[order[::-1]].tolist()
         each = min(gallery, len(order) // 2)
@@ -111,6 +119,8 @@ def inspect(
         errors = {}
         if truth is not None and truths:
             errors = _errors(run, truth, predictors["teacher"], truths, verbose)
+        bad = unlabeled.bad | (truth.bad if truth is not None else {})
+        missing += [f"Left out: {reason}" for reason in bad.values()]
     return Inspection(tiles, chosen, errors, missing)
 
 
@@ -141,7 +151,7 @@ def _as(kind, value):
 
 
 def _networks(directory):
-    """Return teacher and student, the last or, in a run that goes on, the best."""
+    """Return teacher and student, the last or, in an unfinished run, the best."""
     found = {}
     for name in ("teacher", "student"):
         for kind in ("last", "best"):

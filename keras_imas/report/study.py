@@ -4,6 +4,8 @@ import csv
 import os
 import statistics
 
+from keras_imas.files.user_path import user_path
+
 # What a trial is, and what makes two trials a pair.
 ARM = ("data", "labeled", "method", "variant", "reading")
 PAIR = ("split_seed", "seed")
@@ -35,13 +37,13 @@ def rows_of(result):
             )
         }  # fmt: skip
         row["labeled"] = row.pop("labels")
-        values = [e["mean_iou"] for e in teacher]
+        values = [e["mean_iou"] for e in teacher if e["mean_iou"] is not None]
         row |= {
             **of,
             "evaluations": len(values),
-            "teacher_last": round(statistics.fmean(values), 4),
-            "teacher_best": round(max(values), 4),
-            "student_last": round(student[-1]["mean_iou"], 4) if student else "",
+            "teacher_last": round(statistics.fmean(values), 4) if values else "",
+            "teacher_best": round(max(values), 4) if values else "",
+            "student_last": _cell(_rounded(student[-1]["mean_iou"])) if student else "",
             "minutes": result["minutes"],
             "backend": result["backend"],
             "revision": result["revision"],
@@ -51,7 +53,7 @@ def rows_of(result):
         columns |= result["pseudo_labels"]
         for kind, of_class in columns.items():
             for name, value in zip(classes, of_class, strict=True):
-                row[f"{kind}_{name}"] = "" if value is None else value
+                row[f"{kind}_{name}"] = _cell(value)
         rows.append(row)
     return rows
 
@@ -65,6 +67,7 @@ def read(path):
     Returns:
         List of dicts of strings; empty where there is no file.
     """
+    path = user_path(path)
     if not os.path.exists(path):
         return []
     with open(path, newline="") as file:
@@ -78,6 +81,7 @@ def append(path, rows):
         path: Path of the CSV file; made where it is not there.
         rows: List of dicts; columns that are new come last.
     """
+    path = user_path(path)
     everything = read(path) + rows
     columns = list(dict.fromkeys(name for row in everything for name in row))
     with open(f"{path}.part", "w", newline="") as file:
@@ -219,6 +223,10 @@ def _difference(ours, theirs):
     if not count:
         return ""
     return f"{mean:+.3f}" + ("" if half is None else f" ± {half:.3f}") + f" ({count})"
+
+
+def _cell(value):
+    return "" if value is None else value
 
 
 def _rounded(value):

@@ -9,6 +9,7 @@ import keras
 
 from keras_imas.callbacks import Checkpoint
 from keras_imas.callbacks.time_estimate import format_duration
+from keras_imas.files.removed import Removed
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file
 from keras_imas.models.logits import segmenter
@@ -32,6 +33,7 @@ def run(
     colors=None,
     ignore_class=255,
     pipeline="auto",
+    allow_shared=False,
     student=None,
     settings=None,
     checkpoint_every="10min",
@@ -71,6 +73,8 @@ def run(
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         pipeline: What reads the images and makes their views, see
             `keras_imas.data.pipelines.choose_pipeline`. Defaults to `"auto"`.
+        allow_shared: Whether labeled images may be among the unlabeled ones too.
+            Defaults to `False`.
         student: Built Keras model from images to logits. Defaults to `None`: the
             DeepLabV3+ of the recipe.
         settings: Dict of how the run was started, for `run.json`; the programs pass
@@ -92,6 +96,8 @@ def run(
             checkpoints in `output_dir` can be used.
         FileExistsError: If `output_dir` holds something else, or another process writes
             there.
+        keras_imas.files.removed.Removed: If the directory was removed while training;
+            what was known then is written there anew.
         keras_imas.training.health.NonFiniteError: If the loss or the gradient goes bad.
 
     Example:
@@ -131,6 +137,7 @@ def run(
         colors=colors,
         ignore_class=ignore_class,
         pipeline=pipeline,
+        allow_shared=allow_shared,
     )
     parts.check()
     plan = Plan.of(recipe, parts, student=student, settings=settings)
@@ -159,6 +166,7 @@ def run(
         run_directory.write(output_dir, facts)
         model, logs = _fit(plan, batches, watchers, output_dir, verbose)
         facts = _report(plan, model, logs, watchers, facts, output_dir, verbose)
+        watchers.history.check_folder()
         signals.defer(True)  # too late to stop: started again it would be refused
         run_directory.write(output_dir, facts)
         if watchers.checkpoint is not None:
@@ -176,7 +184,7 @@ def _resume(unfinished, watchers, output_dir):
     """
     steps = watchers.checkpoint.checkpoints.steps() if watchers.checkpoint else []
     if steps:
-        how = "goes on."
+        how = "resumes."
     else:
         how = "has no checkpoint and starts from its first step."
         watchers.history.clear()
@@ -190,17 +198,24 @@ def _resume(unfinished, watchers, output_dir):
 def _fit(plan, batches, watchers, output_dir, verbose):
     """Train, save both networks, and return the model and its logs."""
     model = plan.model()
-    history = model.fit(
-        batches,
-        epochs=plan.epochs,
-        callbacks=watchers.callbacks,
-        verbose=verbose,
-        shuffle=False,
-    )
+    removed = None
+    try:
+        model.fit(
+            batches,
+            epochs=plan.epochs,
+            callbacks=watchers.callbacks,
+            verbose=verbose,
+            shuffle=False,
+        )
+    except Removed as error:  # at the end: the networks are trained
+        removed = error
+    os.makedirs(output_dir, exist_ok=True)
     for name in ("teacher", "student"):
         with whole_file(os.path.join(output_dir, f"{name}_last.keras")) as part:
             segmenter(getattr(model, name)).save(part)
-    return model, history.history
+    if removed is not None:
+        raise removed
+    return model, model.history.history
 
 
 def _report(plan, model, logs, watchers, facts, output_dir, verbose):

@@ -25,6 +25,7 @@ class Parts:
         colors: RGB color of each class, 0..255.
         ignore_class: Label of pixels that don't count.
         pipeline: What reads them: `"device"` or `"tf.data"`.
+        allow_shared: Whether labeled images may be among the unlabeled ones too.
     """
 
     labeled: data.Examples
@@ -35,10 +36,18 @@ class Parts:
     colors: tuple
     ignore_class: int
     pipeline: str
+    allow_shared: bool = False
 
     @classmethod
     def of(
-        cls, *, class_names, colors=None, ignore_class=255, pipeline="auto", **given
+        cls,
+        *,
+        class_names,
+        colors=None,
+        ignore_class=255,
+        pipeline="auto",
+        allow_shared=False,
+        **given,
     ):
         """Make the parts from what `keras_imas.data.as_examples` takes.
 
@@ -48,6 +57,8 @@ class Parts:
             ignore_class: Label of pixels that don't count. Defaults to `255`.
             pipeline: See `keras_imas.data.pipelines.choose_pipeline`. Defaults to
                 `"auto"`.
+            allow_shared: Whether labeled images may be among the unlabeled ones too.
+                Defaults to `False`.
             **given: `labeled`, `unlabeled`, `validation` and `select_on`.
 
         Returns:
@@ -87,6 +98,7 @@ class Parts:
             pipeline=choose_pipeline(
                 pipeline, *(part for part in examples.values() if part is not None)
             ),
+            allow_shared=allow_shared,
         )
 
     @property
@@ -115,13 +127,14 @@ class Parts:
         Raises:
             ValueError: If training can't use them.
         """
-        data.splits.check_separate(**self.examples)
+        data.splits.check_separate(**self.examples, allow_shared=self.allow_shared)
         found = data.check(
             self.examples,
             self.num_classes,
             self.ignore_class,
             class_names=self.class_names,
             images=data.preflight.SOME_IMAGES,
+            allow_shared=self.allow_shared,
         )
         for warning in found.warnings[:_MAX_WARNINGS]:
             print(f"Warning: {warning}", file=sys.stderr)

@@ -127,7 +127,7 @@ class Program:
                     verbose=values.verbose,
                 )
         except Interrupted:
-            print(f"\nStopped. To go on:\n  {_command(output_dir)}", flush=True)
+            print(f"\nStopped. To resume:\n  {_command(output_dir)}", flush=True)
             raise
         except (ValueError, OSError, NonFiniteError) as error:
             if isinstance(error, ValueError) and not _worded_here(error):
@@ -135,7 +135,7 @@ class Program:
             message = f"Error: {error}"
             run = run_directory.read(output_dir) if output_dir else None
             if run and not run.get("finished", True) and not _about_files(error):
-                message += f"\nTo go on when that is mended:\n  {_command(output_dir)}"
+                message += f"\nTo resume when that is mended:\n  {_command(output_dir)}"
             sys.exit(message)
 
     def _directory(self, prefix, settings):
@@ -145,7 +145,7 @@ class Program:
         if unfinished is None or values.new or values.dry_run:
             return unused_directory(prefix)
         print(
-            f"Going on with the unfinished run of these flags in {unfinished}; --new "
+            f"Resuming the unfinished run of these flags in {unfinished}; --new "
             "starts another.",
             flush=True,
         )

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 
+from keras_imas.files.user_path import user_path
 from keras_imas.runs.hardness_table import HardnessTable, read_hardness
 
 
@@ -55,7 +56,7 @@ def read_run(directory):
         FileNotFoundError: If it is none.
         ValueError: If a file in it can't be read; the message names it.
     """
-    directory = os.path.normpath(os.fspath(directory))
+    directory = os.path.normpath(user_path(directory))
     facts = read_facts(directory)
     history = _read_lines(os.path.join(directory, "history.jsonl"))
     path = os.path.join(directory, "hardness.parquet")
@@ -79,7 +80,7 @@ def read_facts(directory):
         FileNotFoundError: If there is none.
         ValueError: If it is damaged.
     """
-    path = os.path.join(directory, "run.json")
+    path = os.path.join(user_path(directory), "run.json")
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"{str(directory)!r} is no directory of a run: there is no run.json in it"

@@ -140,8 +140,9 @@ class Recipe(Flagged):
     strong_view: str = field(
         "imas",
         "Colors of the strong view: imas (the paper's twelve operations), mild "
-        "(without inversion and solarization, hue turned half as far) or jitter "
-        "(brightness, contrast, saturation, hue; some gray, some blurred).",
+        "(without inversion and solarization, hue turned half as far), jitter "
+        "(brightness, contrast, saturation, hue; some gray, some blurred) or keras_cv "
+        "(KerasCV's RandAugment without its geometry).",
     )
     cutmix_view: str = field("weak", "View to cut-mix: weak (the paper) or strong.")
     cutmix_range: tuple = field(

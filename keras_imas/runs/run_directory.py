@@ -2,7 +2,6 @@
 
 import contextlib
 import glob
-import json
 import os
 
 from keras_imas.files import lock, standard_json
@@ -34,7 +33,7 @@ def claimed(path, configuration):
         ...         print(unfinished)
         None
     """
-    configuration = json.loads(json.dumps(configuration))
+    configuration = standard_json.as_read(configuration)
     # Refuse before the lock, which leaves files there; but first say who holds it.
     if lock.holder(path) is None:
         _unfinished(path, configuration)
@@ -78,7 +77,7 @@ def latest_unfinished(prefix, settings):
     if not run or run.get("finished", True) or lock.holder(path) is not None:
         return None
     before = run["configuration"].get("settings")
-    return path if before == json.loads(json.dumps(settings)) else None
+    return path if before == standard_json.as_read(settings) else None
 
 
 def read(path):
@@ -134,7 +133,7 @@ def _unfinished(path, configuration):
     if different:
         raise FileExistsError(
             f"The output directory {path!r} holds an unfinished run of another "
-            f"configuration: {different}. Start it again as it was to go on with it, "
+            f"configuration: {different}. Start it again as it was to resume it, "
             "or choose another `--output_dir`"
         )
     return run

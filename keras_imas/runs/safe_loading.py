@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_imas.files.user_path import user_path
+
 
 def load_model(path):
     """Load a saved model without running code from its file.
@@ -28,6 +30,7 @@ def load_model(path):
         ...     load_model(path).input_shape
         (None, 4, 4, 3)
     """
+    path = user_path(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # of whatever kind Keras, h5py and zipfile raise

@@ -167,28 +167,6 @@ def reading_of_run(path):
         return {}
 
 
-def image_size_of(path):
-    """Return the size to which the run of a network resized its images.
-
-    Args:
-        path: Path of the network's file, with `run.json` beside it, or of the run's
-            directory.
-
-    Returns:
-        `(height, width)`; `None` if the images kept their size, or nothing is known.
-
-    Example:
-        >>> image_size_of("nowhere.keras")
-    """
-    directory = path if os.path.isdir(path) else os.path.dirname(path)
-    run = run_directory.read(directory)
-    try:
-        height, width = map(int, run["settings"]["image_size"])
-    except (ValueError, KeyError, TypeError):  # there is none, or none of ours
-        return None
-    return height, width
-
-
 def _of_run(path):
     """Return the classes that `run.json` beside a file names, or `None`."""
     run = run_directory.read(os.path.dirname(path))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import os
 import time
 import tomllib
@@ -12,6 +11,9 @@ import keras
 import numpy as np
 
 from keras_imas import data, evaluation
+from keras_imas.files import standard_json
+from keras_imas.files.user_path import user_path
+from keras_imas.files.whole_file import write_whole
 from keras_imas.inference.predictor import Predictor
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import provenance, sources
@@ -73,9 +75,9 @@ class Study:
     """
 
     def __init__(self, path):
-        self.path = os.fspath(path)
+        self.path = user_path(path)
         self.name = os.path.splitext(os.path.basename(self.path))[0]
-        with open(path, "rb") as file:
+        with open(self.path, "rb") as file:
             self.config = tomllib.load(file)
         self.trials = []
         for grid in self.config["grid"]:
@@ -247,8 +249,8 @@ class Study:
             "minutes": round((time.perf_counter() - start) / 60, 1),
         }
         segmenter(model.teacher).save(os.path.join(directory, "teacher_last.keras"))
-        with open(os.path.join(directory, "trial.json"), "w") as file:
-            json.dump(result, file, indent=1)
+        text = standard_json.dumps(result, indent=1)
+        write_whole(os.path.join(directory, "trial.json"), text)
         return result
 
 

@@ -78,14 +78,16 @@ def get_state(callback):
     if hasattr(callback, "get_state"):
         return callback.get_state(), []
     if isinstance(callback, keras.callbacks.CSVLogger):
-        written = os.path.getsize(callback.filename) if callback.keys else 0
+        written = 0
+        with contextlib.suppress(FileNotFoundError):  # removed while training
+            written = os.path.getsize(callback.filename) if callback.keys else 0
         return {"keys": callback.keys, "bytes": written}, []
     state = {name: _plain(getattr(callback, name, None)) for name in _counts(callback)}
     return state, list(getattr(callback, _WEIGHTS, None) or [])
 
 
 def set_state(callback, state, arrays=()):
-    """Let a callback go on from what `get_state` returned.
+    """Let a callback resume from what `get_state` returned.
 
     Args:
         callback: A callback of the same kind, once its training has begun.
@@ -110,9 +112,9 @@ def set_state(callback, state, arrays=()):
 
 
 def prepare(callback, state):
-    """Ready a callback to go on, before its training begins.
+    """Ready a callback to resume, before its training begins.
 
-    A `CSVLogger` goes on with its file instead of a new one, without the rows that were
+    A `CSVLogger` continues its file instead of a new one, without the rows that were
     written after the checkpoint.
 
     Args:

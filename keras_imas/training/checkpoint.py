@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_imas.backends.determinism import global_draws, set_global_draws
 from keras_imas.backends.devices import scope_of
+from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable
 from keras_imas.training import callback_states, model_state
 from keras_imas.training.checkpoint_store import Checkpoints
@@ -20,7 +21,7 @@ from keras_imas.training.training_settings import check_settings, learning_rate
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Save all that a run is, so that started again it goes on where it was.
+    """Save all that a run is, so that started again it resumes where it was.
 
     `IMAS.fit` resumes from the newest checkpoint in the directory, in the middle of an
     epoch too: with both networks, the optimizer, the state of all draws, the epoch's
@@ -32,7 +33,7 @@ class Checkpoint(keras.callbacks.Callback):
     `keras_imas.training.stop_signals.Interrupted`, which ends a program with status 75.
     A checkpoint that can't be written, as the disk is full, is left out with a warning.
 
-    Keras' own callbacks go on where they were. Of others those do that have
+    Keras' own callbacks resume where they were. Of others those do that have
     `get_state`, which returns a dict as JSON has it, and `set_state`.
 
     What a resumed training must agree in is saved as well: optimizer, loss, the model's
@@ -78,7 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
         self, directory, *, every="10min", keep=2, configuration=None, signals=None
     ):
         super().__init__()
-        directory = os.path.expanduser(os.fspath(directory))
+        directory = user_path(directory)
         if os.path.exists(directory) and not os.path.isdir(directory):
             raise ValueError(
                 "`directory` must be a directory, and is a file. Received: "
@@ -103,7 +104,7 @@ class Checkpoint(keras.callbacks.Callback):
                 `keras_imas.training.training_settings.training_settings` returns.
 
         Returns:
-            Dict of the state: `epoch` and `step` to go on at, both from 0, the number
+            Dict of the state: `epoch` and `step` to resume at, both from 0, the number
             of `steps` of an epoch, ...; `None` where there is no checkpoint.
 
         Raises:

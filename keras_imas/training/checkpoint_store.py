@@ -11,6 +11,8 @@ import sys
 
 import numpy as np
 
+from keras_imas.files import standard_json
+
 _ARRAYS, _STATE, _MANIFEST = "arrays.npz", "state.json", "manifest.json"
 _FORMAT = 1
 _SLACK = 1 << 20  # bytes for the state, and what a file system takes besides
@@ -52,7 +54,7 @@ class Checkpoints:
             raise ValueError(f"`keep` must be at least 1. Received: keep={keep}")
         self.directory = os.fspath(directory)
         self.keep = keep
-        self.configuration = json.loads(json.dumps(configuration or {}))
+        self.configuration = standard_json.as_read(configuration or {})
 
     def steps(self):
         """Return the steps of which there are checkpoints, oldest first."""
@@ -87,21 +89,22 @@ class Checkpoints:
             with _synchronized(part, _ARRAYS) as file:
                 np.savez(file, **{k: _as_plain(v) for k, v in arrays.items()})
             content = {"configuration": self.configuration, "state": state}
+            text = standard_json.dumps_exactly(content)  # as NaN is not equal to NaN
             with _synchronized(part, _STATE) as file:
-                file.write(json.dumps(content).encode())
+                file.write(text.encode())
             manifest = {
                 "format": _FORMAT,
                 "files": {name: _fingerprint(part, name) for name in (_ARRAYS, _STATE)},
             }
             with _synchronized(part, _MANIFEST) as file:
-                file.write(json.dumps(manifest).encode())
+                file.write(standard_json.dumps(manifest).encode())
             _synchronize(part)
             written, content_read = _read(part)
             same = all(
                 _as_plain(array).tobytes() == written[name].tobytes()
                 for name, array in arrays.items()
             )
-            if not same or content_read["state"] != json.loads(json.dumps(state)):
+            if not same or standard_json.dumps_exactly(content_read) != text:
                 raise OSError(
                     errno.EIO, f"{part} was read back otherwise than it was written"
                 )
@@ -140,7 +143,7 @@ class Checkpoints:
                 raise ValueError(
                     f"The checkpoint {path!r} is of another configuration: {different}"
                 )
-            # Only now, as there is one to go on from: none is touched where all fail.
+            # Only now, as there is one to resume from: none is touched where all fail.
             for reason in reasons:
                 print(
                     f"Warning: {reason}. The one before it, of step {step:,}, is taken",
@@ -283,7 +286,7 @@ def _read(path):
         with np.load(os.path.join(path, _ARRAYS), allow_pickle=False) as arrays:
             arrays = dict(arrays)
         with open(os.path.join(path, _STATE), "rb") as file:
-            content = json.loads(file.read())
+            content = standard_json.loads_exactly(file.read())
     except FileNotFoundError as error:
         raise Corrupted(
             f"The checkpoint {path!r} is incomplete: {os.path.basename(error.filename)}"

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_imas.files.removed import check_present
+
 _READERS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.EarlyStopping,
@@ -51,3 +53,8 @@ class _Columns(keras.callbacks.Callback):
         if self.logger.keys is None:
             added = [name for callback in self.adding for name in callback.log_names]
             self.logger.keys = sorted({*logs, *added})
+
+    def on_train_end(self, logs=None):
+        # It writes to the file that it has opened, be it in a folder or nowhere.
+        if self.logger.csv_file is not None:
+            check_present("The log", self.logger.filename)

@@ -12,10 +12,12 @@ from keras_imas.batch_checks import (
     check_fit_options,
     check_label_map,
     known_labels,
+    warn_of_image_range,
 )
 from keras_imas.losses.keras_loss import loss_over_label_maps
 from keras_imas.metrics.keras_metric import metrics_over_label_maps
 from keras_imas.models.check_student import check_student
+from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import segmenter
 from keras_imas.models.size_rule import size_rule
 from keras_imas.teacher import ema_decay, teacher_of
@@ -56,6 +58,8 @@ class MeanTeacher(ResilientModel):
             max_skipped_steps=max_skipped_steps or 0,
         )
         check_student(student)
+        if teacher is not None:
+            check_returns_logits("teacher", teacher)
         self.student = student
         self.teacher = teacher_of(student, teacher)
         self.ema_decay = ema_decay
@@ -187,6 +191,8 @@ class MeanTeacher(ResilientModel):
     def evaluate(self, *args, **kwargs):
         """Evaluate the teacher, as `keras.Model.evaluate`.
 
+        Warn of arrays of images that are not 0..255.
+
         Args:
             *args: See there.
             **kwargs: See there.
@@ -199,10 +205,13 @@ class MeanTeacher(ResilientModel):
                 not take images of that size.
         """
         size_rule(self.teacher)
+        _look_at_images(*args, **kwargs)
         return super().evaluate(*args, **kwargs)
 
     def predict(self, *args, **kwargs):
         """Predict the teacher's logits, as `keras.Model.predict`.
+
+        Warn of arrays of images that are not 0..255.
 
         Args:
             *args: See there.
@@ -215,6 +224,7 @@ class MeanTeacher(ResilientModel):
             ValueError: If the network does not take images of that size.
         """
         size_rule(self.teacher)
+        _look_at_images(*args, **kwargs)
         return super().predict(*args, **kwargs)
 
     def _symbolic_build(self, iterator=None, data_batch=None):
@@ -310,3 +320,9 @@ class MeanTeacher(ResilientModel):
 def _without(variables, others):
     others = set(map(id, others))
     return [variable for variable in variables if id(variable) not in others]
+
+
+def _look_at_images(x=None, *_, **__):
+    """Warn of the images of an array that are not 0..255."""
+    if isinstance(x, np.ndarray) and x.ndim == 4:
+        warn_of_image_range(x, "x", stacklevel=4)

@@ -1,4 +1,4 @@
-"""`fit` that goes on where a checkpoint was made, epoch by epoch of the data."""
+"""`fit` that resumes where a checkpoint was made, epoch by epoch of the data."""
 
 import contextlib
 
@@ -82,7 +82,7 @@ def _from(state, options, checkpoint):
         raise ValueError(
             f"`initial_epoch={options['initial_epoch']}`, and the checkpoint in "
             f"{where!r} is of epoch {epoch}, counted from 0. Leave it out: the "
-            "checkpoint tells where to go on"
+            "checkpoint tells where to resume"
         )
     stopped = state["stopped"] and same_kinds(checkpoint.callbacks, state["callbacks"])
     if stopped or epoch >= epochs:

@@ -9,7 +9,7 @@ EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: what failed may be tried again
 
 
 class Interrupted(SystemExit):
-    """A run was asked to stop, and has; started again it goes on.
+    """A run was asked to stop, and has; started again it resumes.
 
     Not caught, it ends the program with status 75.
 

@@ -1,11 +1,11 @@
 """What a training is, so that a checkpoint of another one is not resumed."""
 
-import json
 import types
 
 import keras
 import numpy as np
 
+from keras_imas.files import standard_json
 from keras_imas.training.checkpoint_store import differences
 
 # They tell when training stops, and change nothing before.
@@ -34,7 +34,7 @@ def training_settings(model, options, steps):
         "data": _plain(position.settings() if position else {}),
         "class_weight": _plain(options.get("class_weight")),
     }
-    return json.loads(json.dumps(settings))
+    return standard_json.as_read(settings)
 
 
 def check_settings(before, now, rates, directory):

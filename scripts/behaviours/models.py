@@ -1,13 +1,12 @@
 """Scenarios of models as such: networks, calls, files, exports, predictions."""
 
-import json
-
 import keras
 import numpy as np
 from behaviours import facts, tiny
 from behaviours.training import trained
 
 import keras_imas
+from keras_imas.files import standard_json
 
 SCENARIOS = ("networks", "call", "file", "export", "scoring")
 
@@ -66,7 +65,7 @@ def networks(directory):
 
 def _config(value):
     """Return a configuration as text, without the modules of its classes."""
-    return json.dumps(value, sort_keys=True, default=str)
+    return standard_json.dumps(value, sort_keys=True, default=str)
 
 
 def call(directory):

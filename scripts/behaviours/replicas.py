@@ -1,6 +1,7 @@
 """Scenarios of two devices: TensorFlow's `MirroredStrategy`, JAX' `DataParallel`."""
 
 import contextlib
+import functools
 
 import keras
 from behaviours import facts, interruptions, tiny, training
@@ -13,15 +14,22 @@ SCENARIOS = ("replicas", "replicas_skipped", "replicas_resumed")
 def _model(compiled=dict, **options):
     """Return a model on all devices; `compiled` makes the arguments of `compile`."""
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+        scope = _strategy().scope()
         student = {"synchronized": True}
     else:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
         scope, student = contextlib.nullcontext(), {}
     with scope:
         return tiny.model(tiny.network(**student), compiled(), **options)
+
+
+@functools.cache
+def _strategy():
+    # One for all scenarios: of a second one in a process, TensorFlow would take the
+    # reductions for the first one's.
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 def replicas(directory):

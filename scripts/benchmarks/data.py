@@ -111,7 +111,9 @@ def main(argv):
         given = {
             flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(__name__)
         }
-        text = json.dumps({"flags": given, "seconds": results}, indent=1)
+        text = json.dumps(
+            {"flags": given, "seconds": results}, indent=1, allow_nan=False
+        )
         pathlib.Path(FLAGS.json).write_text(text + "\n")
 
 

@@ -164,7 +164,9 @@ def main(argv):
             start = time.perf_counter()
             take()
             times.append(time.perf_counter() - start)
-        print(json.dumps({"peak": memory.peak(), "seconds": min(times)}))
+        print(
+            json.dumps({"peak": memory.peak(), "seconds": min(times)}, allow_nan=False)
+        )
         return
     print(
         f"{machine()}, {FLAGS.precision}; "

@@ -82,4 +82,4 @@ def save_json(filepath, module_name, **results):
         **results,
     }
     with open(filepath, "w") as file:
-        json.dump(content, file, indent=1)
+        json.dump(content, file, indent=1, allow_nan=False)

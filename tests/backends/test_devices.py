@@ -50,6 +50,36 @@ def test_mirrored_strategy(devices, loss, tmp_path):
     assert_equal(train(devices, tmp_path, loss), expected)
 
 
+TWO_RUNS = """
+import keras
+import numpy as np
+import tensorflow as tf
+import keras_imas
+from keras_imas.backends.devices import strategy_scope
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+batch = {"labeled": images, "unlabeled": images, "unlabeled_strong": 255 - images}
+for classes in (2, 3):
+    with strategy_scope("mirrored") as replicas:
+        layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(classes, 1)]
+        model = keras_imas.IMAS(keras.Sequential(layers), seed=0)
+        model.compile(keras.optimizers.SGD(1e-6))
+    model.fit(batch, np.zeros((4, 8, 8), int), batch_size=4, verbose=0)
+    print(classes, "classes on", replicas, "replicas")
+"""
+
+
+@pytest.mark.tensorflow_only
+def test_two_trainings_of_one_process_on_two_devices(tmp_path):
+    """Of other variables, of which the reductions must not meet."""
+    process = programs.run("-c", TWO_RUNS, cwd=tmp_path)
+    assert "3 classes on 2 replicas" in process.stdout, process.stdout
+
+
 @pytest.mark.full
 @pytest.mark.jax_only
 def test_data_parallel(tmp_path):

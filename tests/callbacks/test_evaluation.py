@@ -7,6 +7,7 @@ import pytest
 from tiny_training import CLASSES, IMAGES, LABELS, Pairs, evaluation, fit, imas
 
 import keras_imas
+from keras_imas.callbacks import Evaluation
 from keras_imas.metrics import MeanIoU
 
 
@@ -117,3 +118,10 @@ def test_selects_on_other_images_than_those_that_are_reported(tmp_path):
     best = keras.saving.load_model(tmp_path / "best.keras").get_weights()
     for a, b in zip(best, recorder.teachers[callback.best_epoch], strict=True):
         np.testing.assert_allclose(a, b)
+
+
+def test_an_evaluation_over_one_class_says_so():
+    labels = np.where(LABELS == 1, 1, 255)
+    callback = Evaluation([(IMAGES, labels)], CLASSES)
+    with pytest.warns(UserWarning, match="val_mean_iou: .* are class 1"):
+        fit(imas(), callback, epochs=1)

@@ -14,7 +14,7 @@ from tiny_training import (
 )
 
 import keras_imas
-from keras_imas.callbacks import HardnessLog
+from keras_imas.callbacks import Checkpoint, HardnessLog
 
 
 class Weights(keras.callbacks.Callback):
@@ -102,3 +102,22 @@ def test_hardness_log_of_supervised_steps_is_empty(tmp_path):
     log = HardnessLog(path, NAMES)
     imas().fit(batch, LABELS[:4], batch_size=2, callbacks=[log], verbose=0)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("left", [None, b"PAR1"])
+def test_a_table_that_is_lost_or_damaged_is_told_at_a_resume(left, tmp_path, capsys):
+    path = tmp_path / "hardness.parquet"
+
+    def train(epochs):
+        saves = Checkpoint(tmp_path / "c", every=1)
+        fit_indexed(imas(), HardnessLog(path, NAMES), saves, epochs=epochs)
+
+    train(2)
+    path.unlink() if left is None else path.write_bytes(left)
+    if left is not None:
+        with pytest.raises(ValueError, match="damaged: .*hardness.parquet"):
+            train(3)
+        return
+    train(3)
+    assert "the hardness of the first 2 epochs is lost" in capsys.readouterr().err
+    assert pyarrow.parquet.read_table(path)["epoch"].to_pylist() == [3] * 4

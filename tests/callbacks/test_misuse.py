@@ -1,7 +1,10 @@
 """Callbacks that can't do what they are asked to say so before the first step."""
 
+import shutil
+
 import keras
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 import keras_imas
@@ -17,12 +20,12 @@ BATCH = {
 }
 
 
-def fit(*callbacks):
+def fit(*callbacks, epochs=1):
     network = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
     model = keras_imas.IMAS(keras.Sequential(network), seed=0)
     model.compile(keras.optimizers.SGD(1e-9))
     try:
-        model.fit(BATCH, LABELS, verbose=0, callbacks=list(callbacks))
+        model.fit(BATCH, LABELS, epochs=epochs, verbose=0, callbacks=list(callbacks))
     finally:
         fit.steps = int(keras.ops.convert_to_numpy(model.step))
 
@@ -100,3 +103,22 @@ def test_a_best_network_that_was_removed_is_missed(tmp_path):
 
     with pytest.raises(FileNotFoundError, match="removed while training"):
         fit(evaluation(path), Remove())
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_folder_that_was_removed_is_named_at_the_end(epoch, tmp_path):
+    """What is known by then is written into it anew."""
+    folder = tmp_path / "run"
+
+    class Remove(keras.callbacks.Callback):
+        def on_epoch_end(self, now, logs=None):
+            if now == epoch:
+                shutil.rmtree(folder)
+
+    folder.mkdir()
+    log, saves = hardness_log(folder / "a.parquet"), Checkpoint(folder / "c", every=1)
+    logger = keras.callbacks.CSVLogger(folder / "log.csv")
+    with pytest.raises(FileNotFoundError, match="The log was saved as .*log.csv"):
+        fit(Remove(), log, logger, saves, epochs=2)
+    assert {path.name for path in folder.iterdir()} == {"a.parquet", "c"}
+    assert len(pyarrow.parquet.read_table(folder / "a.parquet")) == 2 * len(log.names)

@@ -1,10 +1,12 @@
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from keras_imas import IMAS
 from keras_imas.data import (
     as_examples,
     check,
@@ -306,3 +308,27 @@ def test_labeled_images_among_the_unlabeled_ones(tmp_path):
     parts = {"labeled": labeled, "unlabeled": unlabeled}
     assert len(check(parts, 4).errors) == 2
     assert check(parts, 4, allow_shared=True).errors == []
+
+
+def test_partly_labeled_images_among_the_unlabeled_ones():
+    """Pixels without a label learn from pseudo labels, and from nothing else."""
+    labels = LABEL_MAPS.copy()
+    labels[:, :, 4:] = 255
+    batches = semi_supervised(
+        (IMAGES, labels),
+        IMAGES,
+        crop_size=(8, 10),
+        scale_range=(1.0, 1.0),
+        labeled_batch_size=5,
+        unlabeled_batch_size=5,
+        allow_shared=True,
+    )
+    ((inputs, label_map),) = batches.as_numpy_iterator()
+    assert (np.sort((label_map == 255).sum((1, 2))) == 8 * 6).all()
+    assert (inputs["unlabeled_valid"] == 1).all()
+    network = keras.Sequential([keras.Input((8, 10, 3)), keras.layers.Conv2D(4, 1)])
+    model = IMAS(network, confidence_threshold=0.0, hardness_weighting=False, seed=0)
+    model.compile(keras.optimizers.SGD(0.0))
+    logs = model.fit(batches, verbose=0).history
+    assert logs["pseudo_label_ratio"] == [1.0]  # of all pixels, ignored ones included
+    assert logs["consistency_loss"][0] > 0

@@ -235,6 +235,19 @@ def test_strong_view_may_be_a_layer(library):
     assert strong.min() >= 0 and strong.max() <= 255
 
 
+@pytest.mark.parametrize("library", ["keras", "keras_cv"])
+def test_a_layer_that_moves_pixels_is_refused(library):
+    if library == "keras":
+        moving = keras.layers.RandAugment()
+    else:
+        import keras_cv
+
+        moving = keras_cv.layers.RandAugment(value_range=(0, 255))
+    for layer in (moving, keras.Sequential([keras.layers.RandomHue(0.1), moving])):
+        with pytest.raises(ValueError, match="by its layer Random.*geometric=False"):
+            batches(strong=layer)
+
+
 def test_supervised_is_the_labeled_part(pipeline):
     both = batches(pipeline=pipeline)
     alone = supervised(

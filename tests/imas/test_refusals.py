@@ -198,3 +198,35 @@ def test_an_unknown_view_to_cut_mix_is_refused():
     layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
     with pytest.raises(ValueError, match='`cutmix_view` must be "weak" or "strong"'):
         keras_imas.IMAS(keras.Sequential(layers), cutmix_view="both")
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype", "word"),
+    [
+        (1 / 255, "float32", "Multiply them by 255, unless"),
+        (257, "uint16", "255 / 65535 for 16 bits, unless"),
+        (-1, "float32", "Undo what normalized them"),
+    ],
+)
+def test_images_of_another_range_are_told_in_prediction_too(scale, dtype, word):
+    model = keras_imas.IMAS(conv_student())
+    model.compile()
+    rng = np.random.default_rng(0)
+    values = (rng.integers(1, 255, (2, HEIGHT, WIDTH, 3)) * scale).astype(dtype)
+    labels = np.zeros((2, HEIGHT, WIDTH), "int32")
+    predictor = keras_imas.inference.Predictor(model.teacher)
+    for call in (
+        lambda: model.predict(values, verbose=0),
+        lambda: model.evaluate(values, labels, verbose=0),
+        lambda: list(predictor(values)),
+    ):
+        with pytest.warns(UserWarning, match=word):
+            call()
+
+
+def test_black_images_are_predicted_without_a_word(recwarn):
+    predictor = keras_imas.inference.Predictor(conv_student())
+    nearly = np.zeros((HEIGHT, WIDTH, 3), "float32")
+    nearly[0, 0] = 1
+    list(predictor([nearly]))
+    assert not [w for w in recwarn if "0..255" in str(w.message)]

@@ -131,3 +131,17 @@ def test_dropout_differs_between_steps():
     labels = np.zeros((2, HEIGHT, WIDTH), "int32")
     losses = [step(model, labels=labels)["supervised_loss"] for _ in range(2)]
     assert losses[0] != losses[1]
+
+
+def test_teachers_that_teach_nothing_are_refused():
+    layers = [keras.Input((HEIGHT, WIDTH, 3)), keras.layers.Conv2D(CLASSES, 1)]
+    student = keras.Sequential(layers)
+    of_the_same_layers = keras.Model(student.inputs, student.outputs)
+    for teacher in (student, of_the_same_layers):
+        with pytest.raises(ValueError, match="`teacher` must be a second model"):
+            keras_imas.IMAS(student, teacher)
+    head = keras.layers.Conv2D(CLASSES, 1, activation="softmax")
+    with pytest.raises(ValueError, match="`teacher` must return logits.*softmax"):
+        keras_imas.IMAS(student, keras.Sequential([layers[0], head]))
+    with pytest.raises(ValueError, match="must be made the same way.*0 weights"):
+        keras_imas.IMAS(student, WithoutConfig(CLASSES))

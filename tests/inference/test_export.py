@@ -26,6 +26,14 @@ def network():
     return segmenter(keras.Sequential(layers))
 
 
+def test_an_export_tells_what_its_images_were_made_of():
+    classes = ClassTable(("sky", "sea"), ((1, 2, 3), (4, 5, 6)))
+    assert METADATA["input"]["range"] == [0, 255]
+    assert METADATA["input"]["values_in_files"] is None
+    twelve_bits = describe(SIZE, classes, (0, 4095))["input"]
+    assert twelve_bits["values_in_files"] == [0, 4095]
+
+
 def export_small(format, directory):
     return export(
         network(),

@@ -10,7 +10,7 @@ from keras_imas.data import ClassTable, read_class_table
 from keras_imas.files import lock
 from keras_imas.inference.image_files import find_images, predict_files
 from keras_imas.inference.predictor import Predictor
-from keras_imas.runs.saved_networks import classes_of, image_size_of, load_networks
+from keras_imas.runs.saved_networks import classes_of, load_networks
 
 CLASSES = ClassTable(("sky", "road", "car"), ((9, 9, 9), (250, 0, 0), (0, 250, 0)))
 FILES = ("a.png", "street/a.jpg", "street/b.png")
@@ -144,12 +144,9 @@ def test_more_classes_than_a_byte_holds(tmp_path):
 def test_loads_what_a_run_left(tmp_path):
     network().save(tmp_path / "teacher_last.keras")
     run = {"class_names": CLASSES.names, "colors": CLASSES.colors}
-    run["settings"] = {"image_size": ["180", "240"]}
     (tmp_path / "run.json").write_text(json.dumps(run))
     assert list(load_networks([tmp_path])) == ["teacher_last"]
     assert classes_of(tmp_path, 3) == ClassTable(CLASSES.names, CLASSES.colors)
-    for path in (tmp_path, tmp_path / "teacher_last.keras"):
-        assert image_size_of(path) == (180, 240)
     assert classes_of(tmp_path, 4).names == ("0", "1", "2", "3")
     with pytest.raises(ValueError, match="has 4 classes, and 3 are named: sky"):
         classes_of(tmp_path, 4, CLASSES)

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -73,6 +74,40 @@ def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
     assert teacher.predict(IMAGES[:1], verbose=0).shape == (1, 10, 12, 3)
     printed = capsys.readouterr().out
     assert "| **mean** |" in printed and f"{method} on 2 labeled" in printed
+
+
+@pytest.fixture
+def remove():
+    """A function that removes a directory once it has a file."""
+    threads = []
+
+    def once(path):
+        def wait():
+            while not path.exists():
+                time.sleep(0.001)
+            while path.parent.exists():
+                shutil.rmtree(path.parent, ignore_errors=True)
+
+        threads.append(threading.Thread(target=wait, daemon=True))
+        threads[-1].start()
+
+    yield once
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_directory_that_is_removed_while_training(validation, remove, tmp_path):
+    recipe = dataclasses.replace(RECIPE, steps=12)
+    remove(tmp_path / "run" / "history.jsonl")
+    with pytest.raises(FileNotFoundError, match=f"'{tmp_path}/run.*was removed"):
+        run(recipe, tmp_path / "run", validation=validation)
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"teacher_last.keras", "student_last.keras", "history.jsonl"} < left
+    lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, 13))
+    table = pyarrow.parquet.read_table(tmp_path / "run" / "hardness.parquet")
+    assert len(table) == 12 * 4
 
 
 def test_runs_without_validation_images(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -20,6 +21,20 @@ def test_a_resumed_run_writes_each_epoch_once(tmp_path):
     assert resumed.start == -state["seconds"]
     resumed.clear()
     assert path.read_text() == ""
+
+
+def test_a_folder_that_was_removed_is_told_and_nothing_is_lost(tmp_path, capsys):
+    path = tmp_path / "run" / "history.jsonl"
+    path.parent.mkdir()
+    history = History(path, start=0.0, evaluation=None)
+    history.on_epoch_end(0, {"loss": 1.0})
+    history.on_train_end()
+    shutil.rmtree(path.parent)
+    history.on_epoch_end(1, {"loss": 0.5})
+    assert f"{path.parent} was removed" in capsys.readouterr().err
+    assert len(path.read_text().splitlines()) == 2
+    with pytest.raises(FileNotFoundError, match=f"The folder '{path.parent}' was"):
+        history.on_train_end()
 
 
 @pytest.mark.parametrize("left", ['{"epoch": 2, "lo', '{"epoch": 2, "lo\n', ""])

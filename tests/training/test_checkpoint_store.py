@@ -29,6 +29,18 @@ def test_what_is_read_is_what_was_written(tmp_path):
         np.testing.assert_array_equal(arrays[name], array)
 
 
+def test_states_that_are_not_finite_are_json_and_come_back(tmp_path):
+    """Such as the best result before the first, or the mean IoU over no label."""
+    state = {"best": float("-inf"), "logs": {"val_loss": float("nan")}}
+    checkpoints = Checkpoints(tmp_path, configuration={"rate": float("nan")})
+    checkpoints.save(3, {}, state)
+    text = (tmp_path / "step-000000003" / "state.json").read_text()
+    json.loads(text, parse_constant=lambda token: pytest.fail(token))
+    step, _, found = checkpoints.newest()
+    assert step == 3 and found["best"] == float("-inf")
+    assert np.isnan(found["logs"]["val_loss"])
+
+
 def test_bfloat16_is_kept_to_the_bit(tmp_path):
     value = keras.ops.convert_to_numpy(keras.ops.ones((3,), "bfloat16") / 3)
     checkpoints = Checkpoints(tmp_path)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import keras_imas
+from keras_imas.augment.rand_augment import RandAugment
 from keras_imas.callbacks import Checkpoint, Evaluation, HardnessLog
 from keras_imas.metrics import MeanIoU
 from keras_imas.training.stop_signals import Interrupted
@@ -37,14 +38,14 @@ def dataset():
     return tf.data.Dataset.from_tensor_slices((BATCH, LABELS))
 
 
-def pipeline():
+def pipeline(strong=lambda image, seed: 255.0 - image):
     return keras_imas.data.semi_supervised(
         (IMAGES, LABELS),
         IMAGES,
         crop_size=SIZE,
         labeled_batch_size=2,
         unlabeled_batch_size=2,
-        strong=lambda image, seed: 255.0 - image,
+        strong=strong,
     )
 
 
@@ -63,6 +64,7 @@ SOURCES = {
         "shuffle": False,
     },
     "keras_imas.data": lambda: {"x": pipeline(), "shuffle": False},
+    "KerasCV": lambda: {"x": pipeline(RandAugment()), "shuffle": False},
 }
 
 

@@ -34,7 +34,7 @@ class Cityscapes(Official):
             images, label_maps = self._scenes(seed)
             return {
                 "labeled": (images[:24], label_maps[:24]),
-                "unlabeled": images[24:],
+                "unlabeled": images[self._first_unlabeled :],
                 "validation": scenes.load(48, seed=2 * seed + 1),
                 "select_on": None,
             }
@@ -49,8 +49,13 @@ class Cityscapes(Official):
     def truth(self, unlabeled, seed):
         if not self.data_dir:
             images, label_maps = self._scenes(seed)
-            return as_examples((images[24:], label_maps[24:]))
+            first = self._first_unlabeled
+            return as_examples((images[first:], label_maps[first:]))
         return super().truth(unlabeled, seed)
+
+    @property
+    def _first_unlabeled(self):
+        return 0 if self.labeled_as_unlabeled else 24
 
     def _scenes(self, seed):
         return scenes.load(264, seed=2 * seed)

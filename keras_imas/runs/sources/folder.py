@@ -80,7 +80,7 @@ class Folder(Reading, Source):
         if os.path.isdir(self.unlabeled) or not is_list:
             unlabeled = self._read(self.unlabeled, self.masks, labeled=False)
         else:
-            names = self.unlabeled or splits.rest(
+            names = self.unlabeled or self.unlabeled_names(
                 self._read(self.images, self.masks, labeled=False).names,
                 labeled.names,
                 taken,

@@ -29,7 +29,8 @@ class Official(Source):
             names=self.labeled or splits.draw(free, self.labeled_share, seed)
         )
         unlabeled = self._read(
-            names=self.unlabeled or splits.rest(free, labeled.names), labeled=False
+            names=self.unlabeled or self.unlabeled_names(free, labeled.names),
+            labeled=False,
         )
         return {
             "labeled": labeled,

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 
+from keras_imas.data import splits
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.pipelines import choose_pipeline
 from keras_imas.runs.flags import field
@@ -20,6 +21,11 @@ class Source(FileReading, abc.ABC):
         "List of training images to choose the best epoch on; they are neither labeled "
         "nor unlabeled. Without it the validation images choose, as published.",
         path=True,
+    )
+    labeled_as_unlabeled: bool = field(
+        False,
+        "Take the labeled images as unlabeled ones too, as FixMatch does; where "
+        "--unlabeled lists them, it may name labeled ones. Not in the published runs.",
     )
     cache: str = field(
         "",
@@ -42,7 +48,8 @@ class Source(FileReading, abc.ABC):
 
         Returns:
             Dict of `labeled`, `unlabeled`, `validation` and `select_on` (`Examples` or
-            `None`), `class_names`, `colors`, `ignore_class` and `pipeline`, as
+            `None`), `class_names`, `colors`, `ignore_class`, `pipeline` and
+            `allow_shared`, as
             `keras_imas.runs.experiment.run` takes them.
         """
         legend = self.legend()
@@ -54,7 +61,27 @@ class Source(FileReading, abc.ABC):
         cache = self.cache or _default_cache(examples.values(), pipeline)
         if cache != "none":
             examples = {name: part.cached(cache) for name, part in examples.items()}
-        return {**parts, **examples, **legend, "pipeline": pipeline}
+        return {
+            **parts,
+            **examples,
+            **legend,
+            "pipeline": pipeline,
+            "allow_shared": self.labeled_as_unlabeled,
+        }
+
+    def unlabeled_names(self, everything, labeled, taken=()):
+        """List the images that are unlabeled where no list says it.
+
+        Args:
+            everything: Names of the training images.
+            labeled: Names of the labeled ones.
+            taken: Names of those that are neither. Defaults to `()`.
+
+        Returns:
+            List of names.
+        """
+        labeled = () if self.labeled_as_unlabeled else labeled
+        return splits.rest(everything, labeled, taken)
 
     @abc.abstractmethod
     def parts(self, seed):
@@ -76,10 +103,13 @@ class Source(FileReading, abc.ABC):
 
         Returns:
             `Examples` with label maps, or `None` where there are none.
+
+        Raises:
+            ValueError: If a label map can't be used; the message names its file.
         """
         try:
             return self._read(names=unlabeled.names)
-        except (ValueError, OSError):
+        except FileNotFoundError:
             return None
 
     @abc.abstractmethod

@@ -80,7 +80,7 @@ class VOC(Source):
                 )
             labeled = splits.draw(free, self.labeled_count / len(free), seed)
         labeled = self._read(labeled)
-        unlabeled = self.unlabeled or splits.rest(
+        unlabeled = self.unlabeled or self.unlabeled_names(
             self._read(train, labeled=False).names, labeled.names, taken
         )
         return {

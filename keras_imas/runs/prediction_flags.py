@@ -1,0 +1,76 @@
+"""The flags of programs that predict whole images."""
+
+import sys
+
+from absl import flags
+
+from keras_imas.runs.prediction_options import prediction_options
+from keras_imas.runs.saved_networks import reading_of_run
+
+
+def define_prediction_flags(whole_images="whole images"):
+    """Define the flags of how networks predict: windows, scales, mirrored images.
+
+    Args:
+        whole_images: What `--window=0` means. Defaults to `"whole images"`.
+    """
+    key = {"module_name": sys.argv[0]}  # so that `--help` shows them
+    flags.DEFINE_integer(
+        "window",
+        None,
+        f"Side of a sliding window; 0: {whole_images}; default: as the run evaluated, "
+        "or 0.",
+        **key,
+    )
+    flags.DEFINE_float(
+        "stride",
+        2 / 3,
+        "Step from one window to the next, as a fraction of its side.",
+        **key,
+    )
+    flags.DEFINE_boolean(
+        "flip",
+        None,
+        "Average with the mirrored image; default: as the run evaluated.",
+        **key,
+    )
+    flags.DEFINE_list(
+        "scales",
+        None,
+        "Average over images scaled by these factors; default: as the run evaluated, "
+        "or 1.",
+        **key,
+    )
+    flags.DEFINE_integer(
+        "batch_size", 1, "Windows or whole images of one size at once.", **key
+    )
+
+
+def options_from_flags(model, examples=None, size_multiple=0):
+    """Return how the flags say that a network predicts, and where they don't, its run.
+
+    Args:
+        model: Path of the network's file, or of its run's directory.
+        examples: `keras_imas.data.Examples` to predict. Defaults to `None`: whole
+            images are not padded.
+        size_multiple: See `prediction_options`. Defaults to `0`: as the run evaluated.
+
+    Returns:
+        Dict of options of `keras_imas.inference.Predictor`.
+    """
+    values = flags.FLAGS
+    given = {
+        "window": values.window,
+        "flip": values.flip,
+        "size_multiple": (size_multiple or None) if examples is not None else 1,
+    }
+    views = reading_of_run(model)
+    views |= {name: value for name, value in given.items() if value is not None}
+    options = {
+        **prediction_options(examples, **views),
+        "stride": values.stride,
+        "batch_size": values.batch_size,
+    }
+    if values.scales:
+        options["scales"] = tuple(map(float, values.scales))
+    return options

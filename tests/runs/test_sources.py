@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_imas.runs.parts import Parts
+from keras_imas.runs.sources import SOURCES
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    for number in range(5):
+        image = rng.integers(0, 256, (9, 12, 3), dtype="uint8")
+        Image.fromarray(image).save(tmp_path / "images" / f"{number}.png")
+        if number < 2:
+            Image.fromarray(image[..., 0] % 3).save(tmp_path / f"masks/{number}.png")
+    return tmp_path
+
+
+def folder(root, **options):
+    return SOURCES["folder"](
+        images=str(root / "images"),
+        masks=str(root / "masks"),
+        num_classes=3,
+        **options,
+    )
+
+
+def test_labeled_images_are_unlabeled_ones_too_where_asked(photographs):
+    without = folder(photographs).read(0)
+    assert without["unlabeled"].names == ("2", "3", "4")
+    with_them = folder(photographs, labeled_as_unlabeled=True).read(0)
+    assert with_them["unlabeled"].names == ("0", "1", "2", "3", "4")
+    assert with_them["labeled"].names == without["labeled"].names == ("0", "1")
+    Parts.of(**with_them).check()
+    with pytest.raises(ValueError, match="2 images are both .*--labeled_as_unlabeled"):
+        Parts.of(**{**with_them, "allow_shared": False}).check()
+
+
+def test_held_out_images_stay_held_out(photographs):
+    (photographs / "held_out.txt").write_text("1\n", encoding="utf-8")
+    source = folder(
+        photographs,
+        labeled_as_unlabeled=True,
+        select_on=str(photographs / "held_out.txt"),
+    )
+    assert source.read(0)["unlabeled"].names == ("0", "2", "3", "4")
