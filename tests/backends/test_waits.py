@@ -12,9 +12,7 @@ from keras import ops
 
 import keras_imas
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "torch", reason="the others compile a step whole"
-)
+pytestmark = pytest.mark.torch_only
 ON_HOST = {
     # Draws are made on the host and uploaded whole, by copies that nothing waits for.
     "sample_draws": "the state of the draws",
