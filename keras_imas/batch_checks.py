@@ -309,7 +309,8 @@ def known_labels(labels, num_classes, ignore_class=255):
     """
     wrong = ops.logical_not(_known(labels, num_classes, ignore_class))
     other = 0 if ignore_class is None else ignore_class
-    return ops.where(wrong, ops.full_like(labels, other), labels)
+    # Not `full_like`, for which PyTorch would read the number back.
+    return ops.where(wrong, ops.cast(other, labels.dtype), labels)
 
 
 def _known(labels, num_classes, ignore_class):

@@ -87,6 +87,22 @@ class SGD(keras.optimizers.SGD):
                 return factor
         return 1.0
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        descend = faster("descend")
+        if not descend or self.nesterov:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        alike = {}
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            index = self._get_variable_index(variable)
+            velocity = self.momentums[index] if self.momentum else None
+            group = alike.setdefault(self._factors[index], [])
+            group.append((variable, velocity, gradient))
+        for factor, group in alike.items():
+            variables, velocities, gradients = zip(*group, strict=True)
+            rate = ops.convert_to_tensor(learning_rate) * factor
+            descend(variables, velocities, gradients, rate, self.momentum, self.l2)
+
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable.
 
@@ -98,14 +114,6 @@ class SGD(keras.optimizers.SGD):
         if self.multipliers:
             factor = self._factors[self._get_variable_index(variable)]
             learning_rate = learning_rate * factor
-        descend = faster("descend")
-        if descend and not self.nesterov:
-            velocity = None
-            if self.momentum:
-                velocity = self.momentums[self._get_variable_index(variable)]
-            rate = ops.convert_to_tensor(learning_rate)
-            descend(variable, velocity, gradient, rate, self.momentum, self.l2)
-            return
         if self.l2:
             gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
         super().update_step(gradient, variable, learning_rate)

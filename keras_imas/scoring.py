@@ -114,11 +114,10 @@ def score_predictions(
     student_labels, student_confidence = map(as_tensor, student)
     teacher_labels, teacher_confidence = map(as_tensor, teacher)
     mask = valid_weights(valid_mask, student_labels)
-    agree = mask * ops.cast(ops.equal(student_labels, teacher_labels), "float32")
-
-    student_count = _class_counts(student_labels, mask, num_classes)
-    teacher_count = _class_counts(teacher_labels, mask, num_classes)
-    intersection = _class_counts(student_labels, agree, num_classes)
+    pairs = _pair_counts(student_labels, teacher_labels, mask, num_classes)
+    student_count = ops.sum(pairs, axis=2)
+    teacher_count = ops.sum(pairs, axis=1)
+    intersection = ops.diagonal(pairs, axis1=1, axis2=2)
     union = student_count + teacher_count - intersection
     iou = intersection / ops.maximum(union, 1.0)
 
@@ -126,8 +125,8 @@ def score_predictions(
         if not class_weighted:
             count = ops.cast(union > 0, "float32")
         elif background_class is not None:
-            background = ops.one_hot(background_class, num_classes, dtype="float32")
-            count = count * (1.0 - background)
+            foreground = ops.arange(num_classes, dtype="int32") != background_class
+            count = count * ops.cast(foreground, "float32")
         return ops.sum(count * iou, axis=-1) / ops.maximum(ops.sum(count, axis=-1), 1.0)
 
     def ratio(confidence):
@@ -228,16 +227,21 @@ def hardness(
     return scores["hardness"]
 
 
-def _class_counts(labels, weights, num_classes):
-    """Count pixels by image and class: `(B, H, W)` twice -> `(B, C)`.
+def _pair_counts(labels, other_labels, weights, num_classes):
+    """Count pixels by image and the two classes: `(B, H, W)` thrice -> `(B, C, C)`.
 
     By segments rather than by comparison with every class, which would hold pixels
-    times classes in memory. Exact in float32 up to 2**24 pixels an image.
+    times classes in memory; and by pairs, in one pass over the pixels. Exact in float32
+    up to 2**24 pixels an image.
     """
     batch_size = ops.shape(labels)[0]
     first = num_classes * ops.arange(batch_size, dtype="int32")
-    segments = ops.reshape(ops.cast(labels, "int32") + first[:, None, None], (-1,))
-    weights = ops.reshape(weights, (-1,))
+    labels = ops.cast(labels, "int32") + first[:, None, None]
+    segments = num_classes * labels + ops.cast(other_labels, "int32")
     segment_sum = faster("segment_sum") or ops.segment_sum
-    counts = segment_sum(weights, segments, num_segments=batch_size * num_classes)
-    return ops.reshape(counts, (-1, num_classes))
+    counts = segment_sum(
+        ops.reshape(weights, (-1,)),
+        ops.reshape(segments, (-1,)),
+        num_segments=batch_size * num_classes**2,
+    )
+    return ops.reshape(counts, (-1, num_classes, num_classes))

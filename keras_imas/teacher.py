@@ -127,12 +127,13 @@ def move_teacher(teacher_variables, student_variables, decay):
         >>> teacher.numpy().tolist()
         [0.75]
     """
-    interpolate = faster("interpolate")
-    for ours, theirs in zip(teacher_variables, student_variables, strict=True):
-        if interpolate and ours.dtype == "float32":
-            interpolate(ours, theirs, decay)
-        else:
-            ours.assign(ema_update(ours, ops.stop_gradient(theirs), decay))
+    pairs = list(zip(teacher_variables, student_variables, strict=True))
+    average = faster("average")
+    if average:
+        average([pair for pair in pairs if pair[0].dtype == "float32"], decay)
+        pairs = [pair for pair in pairs if pair[0].dtype != "float32"]
+    for ours, theirs in pairs:
+        ours.assign(ema_update(ours, ops.stop_gradient(theirs), decay))
 
 
 def _clone(student):

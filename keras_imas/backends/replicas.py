@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.backends.host import from_host, on_host
+
 
 def each_sees_its_part():
     """Tell whether a replica sees its part of a batch alone.
@@ -152,8 +154,9 @@ def own_draws(sample, batch_size, *size):
         >>> ops.shape(draws["coin"])
         (4,)
     """
-    draws = sample(batch_size * replica_count(), *size)
-    return {name: own_part(draw) for name, draw in draws.items()}
+    with on_host():
+        draws = sample(batch_size * replica_count(), *size)
+    return {name: own_part(from_host(draw)) for name, draw in draws.items()}
 
 
 def replica_values(variable):

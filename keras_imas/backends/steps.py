@@ -8,6 +8,8 @@ import itertools
 
 import keras
 
+from keras_imas.backends.uploads import without_uploads
+
 
 def on_every_backend(train_step):
     """Let a `train_step(self, data)` that assigns variables run on JAX as well.
@@ -30,7 +32,8 @@ def on_every_backend(train_step):
     @functools.wraps(train_step)
     def step(model, *args):
         if keras.backend.backend() != "jax":
-            return train_step(model, *args)
+            with without_uploads():
+                return train_step(model, *args)
         state, data = args
         variables = _state_variables(model)
         values = itertools.chain(*state)

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.backends.formulations import faster
+
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class ImageMeans(keras.metrics.Metric):
@@ -68,9 +70,8 @@ class ImageMeans(keras.metrics.Metric):
         rows = ops.stack([*columns, ops.ones_like(columns[0])], axis=-1)
         index = ops.cast(ops.convert_to_tensor(index), "int32")
         images = self.totals.shape[0]
-        self.totals.assign(
-            self.totals + ops.segment_sum(rows, index, num_segments=images)
-        )
+        segment_sum = faster("segment_sum") or ops.segment_sum
+        self.totals.assign(self.totals + segment_sum(rows, index, num_segments=images))
 
     def counts(self):
         """Return how often each image was seen, int64 `(N,)`."""

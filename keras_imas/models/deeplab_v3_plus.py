@@ -39,8 +39,8 @@ def deeplab_v3_plus(
         output_stride: 8, 16 or 32. Defaults to `16`.
         multi_grid: See `dilated_backbone`. Defaults to `None`.
         auxiliary_head: Whether to add a second output, logits from the features of
-            stage 3, which `keras_imas.IMAS` trains with `auxiliary_weight`. Defaults to
-            `False`.
+            stage 3 and at their resolution, which `keras_imas.IMAS` resizes for the
+            labeled images and trains with `auxiliary_weight`. Defaults to `False`.
         weights: `"imagenet"` (a download at first use), the path of a weights file, or
             `None` for random ones: of the encoder. Defaults to `"imagenet"`.
         input_shape: `(height, width, 3)`; `None` for any height or width. Defaults to
@@ -133,6 +133,6 @@ def deeplab_v3_plus(
     if auxiliary_head:
         x = convolve(stage_3, "auxiliary_1", kernel=3)
         x = layers.Conv2D(num_classes, 1, name="auxiliary_classifier")(x)
-        x = ResizeLike(name="auxiliary", dtype="float32")([x, images])
+        x = layers.Activation("linear", dtype="float32", name="auxiliary")(x)
         outputs = {"logits": outputs, "auxiliary": x}
     return keras.Model(images, outputs, name="deeplab_v3_plus")

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_imas.arguments import check_channels
-from keras_imas.backends.formulations import accelerated
+from keras_imas.backends.formulations import accelerated, faster
 from keras_imas.backends.gradients import without_gradients
 from keras_imas.models.resize import ResizeLike, resize_bilinear
 from keras_imas.models.size_rule import check_images
@@ -125,10 +125,12 @@ def run_on_views(network, views, training=None):
 
 def _split(images, parts):
     """Split a batch into parts of the sizes of `parts`."""
-    stops = list(itertools.accumulate(ops.shape(part)[0] for part in parts))
+    sizes = [ops.shape(part)[0] for part in parts]
+    stops = list(itertools.accumulate(sizes))
     if len(stops) > 1 and all(isinstance(stop, int) for stop in stops):
         # The gradient of a split is one concatenation, that of slices a sum of pads.
-        return ops.split(images, stops[:-1], axis=0)
+        split = faster("split")
+        return split(images, sizes) if split else ops.split(images, stops[:-1], axis=0)
     return [
         images[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)
     ]

@@ -11,6 +11,7 @@ from absl import app, flags
 import keras_imas
 from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
+from keras_imas.backends.gpu import set_up_gpu
 from keras_imas.runs import experiment, run_directory
 from keras_imas.runs.flags import define_flags, define_path, given_flags
 from keras_imas.runs.new_directory import unused_directory
@@ -71,6 +72,13 @@ class Program:
             "Repeat runs of the same flags bit by bit; may be slower.",
             **key,
         )
+        flags.DEFINE_boolean(
+            "tf32",
+            True,
+            "On GPUs multiply and convolve float32 in TF32, with 10 bits of the "
+            "fraction, which is several times as fast.",
+            **key,
+        )
         flags.DEFINE_enum(
             "strategy",
             "auto",
@@ -101,6 +109,7 @@ class Program:
         output_dir = None
         try:
             recipe = Recipe.from_flags(self.demo if demo else None)
+            set_up_gpu(tf32=values.tf32)
             if values.deterministic:
                 make_deterministic()
             settings = {"dataset": self.name, **given_flags()}

@@ -5,6 +5,7 @@ import contextlib
 import keras
 from keras import ops
 
+from keras_imas.backends.formulations import faster
 from keras_imas.backends.replicas import assign_where
 from keras_imas.training.health import all_finite
 
@@ -73,6 +74,13 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
         """
         trained = trainable_variables or self.inner_optimizer._trainable_variables
         variables = [*trained, *self.inner_optimizer.variables]
+        if faster("snapshot"):
+            # Without asking for the verdict, which would be waiting for it.
+            restore = faster("snapshot")(variables)
+            self.inner_optimizer.apply(grads, trainable_variables)
+            present = [gradient for gradient in grads if gradient is not None]
+            restore(all_finite([*present, *variables]) < 1.0)
+            return
         before = [ops.copy(variable) for variable in variables]
         super().apply(grads, trainable_variables)
         assign_where(all_finite(variables) < 1.0, variables, before)

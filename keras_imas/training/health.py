@@ -6,6 +6,8 @@ import warnings
 
 from keras import ops
 
+from keras_imas.backends.formulations import faster
+from keras_imas.backends.host import read_later
 from keras_imas.backends.replicas import replica_concatenation
 from keras_imas.batch_checks import find_wrong_id, wrong_id_message
 
@@ -69,46 +71,51 @@ def all_finite(values):
     """
     if not values:
         return ops.ones(())
-    sums = [ops.sum(ops.cast(value, "float32")) for value in values]
+    values = [ops.cast(value, "float32") for value in values]
+    sums = (faster("sums") or _sums)(values)
     return ops.cast(ops.isfinite(ops.sum(ops.stack(sums))), "float32")
 
 
-class Snapshot:
-    """Values of variables, to go back to.
+def _sums(values):
+    return [ops.sum(value) for value in values]
 
-    Those of a dtype are kept as one tensor: one operation instead of one for each.
+
+def snapshot(variables):
+    """Keep the values of variables, to go back to.
 
     Args:
         variables: List of `keras.Variable`.
 
+    Returns:
+        Function of a boolean scalar tensor that gives the variables back the values
+        that they had where it is true, and leaves them as they are where it is not.
+
     Example:
         >>> import keras
         >>> variable = keras.Variable([1.0, 2.0])
-        >>> snapshot = Snapshot([variable])
+        >>> restore = snapshot([variable])
         >>> _ = variable.assign([3.0, 4.0])
-        >>> snapshot.restore(where=ops.array(True))
+        >>> restore(ops.array(True))
         >>> variable.numpy().tolist()
         [1.0, 2.0]
     """
+    if faster("snapshot"):
+        return faster("snapshot")(variables)
+    groups = {}
+    for variable in variables:
+        groups.setdefault(variable.dtype, []).append(variable)
+    # Those of a dtype as one tensor: one operation instead of one for each.
+    before = {dtype: _joined(group) for dtype, group in groups.items()}
 
-    def __init__(self, variables):
-        self._groups = {}
-        for variable in variables:
-            self._groups.setdefault(variable.dtype, []).append(variable)
-        self._values = {dtype: _joined(group) for dtype, group in self._groups.items()}
-
-    def restore(self, where):
-        """Give the variables the values that they had, or leave them as they are.
-
-        Args:
-            where: Boolean scalar tensor.
-        """
-        for dtype, group in self._groups.items():
-            values = ops.where(where, self._values[dtype], _joined(group))
+    def restore(where):
+        for dtype, group in groups.items():
+            values = ops.where(where, before[dtype], _joined(group))
             stop = 0
             for variable in group:
                 start, stop = stop, stop + math.prod(variable.shape)
                 variable.assign(ops.reshape(values[start:stop], variable.shape))
+
+    return restore
 
 
 def _joined(variables):
@@ -224,7 +231,7 @@ class Health:
             images: Function without arguments that returns the images of its batch: see
                 `NonFiniteError`.
         """
-        self._reports.append((report, images))
+        self._reports.append((read_later(report), images))
 
     def check(self, but=0):
         """Tell which steps were not finite.
@@ -238,7 +245,7 @@ class Health:
         """
         while len(self._reports) > but:
             report, images = self._reports.popleft()
-            code, step, in_row, total = map(int, ops.convert_to_numpy(report))
+            code, step, in_row, total = map(int, report())
             if total == self._told:
                 continue
             self._told = total

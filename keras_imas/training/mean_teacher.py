@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_imas.arguments import check_fraction, check_not_negative
+from keras_imas.backends.host import on_host
 from keras_imas.batch_checks import (
     check_arrays,
     check_fit_options,
@@ -67,7 +68,8 @@ class MeanTeacher(ResilientModel):
         self.supervised_only_steps = supervised_only_steps
         self.ignore_class = ignore_class
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        with on_host():
+            self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
     # The optimizer trains the student alone, whatever is said to be trainable. The

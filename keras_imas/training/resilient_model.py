@@ -14,7 +14,7 @@ from keras_imas.backends.replicas import replica_concatenation, replica_mean
 from keras_imas.backends.steps import keras_step, pass_over, step_logs
 from keras_imas.training import resuming
 from keras_imas.training.finite_updates import FiniteUpdates
-from keras_imas.training.health import Health, Snapshot, all_finite
+from keras_imas.training.health import Health, all_finite, snapshot
 
 
 class ResilientModel(keras.Model):
@@ -221,7 +221,7 @@ class ResilientModel(keras.Model):
         taken = ops.copy(self._gradients_taken)
         guards = self.max_skipped_steps is not None
         # What a step changes before it is known to be finite.
-        before = Snapshot(self._changed_by_passes() if guards else [])
+        restore = snapshot(self._changed_by_passes() if guards else [])
         with self._optimizer_in_steps():
             logs = keras_step(self, data)
         trained = self._gradients_taken != taken
@@ -232,7 +232,7 @@ class ResilientModel(keras.Model):
                 scaled = self.optimizer.dynamic_scale > 1.0
                 failed = ops.logical_not(ops.logical_or(trained, scaled))
             bad = self.health.settle(failed, ops.convert_to_tensor(self.step))
-            before.restore(where=bad)
+            restore(bad)
             logs = {m.name: m.result() for m in self.metrics if m.name in logs}
             logs["health"] = ops.copy(self.health.variable)
             for name, index in batch.positions(inputs).items():

@@ -27,6 +27,7 @@ from benchmarks.turns import (  # noqa: E402
 from keras import ops  # noqa: E402
 
 import keras_imas  # noqa: E402
+from keras_imas.backends.gpu import set_up_gpu  # noqa: E402
 from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
 from keras_imas.models.logits import resize_logits, run_network  # noqa: E402
 from keras_imas.runs.recipe import PRECISIONS  # noqa: E402
@@ -153,7 +154,7 @@ def main(argv):
             "--output_stride=16: PyTorch's step has that network."
         )
     keras.config.set_dtype_policy(FLAGS.precision)
-    allow_tf32()
+    set_up_gpu()
     if FLAGS.only:
         memory.start()
         take = make(FLAGS.only)
@@ -281,14 +282,6 @@ def pytorch_step(variant):
         process.stdout.readline()
 
     return take
-
-
-def allow_tf32():
-    """Have PyTorch multiply float32 as TensorFlow and JAX do on GPUs by default."""
-    if keras.backend.backend() == "torch":
-        import torch
-
-        torch.set_float32_matmul_precision("high")
 
 
 def measure(name, *arguments):

@@ -5,6 +5,8 @@ where a view serves, and normalizes batches by a dozen passes over the features.
 of SGD and the teacher's average take new memory for each of their operations.
 """
 
+import functools
+
 import keras
 import torch
 from keras import ops
@@ -80,57 +82,140 @@ def normalize(layer, inputs, training=None, mask=None):
         return type(layer).call(layer, inputs, training=training, mask=mask)
     gamma = layer.gamma.value.float() if layer.scale else None
     beta = layer.beta.value.float() if layer.center else None
-    moving = layer.moving_mean, layer.moving_variance
-    # In training a momentum of 1 puts the batch's own statistics there.
+    mean = layer.moving_mean.value.float()
+    variance = layer.moving_variance.value.float()
     if training:
-        statistics = [torch.zeros_like(variable.value) for variable in moving]
-    else:
-        statistics = [variable.value.float() for variable in moving]
+        # It divides the batch's variance by the number of values less one, Keras by
+        # all: so it moves the variance by another unit.
+        share = 1.0 - 1.0 / count
+        mean, variance = mean.clone(), variance / share
     outputs = torch.batch_norm(
         inputs.permute(0, 3, 1, 2),
         gamma,
         beta,
-        *statistics,
+        mean,
+        variance,
         bool(training),
-        1.0,
+        1.0 - layer.momentum,
         layer.epsilon,
         torch.backends.cudnn.enabled,
     )
     if training:
-        # It divides the variance by the number of values less one, Keras by all.
-        mean, variance = statistics
-        rest = 1.0 - layer.momentum
-        for variable, new in zip(
-            moving, (mean, variance * (1.0 - 1.0 / count)), strict=True
-        ):
-            variable.assign(variable * layer.momentum + new * rest)
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(variance * share)
     return outputs.permute(0, 2, 3, 1)
 
 
 def segment_sum(data, segment_ids, num_segments):
-    """Compute `keras.ops.segment_sum` of a vector; all ids must be segments."""
-    sums = torch.zeros(num_segments, dtype=data.dtype, device=data.device)
-    return sums.scatter_add(0, segment_ids.long(), data)
+    """Compute `keras.ops.segment_sum`; all ids must be segments."""
+    shape = (num_segments, *data.shape[1:])
+    sums = torch.zeros(shape, dtype=data.dtype, device=data.device)
+    if data.ndim == 1:
+        return sums.scatter_add_(0, segment_ids.long(), data)
+    return sums.index_add_(0, segment_ids.long(), data)
+
+
+def split(images, sizes):
+    """Split a batch into parts of known sizes; Keras reads them back from a tensor."""
+    return torch.split(images, sizes)
+
+
+def interpolation(old, new, images):
+    """Compute the matrix of `resize_bilinear` along one axis, once for each size."""
+    make = _interpolation
+    if torch.compiler.is_compiling():  # what it has for tensors is not to be kept
+        make = make.__wrapped__
+    return make(old, new, images.dtype, images.device)
+
+
+@functools.lru_cache(maxsize=128)
+def _interpolation(old, new, dtype, device):
+    # For passes with and without gradients alike, whichever comes first.
+    with torch.inference_mode(False), torch.no_grad():
+        position = torch.arange(new, device=device) * ((old - 1) / max(new - 1, 1))
+        distance = position[:, None] - torch.arange(old, device=device)
+        return (1.0 - distance.abs()).clamp_min(0.0).to(dtype)
 
 
 @torch.no_grad()
-def interpolate(variable, other, decay):
-    """Compute `ema_update` of float32 variables, in place and in one pass."""
-    variable.value.lerp_(other.value, 1.0 - decay)
+def average(pairs, decay, multi_tensor=None):
+    """Move the first float32 variable of each pair as `ema_update` does, in place.
 
-
-@torch.no_grad()
-def descend(variable, velocity, gradient, learning_rate, momentum, l2):
-    """Take a step of SGD, in place; without a velocity where that is `None`."""
-    value = variable.value
-    gradient = gradient.to(value.dtype)
-    if l2:
-        gradient = torch.add(gradient, value, alpha=l2)
-    rate = -learning_rate.to(value.dtype)
-    if velocity is None:
-        value.addcmul_(gradient, rate)
+    On GPUs all of them by a few operations, elsewhere each by one pass.
+    """
+    values, others = (_values(pair[i] for pair in pairs) for i in range(2))
+    if _in_few_operations(values, multi_tensor):
+        torch._foreach_mul_(values, decay)
+        torch._foreach_add_(values, torch._foreach_mul(others, 1.0 - decay))
     else:
-        value.add_(velocity.value.mul_(momentum).addcmul_(gradient, rate))
+        rest = 1.0 - decay
+        for value, other in zip(values, others, strict=True):
+            value.lerp_(other, rest)
+
+
+@torch.no_grad()
+def descend(variables, velocities, gradients, rate, momentum, l2, multi_tensor=None):
+    """Take a step of SGD, in place; without momentum there are no velocities.
+
+    On GPUs all variables by a few operations, elsewhere each by its own.
+    """
+    values = _values(variables)
+    gradients = [g.to(v.dtype) for g, v in zip(gradients, values, strict=True)]
+    if l2:
+        gradients = torch._foreach_add(gradients, values, alpha=l2)
+    moved = values
+    if momentum:
+        moved = _values(velocities)
+        torch._foreach_mul_(moved, momentum)
+    if _in_few_operations(values, multi_tensor):
+        torch._foreach_add_(moved, torch._foreach_mul(gradients, -rate))
+    else:
+        for value, gradient in zip(moved, gradients, strict=True):
+            value.addcmul_(gradient, -rate.to(value.dtype))
+    if momentum:
+        torch._foreach_add_(values, moved)
+
+
+@torch.no_grad()
+def sums(values, multi_tensor=None):
+    """Add up each of float32 tensors, to see whether all their values are finite.
+
+    On GPUs the absolute values of all of them, by a few operations.
+    """
+    if _in_few_operations(values, multi_tensor):
+        return torch._foreach_norm(values, 1)
+    return [value.sum() for value in values]
+
+
+@torch.no_grad()
+def snapshot(variables):
+    """Return a function that gives variables their values back, or leaves them.
+
+    It takes a boolean scalar tensor, which on a GPU is not read.
+    """
+    values = _values(variables)
+    before = [torch.empty_like(value) for value in values]
+    if values:
+        torch._foreach_copy_(before, values)
+
+    def restore(where):
+        if where.is_cpu and not where:  # to ask is no waiting there
+            return
+        for value, old in zip(values, before, strict=True):
+            torch.where(where, old, value, out=value)
+
+    return torch.no_grad()(restore)
+
+
+def _values(variables):
+    return [variable.value.detach() for variable in variables]
+
+
+def _in_few_operations(values, multi_tensor):
+    """Tell whether to compute all tensors at once: where nothing is said, on GPUs."""
+    if multi_tensor is None:
+        return any(value.is_cuda for value in values)
+    return multi_tensor
 
 
 FORMULATIONS = {
