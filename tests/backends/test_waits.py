@@ -102,7 +102,10 @@ def float32():
     keras.config.set_dtype_policy(policy)
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "precision",
+    ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.full)],
+)
 def test_a_step_waits_for_nothing(precision, float32):
     keras.config.set_dtype_policy(precision)
     loss = keras_imas.losses.OHEMCrossentropy(
@@ -117,7 +120,9 @@ def test_a_step_waits_for_nothing(precision, float32):
     assert not seen, "\n".join(seen)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize(
+    "optimizer", [pytest.param("adam", marks=pytest.mark.full), "adamw"]
+)
 def test_a_step_of_other_optimizers_waits_for_nothing(optimizer):
     optimizers = {
         "adam": keras.optimizers.Adam(1e-3),

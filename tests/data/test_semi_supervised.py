@@ -36,7 +36,7 @@ def batches(labeled=LABELED, unlabeled=UNLABELED, **options):
     return semi_supervised(labeled, unlabeled, **{**defaults, **options})
 
 
-@pytest.fixture(params=["tf.data", "device"])
+@pytest.fixture(params=["tf.data", pytest.param("device", marks=pytest.mark.full)])
 def pipeline(request):
     return request.param
 
