@@ -67,12 +67,11 @@ class ImageMeans(keras.metrics.Metric):
         ]
         rows = ops.stack([*columns, ops.ones_like(columns[0])], axis=-1)
         index = ops.cast(ops.convert_to_tensor(index), "int32")
-        images = self.totals.shape[0]
         # Not `segment_sum`, for which PyTorch would read a size back.
-        of_image = ops.arange(images, dtype="int32")[:, None, None] == index[:, None]
-        self.totals.assign(
-            self.totals + ops.sum(ops.where(of_image, rows, 0.0), axis=1)
-        )
+        images = ops.arange(self.totals.shape[0], dtype="int32")
+        of_image = images[:, None, None] == index[:, None]
+        added = ops.sum(ops.where(of_image, rows, 0.0), axis=1)
+        self.totals.assign(self.totals + added)
 
     def counts(self):
         """Return how often each image was seen, int64 `(N,)`."""

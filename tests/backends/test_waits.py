@@ -96,14 +96,14 @@ def make_batch():
 
 
 @pytest.fixture
-def float32():
+def own_policy():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_a_step_waits_for_nothing(precision, float32):
+def test_a_step_waits_for_nothing(precision, own_policy):
     keras.config.set_dtype_policy(precision)
     loss = keras_imas.losses.OHEMCrossentropy(
         min_kept=100, class_weights=[1.0, 2.0, 1.0, 1.0, 0.5]
