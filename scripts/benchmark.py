@@ -1,6 +1,7 @@
 """Measure what the package costs here.
 
     python scripts/benchmark.py step [--backbone=resnet50] [--precision=mixed_bfloat16]
+    python scripts/benchmark.py host_time [--beside=DIR]
     python scripts/benchmark.py hardness [--size=769] [--batch_size=16]
     python scripts/benchmark.py hardness_log [--images=20000] [--epochs=200]
     python scripts/benchmark.py evaluate [--window=769]
@@ -14,6 +15,9 @@ step: the time and memory of a training step of iMAS, beside its floor: a superv
 step of the same network over as many images, and the two inference passes that score.
 They take turns. The method's own parts, each alone, come along. --pytorch adds a step
 in plain PyTorch, of the paper's network; --preset=gpu is the paper's size, for a GPU.
+
+host_time: the processor time of a step on crops so small that hardly anything is to be
+computed, with --beside as a ratio to another checkout's; in turns.
 
 hardness: the score of a batch of logits, beside one softmax and argmax over them.
 
@@ -49,6 +53,7 @@ import sys
 # this file.
 COMMANDS = (
     "step",
+    "host_time",
     "hardness",
     "hardness_log",
     "evaluate",

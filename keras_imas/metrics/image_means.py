@@ -4,8 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imas.backends.formulations import faster
-
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class ImageMeans(keras.metrics.Metric):
@@ -69,9 +67,11 @@ class ImageMeans(keras.metrics.Metric):
         ]
         rows = ops.stack([*columns, ops.ones_like(columns[0])], axis=-1)
         index = ops.cast(ops.convert_to_tensor(index), "int32")
-        images = self.totals.shape[0]
-        segment_sum = faster("segment_sum") or ops.segment_sum
-        self.totals.assign(self.totals + segment_sum(rows, index, num_segments=images))
+        # Not `segment_sum`, for which PyTorch would read a size back.
+        images = ops.arange(self.totals.shape[0], dtype="int32")
+        of_image = images[:, None, None] == index[:, None]
+        added = ops.sum(ops.where(of_image, rows, 0.0), axis=1)
+        self.totals.assign(self.totals + added)
 
     def counts(self):
         """Return how often each image was seen, int64 `(N,)`."""

@@ -96,7 +96,7 @@ def make_batch():
 
 
 @pytest.fixture
-def float32():
+def own_policy():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
@@ -106,7 +106,7 @@ def float32():
     "precision",
     ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.full)],
 )
-def test_a_step_waits_for_nothing(precision, float32):
+def test_a_step_waits_for_nothing(precision, own_policy):
     keras.config.set_dtype_policy(precision)
     loss = keras_imas.losses.OHEMCrossentropy(
         min_kept=100, class_weights=[1.0, 2.0, 1.0, 1.0, 0.5]

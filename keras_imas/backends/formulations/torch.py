@@ -107,12 +107,9 @@ def normalize(layer, inputs, training=None, mask=None):
 
 
 def segment_sum(data, segment_ids, num_segments):
-    """Compute `keras.ops.segment_sum`; all ids must be segments."""
-    shape = (num_segments, *data.shape[1:])
-    sums = torch.zeros(shape, dtype=data.dtype, device=data.device)
-    if data.ndim == 1:
-        return sums.scatter_add_(0, segment_ids.long(), data)
-    return sums.index_add_(0, segment_ids.long(), data)
+    """Compute `keras.ops.segment_sum` of a vector; all ids must be segments."""
+    sums = torch.zeros(num_segments, dtype=data.dtype, device=data.device)
+    return sums.scatter_add_(0, segment_ids.long(), data)
 
 
 def split(images, sizes):
