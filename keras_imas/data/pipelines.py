@@ -33,7 +33,7 @@ def choose_pipeline(pipeline, *examples, strong=None):
     if any(part.fetch is None for part in examples):
         problem = "a `tf.data.Dataset` or a set of TensorFlow Datasets as its source"
     if strong is not None and not hasattr(strong, "draw"):
-        problem = f"strong={strong!r}: it makes those of keras_imas.augment alone"
+        problem = f"strong={strong!r}: it makes StrongView and ColorJitter alone"
     if pipeline == "auto":
         return "tf.data" if problem or has_tensorflow() else "device"
     if pipeline == "device" and problem:
