@@ -103,6 +103,10 @@ def test_step(tmp_path):
             ("growth", "--crop_size=33", "--num_classes=2,5", "--batch_size=2"),
             ["33", "2", "5", "2"],
         ),
+        (
+            ("step", "--apart", "--crop_size=33", "--rounds=2"),
+            ["step", "floor", "training pass"],
+        ),
         (("scaling", "--devices=1,8"), ["1", "8"]),
     ],
     ids=lambda value: value[0],

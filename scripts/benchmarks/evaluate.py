@@ -7,6 +7,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
+from benchmarks.memory import device  # noqa: E402
+from benchmarks.parts import compiled  # noqa: E402
 from benchmarks.turns import (  # noqa: E402
     machine,
     median_and_quartiles,
@@ -14,11 +16,15 @@ from benchmarks.turns import (  # noqa: E402
     save_json,
     take_turns,
 )
+from keras import ops  # noqa: E402
 
 from keras_imas import evaluation  # noqa: E402
+from keras_imas.backends.gpu import set_up_gpu  # noqa: E402
+from keras_imas.backends.gradients import without_gradients  # noqa: E402
 from keras_imas.inference.predictor import Predictor, window_starts  # noqa: E402
 from keras_imas.models import BACKBONES, deeplab_v3_plus  # noqa: E402
 from keras_imas.models.logits import run_network  # noqa: E402
+from keras_imas.runs.recipe import PRECISIONS  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
@@ -27,26 +33,16 @@ flags.DEFINE_integer("width", 2048, "Width of the images in pixels.", 1)
 flags.DEFINE_integer("window", 769, "Side of the windows in pixels.", 1)
 flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
 flags.DEFINE_integer("batch_size", 1, "Windows to run at once.", 1)
+flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
 flags.DEFINE_integer("rounds", 7, "Rounds, of one image, in which both take turns.", 1)
 flags.DEFINE_string("json", None, "File to write all numbers to.")
-
-
-class Bare(keras.Model):
-    """A network without what prediction adds."""
-
-    def __init__(self, network):
-        super().__init__(dtype="float32")
-        self.network = network
-        self.built = True
-
-    def call(self, images):
-        """Return the logits."""
-        return run_network(self.network, images)[0]
 
 
 def main(argv):
     if argv[1:]:
         raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
+    keras.config.set_dtype_policy(FLAGS.precision)
+    set_up_gpu()
     rng = np.random.default_rng(0)
     size = (1, FLAGS.height, FLAGS.width)
     images = rng.uniform(0, 255, (*size, 3)).astype("float32")
@@ -57,20 +53,27 @@ def main(argv):
     batches = -(-count // FLAGS.batch_size)
     windows = rng.uniform(0, 255, (FLAGS.batch_size, FLAGS.window, FLAGS.window, 3))
     windows = windows.astype("float32")
-    bare = Bare(network)
+
+    def logits(windows):
+        with without_gradients():
+            return run_network(network, windows)[0]
+
+    # The logits stay where they are computed: prediction copies them, or less.
+    bare = compiled(logits, ops.convert_to_tensor(windows))
 
     def evaluate():
         evaluation.evaluate(predictor, [(images, label_maps)], FLAGS.num_classes)
 
     def forward():
         for _ in range(batches):
-            bare.predict_on_batch(windows)
+            bare()
 
     takers = {"evaluation": evaluate, "bare passes": forward}
     for take in takers.values():
         take()  # compiles
     print(
-        f"{machine()}; {FLAGS.backbone}, images of {FLAGS.height}×{FLAGS.width}, "
+        f"{machine()}, {FLAGS.precision}, {device()}; "
+        f"{FLAGS.backbone}, images of {FLAGS.height}×{FLAGS.width}, "
         f"{count} windows of {FLAGS.window}², {FLAGS.batch_size} at once, "
         f"{FLAGS.num_classes} classes"
     )

@@ -57,6 +57,7 @@ def measure(name, value):
                 "step",
                 f"--backbone={FLAGS.backbone}",
                 f"--only={part}",
+                "--rounds=2",
                 *(f"--{flag}={number}" for flag, number in given.items()),
             ],
             stdout=subprocess.PIPE,
@@ -64,6 +65,7 @@ def measure(name, value):
             check=True,
         )
         found[part] = json.loads(process.stdout.splitlines()[-1])
+        found[part]["seconds"] = min(found[part]["seconds"])
     return found
 
 

@@ -27,15 +27,14 @@ def make_parts(network, batch_size, crop_size, num_classes):
     size = (batch_size, crop_size, crop_size)
 
     def logits():
-        return ops.convert_to_tensor(
-            rng.normal(size=(*size, num_classes)).astype("float32")
-        )
+        shape = (*size, num_classes)
+        return ops.convert_to_tensor(rng.standard_normal(shape, dtype="float32"))
 
     def images():
-        return ops.convert_to_tensor(rng.uniform(0, 255, (*size, 3)).astype("float32"))
+        return ops.convert_to_tensor(255 * rng.random((*size, 3), dtype="float32"))
 
     labels = ops.convert_to_tensor(rng.integers(0, num_classes, size).astype("int32"))
-    confidence = ops.convert_to_tensor(rng.uniform(size=size).astype("float32"))
+    confidence = ops.convert_to_tensor(rng.random(size, dtype="float32"))
     hardness = ops.convert_to_tensor(rng.uniform(size=batch_size).astype("float32"))
 
     boxes = sample_boxes(batch_size, crop_size, crop_size, seed=1)

@@ -11,6 +11,7 @@ import json  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+import warnings  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -37,8 +38,8 @@ flags.DEFINE_enum(
     "preset",
     None,
     ["gpu"],
-    "gpu: the paper's network, 16 + 16 crops of 769², beside PyTorch's steps, unless "
-    "other flags say otherwise.",
+    "gpu: the paper's network in bfloat16, 16 + 16 crops of 769² or as many as fit, "
+    "beside PyTorch's step, apart, unless other flags say otherwise.",
 )
 flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
 flags.DEFINE_integer("output_stride", 16, "Output stride.")
@@ -52,9 +53,18 @@ flags.DEFINE_integer("rounds", 7, "Rounds, in each of which all take turns.", 1)
 flags.DEFINE_boolean("parts", True, "Measure the method's own parts, each alone.")
 flags.DEFINE_boolean("memory", True, "Measure peak memory, each in its own process.")
 PASSES = ("step", "floor", "training pass")
-flags.DEFINE_enum("only", None, PASSES, "Take two steps of one, and stop.")
+flags.DEFINE_enum("only", None, PASSES, "Take steps of one, print JSON, and stop.")
 flags.DEFINE_boolean(
-    "largest_batch", False, "Double the batch for as long as a step fits, and stop."
+    "apart",
+    False,
+    "Measure one after the other rather than in turns, each in a process of its own, "
+    "so that none holds memory that another needs; halve the batch until a step fits.",
+)
+flags.DEFINE_boolean(
+    "largest_batch",
+    False,
+    "Double the batch for as long as a step fits, or halve it until one does; then "
+    "stop.",
 )
 PYTORCH = ("float32", "channels_last", "bfloat16", "as_published")
 flags.DEFINE_list(
@@ -76,9 +86,12 @@ GPU = {
     "auxiliary_head": True,
     "crop_size": 769,
     "batch_size": 16,
+    "precision": "mixed_bfloat16",
     "rounds": 20,
-    "pytorch": ["float32", "channels_last", "bfloat16", "as_published"],
+    "apart": True,
+    "pytorch": ["bfloat16"],
 }
+OUT_OF_MEMORY = ("out of memory", "outofmemory", "resource_exhausted", "oom when")
 
 
 class Floor(keras.Model):
@@ -156,18 +169,7 @@ def main(argv):
     keras.config.set_dtype_policy(FLAGS.precision)
     set_up_gpu()
     if FLAGS.only:
-        memory.start()
-        take = make(FLAGS.only)
-        take()
-        memory.restart_peak()  # of building and compiling
-        times = []
-        for _ in range(2):
-            start = time.perf_counter()
-            take()
-            times.append(time.perf_counter() - start)
-        print(
-            json.dumps({"peak": memory.peak(), "seconds": min(times)}, allow_nan=False)
-        )
+        print(json.dumps(take_alone(FLAGS.only), allow_nan=False))
         return
     print(
         f"{machine()}, {FLAGS.precision}; "
@@ -178,10 +180,27 @@ def main(argv):
     if FLAGS.largest_batch:
         find_largest_batch()
         return
+    times, first, peaks, facts = (measure_apart if FLAGS.apart else measure_in_turns)()
+    print_table(times, first, peaks)
+    for name, numbers in facts.items():
+        print_facts(name, **numbers)
+    print_share(np.median(times["floor"]))
+    save_json(
+        FLAGS.json,
+        __name__,
+        seconds=times,
+        first_step_seconds=first,
+        memory_bytes=peaks,
+        gpu=facts,
+    )
+
+
+def measure_in_turns():
+    """Return times of all, of first steps, peaks of memory, and no facts of GPUs."""
     takers, first = {}, {}
     for name in PASSES:
         start = time.perf_counter()
-        takers[name] = make(name)
+        takers[name], _ = make(name)
         takers[name]()
         first[name] = time.perf_counter() - start
         takers[name]()
@@ -197,23 +216,111 @@ def main(argv):
     for variant in FLAGS.pytorch:
         name = f"PyTorch, {variant}"
         start = time.perf_counter()
-        takers[name] = pytorch_step(variant)
+        takers[name], _ = pytorch_step(variant)
         takers[name]()
         first[name] = time.perf_counter() - start
         takers[name]()
     times = take_turns(takers, FLAGS.rounds)
     peaks = {}
     if FLAGS.memory and memory.is_known():
-        peaks = {name: measure(name)["peak"] for name in PASSES}
-    print_table(times, first, peaks)
-    print_share(np.median(times["floor"]))
-    save_json(
-        FLAGS.json,
-        __name__,
-        seconds=times,
-        first_step_seconds=first,
-        memory_bytes=peaks,
-    )
+        alone = {name: measure(name, "--rounds=2") for name in PASSES}
+        peaks = {name: found["peak"] for name, found in alone.items() if found}
+    return times, first, peaks, {}
+
+
+def measure_apart():
+    """Return the same, and what is known of each on a GPU, one after the other."""
+    while (step := measure("step", f"--batch_size={FLAGS.batch_size}")) is None:
+        if FLAGS.batch_size < 4:
+            sys.exit("Error: not even 2 + 2 images fit into the memory.")
+        FLAGS.batch_size //= 2
+        print(f"Out of memory; trying {FLAGS.batch_size} + {FLAGS.batch_size} images.")
+    found = {"step": step}
+    for name in PASSES[1:]:
+        found[name] = measure(name, f"--batch_size={FLAGS.batch_size}")
+        if found[name] is None:
+            sys.exit(f"Error: the {name} does not fit into the memory.")
+    times = {name: numbers["seconds"] for name, numbers in found.items()}
+    first = {name: numbers["first"] for name, numbers in found.items()}
+    peaks = {name: numbers["peak"] for name, numbers in found.items()}
+    facts = {name: found[name]["gpu"] for name in found if found[name]["gpu"]}
+    for variant in FLAGS.pytorch:
+        name = f"PyTorch, {variant}"
+        start = time.perf_counter()
+        take, process = pytorch_step(variant)
+        take()
+        first[name] = time.perf_counter() - start
+        take()
+        times.update(take_turns({name: take}, FLAGS.rounds))
+        process.stdin.close()
+        process.wait()
+    return times, first, peaks, facts
+
+
+def take_alone(name):
+    """Return what a process finds out of one of the passes: numbers for JSON.
+
+    Args:
+        name: One of `PASSES`.
+
+    Returns:
+        Dict of `"first"` and `"seconds"`, of the first step and of each that follows,
+        `"peak"` in bytes, `None` where it is not known, and `"gpu"`, see `gpu_facts`.
+    """
+    memory.start()
+    start = time.perf_counter()
+    take, queue = make(name)
+    take()
+    first = time.perf_counter() - start
+    if memory.is_known():
+        memory.restart_peak()  # of building and compiling
+    times = take_turns({name: take}, FLAGS.rounds, progress=False)[name]
+    peak = memory.peak() if memory.is_known() else None
+    on_torch = keras.backend.backend() == "torch" and memory.on_gpu()
+    gpu = gpu_facts(queue) if on_torch else {}
+    return {"first": first, "seconds": times, "peak": peak, "gpu": gpu}
+
+
+def gpu_facts(queue, steps=10):
+    """Return what the host and the GPU do in a step, on PyTorch.
+
+    Args:
+        queue: Function that queues a step, and waits for nothing.
+        steps: Steps to queue one behind the other. Defaults to `10`.
+
+    Returns:
+        Dict of `queued_seconds`, a step's where none is waited for, `host_seconds`, the
+        host's part of that, `kernels`, how many there are, `kernel_seconds`, their sum,
+        and `waits`, how often the host waited for the GPU.
+    """
+    import torch
+
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(steps):
+        queue()
+    host = time.perf_counter() - start
+    torch.cuda.synchronize()
+    queued = time.perf_counter() - start
+    torch.cuda.set_sync_debug_mode("warn")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        queue()
+    torch.cuda.set_sync_debug_mode("default")
+    waits = sum("synchronizing CUDA operation" in str(w.message) for w in caught)
+    torch.cuda.synchronize()
+    with torch.profiler.profile() as profile:
+        queue()
+        torch.cuda.synchronize()
+    cuda = torch.autograd.DeviceType.CUDA
+    spans = [e.time_range for e in profile.events() if e.device_type == cuda]
+    return {
+        "queued_seconds": queued / steps,
+        "host_seconds": host / steps,
+        "kernels": len(spans),
+        "kernel_seconds": sum(span.elapsed_us() for span in spans) / 1e6,
+        "waits": waits,
+    }
 
 
 def network():
@@ -229,7 +336,7 @@ def network():
 
 
 def make(name):
-    """Return a function that takes a step."""
+    """Return a function that takes a step, and one that queues it and does not wait."""
     rng = np.random.default_rng(0)
     size, side = FLAGS.batch_size, FLAGS.crop_size
     count = 3 * size
@@ -252,11 +359,15 @@ def make(name):
         batch = {"images": images, "unlabeled": images[:size]}
     batch = {key: ops.convert_to_tensor(value) for key, value in batch.items()}
     labels = ops.convert_to_tensor(labels)
-    return lambda: float(model.train_on_batch(batch, labels, return_dict=True)["loss"])
+
+    def take():
+        return float(model.train_on_batch(batch, labels, return_dict=True)["loss"])
+
+    return take, lambda: model.train_step((batch, labels))
 
 
 def pytorch_step(variant):
-    """Return a function that has another process take a step."""
+    """Return a function that has another process take a step, and the process."""
     numbers = (FLAGS.crop_size, FLAGS.batch_size, FLAGS.num_classes)
     process = subprocess.Popen(
         [
@@ -281,43 +392,56 @@ def pytorch_step(variant):
         process.stdin.flush()
         process.stdout.readline()
 
-    return take
+    return take, process
 
 
 def measure(name, *arguments):
-    """Return the least time of two steps in a process of their own, and its memory.
-
-    Those after the first, which compiles.
+    """Return what `take_alone` finds in a process of its own.
 
     Args:
         name: One of `PASSES`.
         *arguments: Flags that override those of this process.
 
     Returns:
-        Dict of `"peak"`, bytes, and `"seconds"`; `None` where the process failed.
+        Its dict; `None` where memory does not suffice.
     """
     process = subprocess.run(
-        [sys.executable, *sys.argv, *arguments, f"--only={name}"],
-        stdout=subprocess.PIPE,
+        [sys.executable, *sys.argv, "--nolargest_batch", *arguments, f"--only={name}"],
+        capture_output=True,
         text=True,
     )
-    if process.returncode:
+    if process.returncode == 0:
+        return json.loads(process.stdout.splitlines()[-1])
+    if any(words in process.stderr.lower() for words in OUT_OF_MEMORY):
         return None
-    return json.loads(process.stdout.splitlines()[-1])
+    sys.exit(f"{process.stderr}\nError: the {name} failed, as told above.")
 
 
 def find_largest_batch():
-    """Print the time and memory of steps, the batch twice as large each time."""
+    """Print the time and memory of steps at doubled, or halved, batch sizes."""
     print("\n| batch | seconds | images/s | memory, GiB |\n|---|---:|---:|---:|")
     size = FLAGS.batch_size
-    while found := measure("step", f"--batch_size={size}", "--nolargest_batch"):
-        print(
-            f"| {size} + {size} | {found['seconds']:.3f} | "
-            f"{2 * size / found['seconds']:.1f} | {found['peak'] / 2**30:.2f} |",
-            flush=True,
-        )
-        size *= 2
-    print(f"\n{size} + {size} does not fit: the error is above.")
+    if print_batch(size):
+        while print_batch(2 * size):
+            size *= 2
+        return
+    while size >= 4 and not print_batch(size // 2):
+        size //= 2
+
+
+def print_batch(size):
+    """Print a row of a batch size, and return whether it fits."""
+    found = measure("step", f"--batch_size={size}", "--rounds=2")
+    if found is None:
+        print(f"| {size} + {size} | does not fit | | |", flush=True)
+        return False
+    seconds, peak = min(found["seconds"]), found["peak"]
+    gib = "" if peak is None else f"{peak / 2**30:.2f}"
+    print(
+        f"| {size} + {size} | {seconds:.3f} | {2 * size / seconds:.1f} | {gib} |",
+        flush=True,
+    )
+    return True
 
 
 def print_table(times, first, peaks):
@@ -336,18 +460,28 @@ def print_table(times, first, peaks):
         )
 
 
+def print_facts(name, *, queued_seconds, host_seconds, kernels, kernel_seconds, waits):
+    print(
+        f"\nThe {name}, queued one behind the other: {queued_seconds:.3f} s, of which "
+        f"the host takes {host_seconds:.3f} s; {kernels:,} kernels of "
+        f"{kernel_seconds:.3f} s in all; {waits} waits of the host for the GPU."
+    )
+
+
 def print_share(seconds):
     """Print the multiply-adds of the floor, and their share of the machine's peak."""
     # A training pass costs three forward passes; there are 3 views, and two scores.
     operations = cost.multiply_adds(network()) * FLAGS.batch_size * (3 * 3 + 2)
     side = 8192 if memory.on_gpu() else 2048
-    matrix = ops.ones((side, side), keras.mixed_precision.global_policy().compute_dtype)
+    numbers = np.random.default_rng(0).standard_normal((side, side), dtype="float32")
+    dtype = keras.mixed_precision.global_policy().compute_dtype
+    matrix = ops.cast(ops.convert_to_tensor(numbers), dtype)
     multiply, times = compiled(ops.matmul, matrix, matrix), []
     for _ in range(10):
         start = time.perf_counter()
         multiply()
         times.append(time.perf_counter() - start)
-    peak = side**3 / min(times)
+    peak = side**3 / np.median(times)
     print(
         f"\nThe floor's {operations / 1e9:.1f} G multiply-adds in {seconds:.3f} s are "
         f"{operations / seconds / peak:.0%} of what a matrix product of side {side} "

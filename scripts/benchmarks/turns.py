@@ -18,18 +18,19 @@ def machine():
     )
 
 
-def take_turns(takers, rounds):
+def take_turns(takers, rounds, progress=True):
     """Run each of several functions once a round.
 
     Args:
         takers: Dict from name to function.
         rounds: Number of rounds; each begins with another of them.
+        progress: Whether to show a progress bar. Defaults to `True`.
 
     Returns:
         Dict from name to list of seconds.
     """
     times = {name: [] for name in takers}
-    progress = keras.utils.Progbar(rounds, unit_name="round")
+    bar = keras.utils.Progbar(rounds, verbose=int(progress), unit_name="round")
     for number in range(rounds):
         names = list(takers)
         turn = number % len(names)
@@ -37,7 +38,7 @@ def take_turns(takers, rounds):
             start = time.perf_counter()
             takers[name]()
             times[name].append(time.perf_counter() - start)
-        progress.add(1)
+        bar.add(1)
     return times
 
 
