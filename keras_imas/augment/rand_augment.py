@@ -45,7 +45,14 @@ class RandAugment:
         ):
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"`{name}` must be in [0, 1]. Received: {value!r}")
-        import keras_cv
+        try:
+            import keras_cv
+        except ImportError as error:
+            raise ValueError(
+                "KerasCV's RandAugment needs KerasCV and TensorFlow: `pip install "
+                "keras-cv tensorflow`, or take another strong view, such as "
+                "--strong_view=mild"
+            ) from error
 
         self.num_operations = num_operations
         self.rate = rate

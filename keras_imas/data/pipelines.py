@@ -33,12 +33,13 @@ def choose_pipeline(pipeline, *examples, strong=None):
     if any(part.fetch is None for part in examples):
         problem = "a `tf.data.Dataset` or a set of TensorFlow Datasets as its source"
     if strong is not None and not hasattr(strong, "draw"):
-        problem = f"strong={strong!r}: it makes StrongView and ColorJitter alone"
+        problem = f"the strong view {type(strong).__name__}, which TensorFlow makes"
     if pipeline == "auto":
         return "tf.data" if problem or has_tensorflow() else "device"
     if pipeline == "device" and problem:
         raise ValueError(
-            f'`pipeline="device"` does not go with {problem}. Pass pipeline="tf.data"'
+            f'`pipeline="device"` does not go with {problem}. Pass pipeline="tf.data" '
+            "(--pipeline=tf.data)"
         )
     if pipeline == "tf.data" and not has_tensorflow():
         raise ValueError(

@@ -171,9 +171,6 @@ class Plan:
         Returns:
             Dict as JSON has it, for `run.json` and checkpoints.
         """
-        # Not that of runs from before there were two.
-        pipeline = {"pipeline": self.parts.pipeline}
-        pipeline = {} if self.parts.pipeline == "tf.data" else pipeline
         return {
             "recipe": comparable(dataclasses.asdict(self.recipe)),
             "settings": comparable(self.settings),
@@ -181,7 +178,7 @@ class Plan:
             "replicas": self.replicas,
             "class_names": list(self.parts.class_names),
             "ignore_class": self.parts.ignore_class,
-            **pipeline,
+            "pipeline": self.parts.pipeline,
             "split": self.parts.checksum(),
             **self.parts.counts(),
             "epochs": self.epochs,

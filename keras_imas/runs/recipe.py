@@ -142,7 +142,7 @@ class Recipe(Flagged):
         "Colors of the strong view: imas (the paper's twelve operations), mild "
         "(without inversion and solarization, hue turned half as far), jitter "
         "(brightness, contrast, saturation, hue; some gray, some blurred) or keras_cv "
-        "(KerasCV's RandAugment without its geometry).",
+        "(KerasCV's RandAugment without its geometry, by tf.data alone).",
     )
     cutmix_view: str = field("weak", "View to cut-mix: weak (the paper) or strong.")
     cutmix_range: tuple = field(

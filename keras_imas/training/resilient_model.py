@@ -217,7 +217,7 @@ class ResilientModel(keras.Model):
             has updated the student. It has not where the step was bad, nor between two
             updates of an optimizer that accumulates gradients.
         """
-        inputs = data[0] if isinstance(data, tuple) else data
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         taken = ops.copy(self._gradients_taken)
         guards = self.max_skipped_steps is not None
         # What a step changes before it is known to be finite.

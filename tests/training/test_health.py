@@ -94,6 +94,24 @@ def test_an_image_stops_before_anything_changes(strict, image, value):
     strict.health.restart()
 
 
+class Pairs(keras.utils.PyDataset):
+    """Two batches, of which the second has an image of NaN."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        inputs, labels = batch(index)
+        inputs["unlabeled"][:, 0, 0] = np.nan if index else 0.0
+        return inputs, labels
+
+
+def test_images_of_a_data_set_are_named():
+    model = imas()
+    with pytest.raises(NonFiniteError, match="labeled road, sky; unlabeled u0, u1"):
+        model.fit(Pairs(), verbose=0, shuffle=False)
+
+
 def test_a_loss_is_named(strict):
     before = state(strict)
     weight = np.ones((BATCH, SIZE, SIZE), "float32")

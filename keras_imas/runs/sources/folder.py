@@ -70,6 +70,7 @@ class Folder(Reading, Source):
             with_masks(self.images, self.masks, self.mask_name or None), taken
         )
         if not labeled:
+            self._read(self.images, labeled=False)  # Says so where there is no image.
             raise ValueError(
                 f"No image of {self.images!r} has a mask of the same name in "
                 f"{self.masks!r}. Name them alike, or pass `mask_name`"
