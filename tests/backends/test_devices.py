@@ -73,6 +73,7 @@ for classes in (2, 3):
 """
 
 
+@pytest.mark.full
 @pytest.mark.tensorflow_only
 def test_two_trainings_of_one_process_on_two_devices(tmp_path):
     """Of other variables, of which the reductions must not meet."""

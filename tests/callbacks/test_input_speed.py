@@ -1,10 +1,12 @@
 import time
 
+import pytest
 from tiny_training import BATCH, IMAGES, LABELS, fit, imas
 
 from keras_imas.callbacks import InputSpeed
 
 
+@pytest.mark.full
 def test_input_that_training_waits_for(capsys):
     def batches():
         while True:

@@ -58,7 +58,7 @@ def test_every_backbone_has_its_strides_and_a_quick_batch_normalization(name):
         pytest.param("resnet50_v2", 65, marks=slow),
         pytest.param("resnet101_v2", 65, marks=slow),
         pytest.param("resnet50_deep_stem", 65, marks=slow),
-        ("mobilenet_v2", 97),
+        pytest.param("mobilenet_v2", 97, marks=slow),
         pytest.param("convnext_tiny", 64, marks=slow),
     ],
 )

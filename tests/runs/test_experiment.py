@@ -96,7 +96,9 @@ def remove():
         thread.join()
 
 
-@pytest.mark.parametrize("validation", [True, False])
+@pytest.mark.parametrize(
+    "validation", [True, pytest.param(False, marks=pytest.mark.full)]
+)
 def test_a_directory_that_is_removed_while_training(validation, remove, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=12)
     remove(tmp_path / "run" / "history.jsonl")

@@ -279,6 +279,7 @@ def test_data_of_another_length_or_seed_are_refused(tmp_path):
         )
 
 
+@pytest.mark.full
 def test_replaced_images_are_found(tmp_path):
     from PIL import Image
 
