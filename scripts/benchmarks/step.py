@@ -11,12 +11,13 @@ import json  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
-import warnings  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import app, flags  # noqa: E402
 from benchmarks import memory  # noqa: E402
+from benchmarks.floor import Floor  # noqa: E402
+from benchmarks.gpu_facts import gpu_facts, print_facts  # noqa: E402
 from benchmarks.parts import compiled, make_parts  # noqa: E402
 from benchmarks.turns import (  # noqa: E402
     machine,
@@ -30,7 +31,6 @@ from keras import ops  # noqa: E402
 import keras_imas  # noqa: E402
 from keras_imas.backends.gpu import set_up_gpu  # noqa: E402
 from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
-from keras_imas.models.logits import resize_logits, run_network  # noqa: E402
 from keras_imas.runs.recipe import PRECISIONS  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -92,66 +92,6 @@ GPU = {
     "pytorch": ["bfloat16"],
 }
 OUT_OF_MEMORY = ("out of memory", "outofmemory", "resource_exhausted", "oom when")
-
-
-class Floor(keras.Model):
-    """The passes of a step: a supervised one over all views, and two that score.
-
-    Args:
-        student: The network.
-        teacher: Another like it.
-        scoring: Whether to run the two inference passes.
-    """
-
-    def __init__(self, student, teacher, scoring):
-        super().__init__()
-        self.student, self.teacher, self.scoring = student, teacher, scoring
-        self.teacher.trainable = False
-        self.built = True
-
-    def call(self, inputs, training=None):
-        """Run all passes.
-
-        Args:
-            inputs: Dict of `"images"`, all views, and `"unlabeled"`, those to score.
-            training: As in Keras.
-
-        Returns:
-            Dict of the logits to train on and the scores.
-        """
-        images = inputs["images"]
-        labeled = images[: FLAGS.batch_size]
-        main, *others = run_network(self.student, images, training=training)
-        logits = [resize_logits(main, images)]
-        for output in others:
-            logits.append(resize_logits(output[: FLAGS.batch_size], labeled))
-        scores = ()
-        if self.scoring:
-            scores = [
-                run_network(network, inputs["unlabeled"])[0]
-                for network in (self.student, self.teacher)
-            ]
-        return {"logits": logits, "scores": [ops.stop_gradient(s) for s in scores]}
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **_):
-        """Return the supervised loss.
-
-        Args:
-            x: Not used.
-            y: Label maps of all views.
-            y_pred: What `call` returned.
-            sample_weight: Not used.
-
-        Returns:
-            Scalar tensor.
-        """
-        main, *others = y_pred["logits"]
-        loss = super().compute_loss(x, y, main)
-        for logits in others:
-            loss = loss + 0.4 * self._compile_loss(y[: FLAGS.batch_size], logits)
-        for scores in y_pred["scores"]:  # so that no compiler leaves them out
-            loss = loss + 1e-30 * ops.cast(ops.sum(scores), "float32")
-        return loss
 
 
 def main(argv):
@@ -281,48 +221,6 @@ def take_alone(name):
     return {"first": first, "seconds": times, "peak": peak, "gpu": gpu}
 
 
-def gpu_facts(queue, steps=10):
-    """Return what the host and the GPU do in a step, on PyTorch.
-
-    Args:
-        queue: Function that queues a step, and waits for nothing.
-        steps: Steps to queue one behind the other. Defaults to `10`.
-
-    Returns:
-        Dict of `queued_seconds`, a step's where none is waited for, `host_seconds`, the
-        host's part of that, `kernels`, how many there are, `kernel_seconds`, their sum,
-        and `waits`, how often the host waited for the GPU.
-    """
-    import torch
-
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(steps):
-        queue()
-    host = time.perf_counter() - start
-    torch.cuda.synchronize()
-    queued = time.perf_counter() - start
-    torch.cuda.set_sync_debug_mode("warn")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        queue()
-    torch.cuda.set_sync_debug_mode("default")
-    waits = sum("synchronizing CUDA operation" in str(w.message) for w in caught)
-    torch.cuda.synchronize()
-    with torch.profiler.profile() as profile:
-        queue()
-        torch.cuda.synchronize()
-    cuda = torch.autograd.DeviceType.CUDA
-    spans = [e.time_range for e in profile.events() if e.device_type == cuda]
-    return {
-        "queued_seconds": queued / steps,
-        "host_seconds": host / steps,
-        "kernels": len(spans),
-        "kernel_seconds": sum(span.elapsed_us() for span in spans) / 1e6,
-        "waits": waits,
-    }
-
-
 def network():
     """Return a network as the flags ask for it."""
     return deeplab_v3_plus(
@@ -354,7 +252,7 @@ def make(name):
         batch = {"labeled": labeled, "unlabeled": weak, "unlabeled_strong": strong}
         labels = labels[:size]
     else:
-        model = Floor(*networks, scoring=name == "floor")
+        model = Floor(*networks, size, scoring=name == "floor")
         model.compile(optimizer, keras_imas.losses.Crossentropy(), **options)
         batch = {"images": images, "unlabeled": images[:size]}
     batch = {key: ops.convert_to_tensor(value) for key, value in batch.items()}
@@ -458,14 +356,6 @@ def print_table(times, first, peaks):
             f"| {name} | {median_and_quartiles(seconds)} | {speed:.2f} | {relative} | "
             f"{first[name]:.1f} | {gib} |"
         )
-
-
-def print_facts(name, *, queued_seconds, host_seconds, kernels, kernel_seconds, waits):
-    print(
-        f"\nThe {name}, queued one behind the other: {queued_seconds:.3f} s, of which "
-        f"the host takes {host_seconds:.3f} s; {kernels:,} kernels of "
-        f"{kernel_seconds:.3f} s in all; {waits} waits of the host for the GPU."
-    )
 
 
 def print_share(seconds):
