@@ -22,7 +22,6 @@ def cached(examples, where):
         Two functions, like `examples.load` and `examples.fetch`.
     """
     store = {} if where == "memory" else _Directory(where, examples)
-
     stores = {"image": store}
     if where == "memory":
         stores["label_map"] = {}

@@ -5,7 +5,7 @@ import concurrent.futures
 import os
 
 
-def ahead(function, items, *, workers=None):
+def ahead(function, items, *, workers=None, pending=None):
     """Call a function on items in threads, a few items ahead of who takes the results.
 
     Decoding leaves Python's lock to others, so that threads share the cores.
@@ -14,6 +14,7 @@ def ahead(function, items, *, workers=None):
         function: what is called.
         items: iterable of its argument.
         workers: number of threads. Defaults to the machine's cores, 16 at most.
+        pending: results that wait to be taken, at most. Defaults to two a thread.
 
     Yields:
         The results, in the order of the items.
@@ -23,12 +24,13 @@ def ahead(function, items, *, workers=None):
         [3, 2, 1]
     """
     workers = workers or thread_count()
+    pending = pending or 2 * workers
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         futures = collections.deque()
         try:
             for item in items:
                 futures.append(pool.submit(function, item))
-                if len(futures) > 2 * workers:
+                if len(futures) > pending:
                     yield futures.popleft().result()
             while futures:
                 yield futures.popleft().result()

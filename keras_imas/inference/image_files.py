@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import csv
 import errno
+import functools
 import pathlib
 
 import keras
@@ -11,6 +12,8 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from keras_imas.data import files, pixels
+from keras_imas.data.pixels import resized
+from keras_imas.data.read_ahead import ahead
 from keras_imas.data.size_multiple import size_multiple
 from keras_imas.data.tree import Tree
 from keras_imas.files import standard_json
@@ -228,14 +231,19 @@ def predict_files(
 
             def pixels(names=names, waiting=waiting):
                 paths = [missing[name] for name in names]
-                read = _read_ahead(paths, image_range, pool)
+                read = ahead(
+                    functools.partial(_read, image_range=image_range),
+                    paths,
+                    workers=_READ_AHEAD,
+                    pending=_READ_AHEAD,
+                )
                 for name, (image, problem) in zip(names, read, strict=True):
                     if problem:
                         skip(missing[name], problem)
                     else:
                         waiting.append((name, image))
                         yield (
-                            image if image_size is None else _shrink(image, image_size)
+                            image if image_size is None else resized(image, image_size)
                         )
 
             for probabilities in predictor(pixels()):
@@ -288,22 +296,11 @@ def _header(path, max_pixels, image_range):
         return None, f"cannot be read: {error}"
 
 
-def _read_ahead(paths, image_range, pool):
-    """Yield `(image, problem)` of each file, decoding a few files ahead."""
-
-    def read(path):
-        try:
-            return pixels.read_image(path, image_range), None
-        except Exception as error:  # decoders raise errors of many types
-            return None, f"cannot be read: {error}"
-
-    futures = collections.deque()
-    for path in paths:
-        futures.append(pool.submit(read, path))
-        if len(futures) > _READ_AHEAD:
-            yield futures.popleft().result()
-    while futures:
-        yield futures.popleft().result()
+def _read(path, image_range):
+    try:
+        return pixels.read_image(path, image_range), None
+    except Exception as error:  # decoders raise errors of many types
+        return None, f"cannot be read: {error}"
 
 
 def _mask(label_map, colors):
@@ -313,13 +310,6 @@ def _mask(label_map, colors):
     mask = Image.fromarray(label_map.astype("uint8"))
     mask.putpalette(colors.tobytes())
     return mask
-
-
-def _shrink(image, size):
-    """Resize an image as reading a data set does, whichever way."""
-    height, width = size
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
 
 
 def _resize(probabilities, size):
