@@ -1,12 +1,13 @@
-"""What the host does while a GPU computes: small draws, and reading what it found.
+"""What the host does while a GPU computes: draws, batches, reading what it found.
 
-On PyTorch either would make the host wait for all that is queued. The other backends
+On PyTorch each would make the host wait for all that is queued. The other backends
 run a step as one program, which draws by itself.
 """
 
 import contextlib
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -46,6 +47,49 @@ def from_host(value):
     if device.type == "cuda":
         return value.pin_memory().to(device, non_blocking=True)
     return value.to(device)
+
+
+def pinned(shape, dtype):
+    """Make an array to fill; for PyTorch on a GPU in memory that it can copy by itself.
+
+    Args:
+        shape: Tuple of integers.
+        dtype: String.
+
+    Returns:
+        NumPy array, of any content.
+
+    Example:
+        >>> pinned((2, 3), "uint8").shape
+        (2, 3)
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            tensor = torch.empty(shape, dtype=getattr(torch, dtype), pin_memory=True)
+            return tensor.numpy()
+    return np.empty(shape, dtype)
+
+
+def upload(array):
+    """Bring an array to the device where the backend doesn't do that by itself.
+
+    Args:
+        array: NumPy array; one of `pinned` is copied without waiting.
+
+    Returns:
+        Tensor on PyTorch, elsewhere the array.
+
+    Example:
+        >>> tuple(upload(pinned((2, 3), "uint8")).shape)
+        (2, 3)
+    """
+    if keras.backend.backend() != "torch":
+        return array
+    import torch
+
+    return torch.from_numpy(array).to(_device(), non_blocking=True)
 
 
 def read_later(value):

@@ -97,8 +97,8 @@ def _device_stages(examples, crop_size, strong, count):
     """Return iterables over two passes, each of one stage more than the last."""
     import keras
 
+    from keras_imas.backends.compiled import compiled
     from keras_imas.data.device.batches import ON_HOST, WINDOW, uploaded
-    from keras_imas.data.device.compiled import compiled
     from keras_imas.data.device.stream import Stream
     from keras_imas.data.device.strong_view import strong_views
     from keras_imas.data.device.weak_view import WeakView

@@ -4,11 +4,10 @@ import concurrent.futures
 import copy
 
 import keras
-import numpy as np
-from keras import ops
 
 from keras_imas.augment.strong import StrongView
-from keras_imas.data.device.compiled import compiled
+from keras_imas.backends.compiled import compiled
+from keras_imas.backends.host import upload
 from keras_imas.data.device.stream import Stream
 from keras_imas.data.device.strong_view import strong_views
 from keras_imas.data.device.weak_view import WeakView
@@ -179,14 +178,7 @@ def uploaded(arrays):
     Returns:
         Dict of arrays or tensors.
     """
-    if keras.backend.backend() != "torch":
-        return arrays
-    import torch
-
-    device = ops.convert_to_tensor(np.zeros(1, "float32")).device
     return {
-        name: array
-        if name in ON_HOST
-        else torch.from_numpy(array).to(device, non_blocking=True)
+        name: array if name in ON_HOST else upload(array)
         for name, array in arrays.items()
     }

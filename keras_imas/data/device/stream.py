@@ -1,8 +1,10 @@
 """One kind of images of the training batches, read by threads."""
 
-import keras
+import functools
+
 import numpy as np
 
+from keras_imas.backends.host import pinned
 from keras_imas.data.device import draws
 from keras_imas.data.device.strong_view import NAMES
 
@@ -50,7 +52,9 @@ class Stream:
             labels=labels, num_classes=num_classes, ignore_class=weak.ignore_class
         )
         self._shapes = self._all_shapes(labels)
-        self._orders = {}
+        self._order = functools.lru_cache(_ORDERS)(
+            functools.partial(draws.order, seed, number, size=len(examples))
+        )
 
     def _all_shapes(self, labels):
         examples = self.examples
@@ -81,7 +85,7 @@ class Stream:
             done.
         """
         arrays = {
-            name: _empty((self.batch_size, *shape), dtype)
+            name: pinned((self.batch_size, *shape), dtype)
             for name, (shape, dtype) in self._shapes.items()
         }
         first = step * self.whole_batch + self._first
@@ -92,15 +96,6 @@ class Stream:
             into = {name: array[row, ...] for name, array in arrays.items()}
             futures.append(pool.submit(self._read, epoch, number, order, place, into))
         return arrays, futures
-
-    def _order(self, epoch, number):
-        key = epoch, number
-        if key not in self._orders:
-            while len(self._orders) >= _ORDERS:
-                del self._orders[next(iter(self._orders))]
-            where = self.seed, self.number, epoch, number
-            self._orders[key] = draws.order(*where, len(self.examples))
-        return self._orders[key]
 
     def _read(self, epoch, number, order, place, into):
         """Read the image at a place, or the next one that can be read."""
@@ -118,14 +113,3 @@ class Stream:
             drawn = self.strong.draw(random)
             into["operations"][:] = [NAMES.index(name) for name, _ in drawn]
             into["parameters"][:] = [parameter for _, parameter in drawn]
-
-
-def _empty(shape, dtype):
-    """Return an array; for PyTorch on a GPU in memory that it can copy by itself."""
-    if keras.backend.backend() == "torch":
-        import torch
-
-        if torch.cuda.is_available():
-            tensor = torch.empty(shape, dtype=getattr(torch, dtype), pin_memory=True)
-            return tensor.numpy()
-    return np.empty(shape, dtype)

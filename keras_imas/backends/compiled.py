@@ -1,16 +1,20 @@
-"""Compiles what the device computes of a batch."""
+"""Compile functions of tensors."""
 
 import keras
 
 
 def compiled(function):
-    """Return a function compiled, where the backend does that.
+    """Return a function compiled; on PyTorch as it is, but without gradients.
 
     Args:
-        function: function of tensors.
+        function: Function of tensors.
 
     Returns:
-        The function.
+        Function of the same arguments.
+
+    Example:
+        >>> float(compiled(keras.ops.square)(keras.ops.array(3.0)))
+        9.0
     """
     backend = keras.backend.backend()
     if backend == "jax":
