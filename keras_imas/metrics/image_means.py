@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.backends.formulations import faster
+
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class ImageMeans(keras.metrics.Metric):
@@ -67,11 +69,18 @@ class ImageMeans(keras.metrics.Metric):
         ]
         rows = ops.stack([*columns, ops.ones_like(columns[0])], axis=-1)
         index = ops.cast(ops.convert_to_tensor(index), "int32")
-        # Not `segment_sum`, for which PyTorch would read a size back.
-        images = ops.arange(self.totals.shape[0], dtype="int32")
-        of_image = images[:, None, None] == index[:, None]
-        added = ops.sum(ops.where(of_image, rows, 0.0), axis=1)
-        self.totals.assign(self.totals + added)
+        images, columns = self.totals.shape
+        known = ops.logical_and(index >= 0, index < images)[:, None]
+        rows = ops.where(known, rows, 0.0)
+        cells = columns * index[:, None] + ops.arange(columns, dtype="int32")
+        cells = ops.where(known, cells, 0)
+        segment_sum = faster("segment_sum") or ops.segment_sum
+        added = segment_sum(
+            ops.reshape(rows, (-1,)),
+            ops.reshape(cells, (-1,)),
+            num_segments=images * columns,
+        )
+        self.totals.assign(self.totals + ops.reshape(added, (images, columns)))
 
     def counts(self):
         """Return how often each image was seen, int64 `(N,)`."""
