@@ -7,6 +7,7 @@ import re
 
 import programs
 import pytest
+from tiers import core_and_full
 
 PACKAGE = programs.ROOT / "keras_imas"
 # What follows a word of advice, up to the next sentence.
@@ -66,11 +67,7 @@ def test_advice_is_found():
 
 
 @pytest.mark.parametrize(
-    "program",
-    [
-        pytest.param(program, marks=() if "folder" in program else pytest.mark.full)
-        for program in PROGRAMS
-    ],
+    "program", core_and_full(["examples/train_folder.py"], PROGRAMS)
 )
 def test_cures_are_flags(program):
     modules = [

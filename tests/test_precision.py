@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiers import core_and_full
 
 import keras_imas
 from keras_imas import teacher
@@ -135,9 +136,7 @@ def test_small_increments_of_the_teacher_are_not_lost():
     assert exact - 1.0 > 9e-5
 
 
-@pytest.mark.parametrize(
-    "precision", ["float32", *[pytest.param(p, marks=pytest.mark.full) for p in MIXED]]
-)
+@pytest.mark.parametrize("precision", core_and_full(["float32"], PRECISIONS))
 def test_recipe(precision):
     recipe = Recipe(precision=precision, weights="none", crop_size=33)
     before = keras.config.dtype_policy().name

@@ -42,15 +42,16 @@ def imas(**options):
     return model
 
 
-def fit(model, *callbacks, epochs=3):
+def fit(model, *callbacks, inputs=BATCH, batch_size=2, epochs=3, **options):
     return model.fit(
-        BATCH,
+        inputs,
         LABELS[:4],
-        batch_size=2,
+        batch_size=batch_size,
         epochs=epochs,
         callbacks=list(callbacks),
         shuffle=False,
         verbose=0,
+        **options,
     ).history
 
 
@@ -65,13 +66,5 @@ NAMES = list("abcdef")
 
 
 def fit_indexed(model, *callbacks, index=INDEX, epochs=2, **options):
-    return model.fit(
-        {**BATCH, "unlabeled": UNLABELED, "unlabeled_index": index},
-        LABELS[:4],
-        batch_size=4,
-        epochs=epochs,
-        callbacks=list(callbacks),
-        shuffle=False,
-        verbose=0,
-        **options,
-    )
+    inputs = {**BATCH, "unlabeled": UNLABELED, "unlabeled_index": index}
+    return fit(model, *callbacks, inputs=inputs, batch_size=4, epochs=epochs, **options)

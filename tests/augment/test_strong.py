@@ -2,6 +2,7 @@ import colorsys
 
 import numpy as np
 import pytest
+from color_image import color_image
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from keras_imas.augment.strong import MILD, OPERATIONS, StrongView
@@ -14,13 +15,7 @@ def strong():
 
 @pytest.fixture(scope="module")
 def image():
-    """Smooth colours with a saturated sky, an edge and a little noise."""
-    y, x = np.mgrid[:48, :64] / 64
-    pixels = np.stack([40 + 150 * x, 60 + 120 * y, 200 - 130 * x * y], axis=-1)
-    pixels[:12] = 255
-    pixels[30:, 40:] *= 0.5
-    pixels[20:, :40] += np.random.default_rng(0).normal(0, 4, (28, 40, 3))
-    return np.clip(pixels, 0, 255).astype("uint8")
+    return color_image().astype("uint8")
 
 
 def shift_hue(image, turn):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiers import core_and_full
 
 import keras_imas
 
@@ -103,8 +104,7 @@ def own_policy():
 
 
 @pytest.mark.parametrize(
-    "precision",
-    ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.full)],
+    "precision", core_and_full(["float32"], ["float32", "mixed_bfloat16"])
 )
 def test_a_step_waits_for_nothing(precision, own_policy):
     keras.config.set_dtype_policy(precision)
@@ -120,9 +120,7 @@ def test_a_step_waits_for_nothing(precision, own_policy):
     assert not seen, "\n".join(seen)
 
 
-@pytest.mark.parametrize(
-    "optimizer", [pytest.param("adam", marks=pytest.mark.full), "adamw"]
-)
+@pytest.mark.parametrize("optimizer", core_and_full(["adamw"], ["adam", "adamw"]))
 def test_a_step_of_other_optimizers_waits_for_nothing(optimizer):
     optimizers = {
         "adam": keras.optimizers.Adam(1e-3),

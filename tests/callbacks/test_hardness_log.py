@@ -71,7 +71,7 @@ def test_hardness_log_takes_the_mean_of_an_image_seen_twice(tmp_path):
     model, path = imas(), tmp_path / "hardness.parquet"
     history = fit_indexed(
         model, HardnessLog(path, 3), index=np.array([1, 1, 1, 1], "int32"), epochs=1
-    ).history
+    )
     table = pyarrow.parquet.read_table(path)
     assert table["image"].to_pylist() == ["#1"]
     hardness = table["hardness"][0].as_py()

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from PIL import Image
+from tiers import core_and_full
 
 from keras_imas.augment.strong import StrongView
 from keras_imas.data import as_examples, from_folder, semi_supervised, supervised
@@ -36,7 +37,7 @@ def batches(labeled=LABELED, unlabeled=UNLABELED, **options):
     return semi_supervised(labeled, unlabeled, **{**defaults, **options})
 
 
-@pytest.fixture(params=["tf.data", pytest.param("device", marks=pytest.mark.full)])
+@pytest.fixture(params=core_and_full(["tf.data"], ["tf.data", "device"]))
 def pipeline(request):
     return request.param
 

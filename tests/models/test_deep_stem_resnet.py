@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from tiers import core_and_full
 
 from keras_imas.models import dilated_backbone
 from keras_imas.models.deep_stem_resnet import deep_stem_resnet
@@ -84,9 +85,7 @@ def twin(sequential, strides, dilations):
     return network.eval()
 
 
-@pytest.mark.parametrize(
-    "sequential", [True, pytest.param(False, marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("sequential", core_and_full([True], [True, False]))
 def test_converted_features_equal_those_of_pytorch(sequential, tmp_path):
     network = twin(sequential, strides=(1, 2, 2, 1), dilations=(2, 4, 8))
     tensors = dict(network.state_dict())

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pyarrow.parquet
 import pytest
+from tiers import core_and_full
 
 from keras_imas.runs import experiment
 from keras_imas.runs.recipe import METHODS, Recipe
@@ -37,17 +38,7 @@ def run(recipe, output_dir, labels=LABELS, validation=True):
     )
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "imas",
-        *[
-            pytest.param(method, marks=pytest.mark.full)
-            for method in METHODS
-            if method != "imas"
-        ],
-    ],
-)
+@pytest.mark.parametrize("method", core_and_full(["imas"], METHODS))
 def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
     recipe = dataclasses.replace(RECIPE, method=method)
     results = run(recipe, tmp_path / "run")
@@ -96,9 +87,7 @@ def remove():
         thread.join()
 
 
-@pytest.mark.parametrize(
-    "validation", [True, pytest.param(False, marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("validation", core_and_full([True], [True, False]))
 def test_a_directory_that_is_removed_while_training(validation, remove, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=12)
     remove(tmp_path / "run" / "history.jsonl")
@@ -254,7 +243,7 @@ def test_nothing_to_select_among(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.full)]
+    "precision", core_and_full(["float32"], ["float32", "mixed_float16"])
 )
 def test_a_dry_run_writes_nothing(precision, tmp_path, capsys):
     network = keras.Sequential(
@@ -281,7 +270,7 @@ def test_a_dry_run_writes_nothing(precision, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "epoch_over", ["unlabeled", pytest.param("labeled", marks=pytest.mark.full)]
+    "epoch_over", core_and_full(["unlabeled"], ["unlabeled", "labeled"])
 )
 def test_both_senses_of_supervised_only(epoch_over, tmp_path):
     recipe = Recipe(

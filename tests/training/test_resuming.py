@@ -7,6 +7,7 @@ import signal
 import keras
 import numpy as np
 import pytest
+from tiers import core_and_full
 
 import keras_imas
 from keras_imas.augment.rand_augment import RandAugment
@@ -253,17 +254,7 @@ def none(folder):
     return []
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "learning_rate was",
-        *[
-            pytest.param(said, marks=pytest.mark.full)
-            for said in CHANGES
-            if said != "learning_rate was"
-        ],
-    ],
-)
+@pytest.mark.parametrize("said", core_and_full(["learning_rate was"], CHANGES))
 def test_other_settings_are_refused_by_name(said, tmp_path):
     train(tmp_path, "arrays", epochs=1, callbacks=none)
     with pytest.raises(ValueError, match=said):
@@ -334,7 +325,7 @@ def test_a_training_that_was_stopped_early_stays_so(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "where", ["last step", pytest.param("evaluation", marks=pytest.mark.full)]
+    "where", core_and_full(["last step"], ["last step", "evaluation"])
 )
 def test_a_signal_loses_no_row_of_the_hardness_log(where, tmp_path):
     import pyarrow.parquet

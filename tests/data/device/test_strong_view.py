@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from color_image import color_image
 from keras import ops
 
 from keras_imas.augment.color_jitter import ColorJitter
@@ -9,13 +10,7 @@ from keras_imas.data.device.strong_view import NAMES, apply, strong_views
 
 @pytest.fixture(scope="module")
 def image():
-    """Smooth colors with a saturated sky, an edge and a little noise."""
-    y, x = np.mgrid[:48, :64] / 64
-    pixels = np.stack([40 + 150 * x, 60 + 120 * y, 200 - 130 * x * y], axis=-1)
-    pixels[:12] = 255
-    pixels[30:, 40:] *= 0.5
-    pixels[20:, :40] += np.random.default_rng(0).normal(0, 4, (28, 40, 3))
-    return np.clip(pixels, 0, 255).astype("float32")
+    return color_image().astype("float32")
 
 
 def parameters(operation):
