@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_imas import batch
 from keras_imas.backends.devices import check_strategy
+from keras_imas.backends.late_logs import LateLogs
 from keras_imas.backends.replicas import replica_concatenation, replica_mean
 from keras_imas.backends.steps import keras_step, pass_over, step_logs
 from keras_imas.training import resuming
@@ -50,6 +51,7 @@ class ResilientModel(keras.Model):
         self.image_names = {}
         self.training_metrics = []
         self._passed_over = iter(())
+        self._late_logs = LateLogs()
 
     def _add_counter(self, name, shape):
         return self.add_weight(
@@ -109,7 +111,8 @@ class ResilientModel(keras.Model):
         def watched(*args, **kwargs):
             # After a checkpoint was read, which may be of a run that was to stop.
             self.health.restart()
-            history = fit(*args, **kwargs)
+            with self._late_logs:
+                history = fit(*args, **kwargs)
             self.health.check()
             return history
 
@@ -159,6 +162,11 @@ class ResilientModel(keras.Model):
         metrics = [m for m in self.metrics if m is not self._compile_metrics]
         return [*itertools.chain(*(metric.variables for metric in metrics))]
 
+    def reset_metrics(self):
+        """Reset the metrics, as `keras.Model.reset_metrics`."""
+        super().reset_metrics()
+        self._late_logs.restart()
+
     def train_on_batch(self, *args, **kwargs):
         """Train for a step, as `keras.Model.train_on_batch`.
 
@@ -201,7 +209,7 @@ class ResilientModel(keras.Model):
             if "health" in logs:
                 named = functools.partial(self._named, indexes)
                 self.health.add(logs.pop("health"), named)
-            return result
+            return result if logs is not result else self._late_logs(logs)
 
         self.train_function = step_and_report
         return self.train_function
