@@ -1,11 +1,17 @@
 """Evaluation: predictions beside label maps."""
 
+import collections
 import csv
+import functools
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_imas.arguments import check_channels
+from keras_imas.backends.compiled import compiled
+from keras_imas.backends.formulations import faster
+from keras_imas.backends.host import read_later
 from keras_imas.files.csv_text import to_cell
 from keras_imas.label_maps import check_integers, has_channel_axis
 from keras_imas.metrics import iou_per_class
@@ -50,24 +56,34 @@ class ConfusionMatrix:
                 differ.
         """
         predicted = np.asarray(predicted)
-        labels = _label_map(label_map, predicted.shape)
+        labels = self._counted(label_map, predicted.shape)
         wrong = (predicted < 0) | (predicted >= self.num_classes)
         if wrong.any():
             raise ValueError(
                 f"`predicted` must be in [0, {self.num_classes}), as `num_classes` has "
                 f"it. Received: {predicted[wrong][0]}"
             )
-        valid = _has_label(labels, self.ignore_class)
-        labels = labels[valid].astype("int64")
-        if labels.size and not 0 <= labels.min() <= labels.max() < self.num_classes:
-            bad = labels[(labels < 0) | (labels >= self.num_classes)][0]
-            raise ValueError(
-                f"`label_map` must hold classes, in [0, {self.num_classes}), and "
-                f"`ignore_class`, {self.ignore_class}. Received: {bad}"
-            )
-        pairs = labels * self.num_classes + predicted[valid].astype("int64")
+        valid = labels >= 0
+        pairs = labels[valid] * self.num_classes + predicted[valid].astype("int32")
         counts = np.bincount(pairs, minlength=self.num_classes**2)
         self.counts += counts.reshape(self.counts.shape)
+
+    def _counted(self, label_map, shape):
+        """Return a label map with -1 for pixels that don't count, int32."""
+        label_map = np.asarray(label_map)
+        check_integers("label_map", label_map)
+        if has_channel_axis("label_map", label_map, shape):
+            label_map = label_map[..., 0]
+        valid = np.True_
+        if self.ignore_class is not None:
+            valid = label_map != self.ignore_class
+        bad = valid & ((label_map < 0) | (label_map >= self.num_classes))
+        if bad.any():
+            raise ValueError(
+                f"`label_map` must hold classes, in [0, {self.num_classes}), and "
+                f"`ignore_class`, {self.ignore_class}. Received: {label_map[bad][0]}"
+            )
+        return np.where(valid, label_map, -1).astype("int32")
 
     @property
     def iou(self):
@@ -139,7 +155,7 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
         >>> confusion.mean_iou, round(loss, 4)
         (1.0, 0.6931)
     """
-    label_maps = []
+    label_maps = collections.deque()
 
     def images():
         for batch in _batches(data):
@@ -161,33 +177,98 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
     if verbose in (1, "auto"):
         bar = keras.utils.Progbar(_count(data), unit_name="batch")
     confusion = ConfusionMatrix(num_classes, ignore_class)
-    probabilities, loss = None, 0.0
-    for number, probabilities in enumerate(predictor(images())):
-        if probabilities.shape[-1] != num_classes:
-            raise ValueError(
-                "`num_classes` must be the number of the network's classes. Received: "
-                f"num_classes={num_classes}, and a network of "
-                f"{probabilities.shape[-1]} classes"
-            )
-        label_map = _label_map(label_maps.pop(0), probabilities.shape[:-1])
-        confusion.update(label_map, probabilities.argmax(axis=-1))
-        valid = _has_label(label_map, ignore_class)
-        labels = np.where(valid, label_map, 0).astype("int64")
-        true = np.take_along_axis(probabilities, labels[..., None], axis=-1)[valid]
-        if np.isnan(true).any():
+    loss, number = 0.0, -1
+    for number, read in enumerate(
+        _one_behind(_compared(predictor, images(), label_maps, confusion))
+    ):
+        counts, losses = read()
+        if np.isnan(losses).any():
             raise ValueError(
                 f"The network returns NaN for image {number} of the data, counted from "
                 "0. Its weights are not finite, or float16 overflows: look at the "
                 "training's loss, or take mixed_bfloat16"
             )
-        loss -= np.log(np.maximum(true, 1e-7)).sum(dtype="float64")
-    if probabilities is None:
+        confusion.counts += counts
+        loss += losses.sum(dtype="float64")
+    if number < 0:
         raise ValueError(
             "`data` holds no images. It is read several times: pass a dataset, not an "
             "iterator"
         )
     pixels = confusion.counts.sum()
     return confusion, float(loss / pixels) if pixels else float("nan")
+
+
+def _compared(predictor, images, label_maps, confusion):
+    """Yield for each image a function that returns its counts and losses."""
+    compare = _compiled()
+    for probabilities, size in _predicted(predictor, images):
+        if probabilities.shape[-1] != confusion.num_classes:
+            raise ValueError(
+                "`num_classes` must be the number of the network's classes. Received: "
+                f"num_classes={confusion.num_classes}, and a network of "
+                f"{probabilities.shape[-1]} classes"
+            )
+        labels = confusion._counted(label_maps.popleft(), size)
+        padding = [
+            (0, whole - side)
+            for whole, side in zip(probabilities.shape[:2], size, strict=True)
+        ]
+        labels = np.pad(labels, padding, constant_values=-1)
+        counts, losses = compare(probabilities, ops.convert_to_tensor(labels))
+        counts, losses = read_later(counts), read_later(losses)
+        yield lambda counts=counts, losses=losses: (counts(), losses())
+
+
+def _predicted(predictor, images):
+    """Yield the probabilities of images as tensors, and the images' sizes."""
+    if hasattr(predictor, "on_device"):
+        yield from predictor.on_device(images)
+        return
+    for probabilities in predictor(images):
+        yield ops.convert_to_tensor(probabilities), probabilities.shape[:2]
+
+
+@functools.cache
+def _compiled():
+    return compiled(_compare)
+
+
+def _compare(probabilities, labels):
+    """Count pixels by label and prediction, and add up the cross-entropy of each row.
+
+    Args:
+        probabilities: float32 tensor `(H, W, C)`.
+        labels: int32 tensor `(H, W)`; -1 does not count.
+
+    Returns:
+        int32 tensor `(C, C)` and float32 tensor `(H,)`.
+    """
+    classes = probabilities.shape[-1]
+    counted = labels >= 0
+    predicted = ops.cast(ops.argmax(probabilities, axis=-1), "int32")
+    pairs = ops.where(counted, labels * classes + predicted, classes**2)
+    pairs = ops.reshape(pairs, (-1,))
+    segment_sum = faster("segment_sum") or ops.segment_sum
+    counts = segment_sum(ops.ones_like(pairs), pairs, num_segments=classes**2 + 1)
+    true = ops.take_along_axis(
+        probabilities, ops.maximum(labels, 0)[..., None], axis=-1
+    )[..., 0]
+    # Not `maximum`, which may pass over NaN.
+    likely = ops.where(true < 1e-7, 1e-7, true)
+    losses = ops.sum(ops.where(counted, -ops.log(likely), 0.0), axis=-1)
+    return ops.reshape(counts[:-1], (classes, classes)), losses
+
+
+def _one_behind(items):
+    """Yield items, each after the next is made: reading the one waits for no other."""
+    before = None
+    for item in items:
+        if before is not None:
+            yield before
+        before = item
+    if before is not None:
+        yield before
 
 
 def by_class(class_names, values):
@@ -254,20 +335,6 @@ def remarks(confusion, class_names):
 
 def _mean(iou):
     return float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
-
-
-def _has_label(label_map, ignore_class):
-    if ignore_class is None:
-        return np.ones(label_map.shape, bool)
-    return label_map != ignore_class
-
-
-def _label_map(label_map, shape):
-    label_map = np.asarray(label_map)
-    check_integers("label_map", label_map)
-    if has_channel_axis("label_map", label_map, shape):
-        label_map = label_map[..., 0]
-    return label_map
 
 
 def _batches(data):

@@ -9,8 +9,10 @@ import pathlib
 
 import keras
 import numpy as np
+from keras import ops
 from PIL import Image, PngImagePlugin
 
+from keras_imas.backends.compiled import compiled
 from keras_imas.data import files, pixels
 from keras_imas.data.pixels import resized
 from keras_imas.data.read_ahead import ahead
@@ -166,18 +168,15 @@ def predict_files(
         if bar:
             bar.add(1)
 
-    def write(name, image, probabilities):
-        if probabilities.shape[:2] != image.shape[:2]:
-            probabilities = _resize(probabilities, image.shape[:2])
-        label_map = probabilities.argmax(axis=-1)
+    def write(name, image, predicted):
+        label_map, sure = _decided(*predicted, image.shape[:2], confidence)
         pictures = {"masks": _mask(label_map, colors)}
         if overlays:
             painted = drawing.colorize(label_map, colors)
             mixed = (1 - opacity) * image + opacity * painted
             pictures["overlays"] = Image.fromarray(mixed.astype("uint8"))
         if confidence:
-            sure = np.round(255 * probabilities.max(axis=-1))
-            pictures["confidence"] = Image.fromarray(sure.astype("uint8"))
+            pictures["confidence"] = Image.fromarray(sure)
         text = PngImagePlugin.PngInfo()
         text.add_text(MADE_FROM, sources[name])
         try:
@@ -246,8 +245,8 @@ def predict_files(
                             image if image_size is None else resized(image, image_size)
                         )
 
-            for probabilities in predictor(pixels()):
-                write(*waiting.popleft(), probabilities)
+            for predicted in predictor.on_device(pixels()):
+                write(*waiting.popleft(), predicted)
         content = {**told, "classes": classes.names, **results}
         write_whole(output_dir / LISTED, standard_json.dumps(content, indent=1) + "\n")
     return results
@@ -312,7 +311,29 @@ def _mask(label_map, colors):
     return mask
 
 
-def _resize(probabilities, size):
-    return keras.ops.convert_to_numpy(
-        resize_bilinear(keras.ops.convert_to_tensor(probabilities[None]), *size)
-    )[0]
+def _decided(probabilities, predicted_size, size, confidence):
+    """Return the classes of an image's pixels, and their confidence 0..255 or `None`.
+
+    Both are made on the device; of each pixel a byte is copied, or four of classes.
+    """
+    if predicted_size != size:
+        height, width = predicted_size
+        probabilities = resize_bilinear(probabilities[None, :height, :width], *size)[0]
+    found = _compiled(_classes)(probabilities)
+    sure = _compiled(_confidence)(probabilities) if confidence else None
+    return [
+        None if tensor is None else ops.convert_to_numpy(tensor)[: size[0], : size[1]]
+        for tensor in (found, sure)
+    ]
+
+
+_compiled = functools.cache(compiled)
+
+
+def _classes(probabilities):
+    dtype = "uint8" if probabilities.shape[-1] <= 256 else "int32"
+    return ops.cast(ops.argmax(probabilities, axis=-1), dtype)
+
+
+def _confidence(probabilities):
+    return ops.cast(ops.round(255 * ops.max(probabilities, axis=-1)), "uint8")

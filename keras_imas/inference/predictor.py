@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.backends.inference import on_device
+from keras_imas.backends.window_sum import WindowSum
 from keras_imas.batch_checks import warn_of_image_range
 from keras_imas.imagenet import MEAN_COLOR
 from keras_imas.models.final_activation import check_returns_logits
@@ -91,7 +93,7 @@ class Predictor:
         else:
             rule.check("window", np.broadcast_to(window, 2).tolist())
         self.segmenter = segmenter(network)
-        self._network = _Probabilities(network)
+        self._run_network = on_device(_Probabilities(network))
         self.window = window
         self.stride = stride
         self.flip = flip
@@ -107,8 +109,29 @@ class Predictor:
         Args:
             images: Iterable of images `(H, W, 3)`, 0..255, of any sizes.
 
+        Returns:
+            Iterator of float32 arrays `(H, W, C)` of probabilities, in the images'
+            order.
+        """
+        return map(_on_host, self.on_device(images))
+
+    def on_device(self, images):
+        """Predict images one after the other, and leave the result on the device.
+
+        Args:
+            images: As in `__call__`.
+
         Yields:
-            float32 arrays `(H, W, C)` of probabilities, in the images' order.
+            `(probabilities, (H, W))`: a float32 tensor `(height, width, C)`, at least
+            as large as the image. What is below and right of the image means nothing;
+            so images of several sizes have tensors of few shapes.
+
+        Example:
+            >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(5, 1)]
+            >>> predictor = Predictor(keras.Sequential(layers), window=33)
+            >>> for tensor, size in predictor.on_device([np.zeros((50, 40, 3))]):
+            ...     print(tuple(tensor.shape), size)
+            (66, 66, 5) (50, 40)
         """
         waiting, batch = collections.deque(), []
         for number, image in enumerate(images):
@@ -153,10 +176,9 @@ class Predictor:
         missing = self.batch_size - len(batch)
         if missing:
             pixels = np.concatenate([pixels, np.repeat(pixels[-1:], missing, axis=0)])
-        for (view, corner), values in zip(
-            batch, self._network.predict_on_batch(pixels), strict=False
-        ):
-            view.add(corner, values)
+        windows = self._run_network(pixels)
+        for index, (view, corner) in enumerate(batch):
+            view.add(windows, index, corner)
         batch.clear()
 
 
@@ -186,7 +208,7 @@ class _View:
         ]
         self.corners = list(itertools.product(*self.starts))
         self.missing = len(self.corners)
-        self.total = 0.0
+        self.total = None
 
     def crop(self, corner):
         """Return the pixels of the window at a corner, padded where they end."""
@@ -199,30 +221,49 @@ class _View:
         padded[: pixels.shape[0], : pixels.shape[1]] = pixels
         return padded
 
-    def add(self, corner, probabilities):
-        """Add the probabilities of the window at a corner."""
-        height, width = self.pixels.shape[:2]
-        if self.missing == len(self.corners):
-            self.total = np.zeros((height, width, probabilities.shape[-1]), "float32")
-        top, left = corner
-        inside = probabilities[: height - top, : width - left]
-        self.total[top : top + len(inside), left : left + inside.shape[1]] += inside
+    def add(self, windows, index, corner):
+        """Add the probabilities of the window at a corner, one of a batch."""
         self.missing -= 1
+        if len(self.corners) == 1:
+            self.total = windows[index]
+            return
+        if self.total is None:
+            # Multiples of windows, for few shapes.
+            sides = (
+                math.ceil(side / length) * length
+                for side, length in zip(self.pixels.shape[:2], self.window, strict=True)
+            )
+            self.total = WindowSum((*sides, windows.shape[-1]))
+        self.total.add(windows, index, corner)
 
     def result(self):
-        """Return the mean probabilities of each pixel of the image."""
-        counts = []
-        for side, starts, length in zip(
-            self.pixels.shape[:2], self.starts, self.window, strict=True
-        ):
-            counts.append(np.zeros(side, "float32"))
-            for start in starts:
-                counts[-1][start : start + length] += 1
+        """Return the mean probabilities, on as many pixels as the image or more."""
         mean = self.total
-        mean /= (counts[0][:, None] * counts[1])[..., None]
+        if len(self.corners) > 1:
+            mean = mean.value
+            rows, columns = (
+                _windows_over(side, starts, length)
+                for side, starts, length in zip(
+                    mean.shape[:2], self.starts, self.window, strict=True
+                )
+            )
+            mean = mean / ops.convert_to_tensor(rows[:, None, None] * columns[:, None])
+        height, width = self.pixels.shape[:2]
         if self.mirrored:
-            mean = mean[:, ::-1]
-        return _resize(mean, self.size)
+            columns = np.arange(mean.shape[1])
+            columns[:width] = columns[:width][::-1]
+            mean = ops.take(mean, columns, axis=1)
+        if (height, width) == self.size:
+            return mean
+        return resize_bilinear(mean[None, :height, :width], *self.size)[0]
+
+
+def _windows_over(side, starts, length):
+    """Count the windows over each pixel of a side; 1 where there is none."""
+    counts = np.zeros(side, "float32")
+    for start in starts:
+        counts[start : start + length] += 1
+    return np.maximum(counts, 1)
 
 
 def window_starts(side, window, stride=2 / 3):
@@ -254,10 +295,20 @@ def _look_at(image):
 
 
 def _average(views):
-    mean = views[0].result()
-    for view in views[1:]:
-        mean = mean + view.result()
-    return mean / len(views) if len(views) > 1 else mean
+    """Return the mean of the views of an image, and the image's size."""
+    height, width = views[0].size
+    results = [view.result() for view in views]
+    if len({tuple(result.shape) for result in results}) > 1:
+        results = [result[:height, :width] for result in results]
+    mean = results[0]
+    if len(results) > 1:
+        mean = sum(results[1:], mean) / len(results)
+    return mean, (height, width)
+
+
+def _on_host(found):
+    probabilities, (height, width) = found
+    return np.array(ops.convert_to_numpy(probabilities)[:height, :width])
 
 
 def _resize(image, size):

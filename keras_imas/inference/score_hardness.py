@@ -43,14 +43,14 @@ def score_hardness(
         }
     for_student, for_teacher = itertools.tee(images)
     scores = []
-    for student, teacher in zip(
-        predictors["student"](for_student),
-        predictors["teacher"](for_teacher),
+    for (student, (height, width)), (teacher, _) in zip(
+        predictors["student"].on_device(for_student),
+        predictors["teacher"].on_device(for_teacher),
         strict=True,
     ):
         score = hardness(
-            student[None],
-            teacher[None],
+            student[None, :height, :width],
+            teacher[None, :height, :width],
             confidence_threshold=model.confidence_threshold,
             background_class=model.background_class,
             from_logits=False,
