@@ -23,6 +23,7 @@ from absl import app, flags  # noqa: E402
 import keras_imas  # noqa: E402
 from keras_imas import data  # noqa: E402
 from keras_imas.files.csv_text import to_cell  # noqa: E402
+from keras_imas.progress import Progress  # noqa: E402
 from keras_imas.report.label_next import label_next, thumbnail_features  # noqa: E402
 from keras_imas.runs.flags import define_path  # noqa: E402
 from keras_imas.runs.prediction_flags import (  # noqa: E402
@@ -60,7 +61,7 @@ def main(argv):
             features.append(thumbnail_features(example["image"]))
             yield example["image"]
 
-    bar = keras.utils.Progbar(len(examples), unit_name="image")
+    progress = Progress(len(examples), "image", "Scored")
     for first, second in zip(
         *(predict(copy) for predict, copy in zip(
             (earlier, later), itertools.tee(images()), strict=True
@@ -74,7 +75,7 @@ def main(argv):
             from_logits=False,
         )
         scores.append(float(hardness[0]))
-        bar.add(1)
+        progress.add()
 
     order, novelty = label_next(scores, features, count=len(scores))
     with open(FLAGS.output, "w", newline="", encoding="utf-8") as file:

@@ -15,6 +15,7 @@ from keras_imas.backends.host import read_later
 from keras_imas.files.csv_text import to_cell
 from keras_imas.label_maps import check_integers, has_channel_axis
 from keras_imas.metrics import iou_per_class
+from keras_imas.progress import Progress
 
 
 class ConfusionMatrix:
@@ -136,7 +137,7 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
             `keras_imas.data.evaluation` returns.
         num_classes: Number of classes C.
         ignore_class: Label of pixels that don't count. Defaults to `255`.
-        verbose: 1 or `"auto"` for a progress bar. Defaults to `0`.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `0`.
 
     Returns:
         `(confusion, loss)`: a `ConfusionMatrix`, and the mean cross-entropy of the
@@ -170,12 +171,9 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
             ):
                 label_maps.append(label_map)
                 yield image
-            if bar:
-                bar.add(1)
+            progress.add()
 
-    bar = None
-    if verbose in (1, "auto"):
-        bar = keras.utils.Progbar(_count(data), unit_name="batch")
+    progress = Progress(_count(data), "batch", "Evaluated", verbose=verbose)
     confusion = ConfusionMatrix(num_classes, ignore_class)
     loss, number = 0.0, -1
     for number, read in enumerate(

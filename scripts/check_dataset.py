@@ -74,7 +74,7 @@ def main(argv):
             class_names=names,
             images=None if FLAGS.full else data.preflight.SOME_IMAGES,
             allow_shared=FLAGS.labeled_as_unlabeled,
-            verbose=1,
+            verbose="auto",
         )
         problems += found.problems
         print_parts(found, classes)

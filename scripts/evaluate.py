@@ -27,7 +27,11 @@ from keras_imas.inference import drawing  # noqa: E402
 from keras_imas.inference.predictor import Predictor  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import saved_networks  # noqa: E402
-from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
+from keras_imas.runs.flags import (  # noqa: E402
+    define_flags,
+    define_path,
+    define_verbose,
+)
 from keras_imas.runs.new_directory import (  # noqa: E402
     claim_directory,
     unused_directory,
@@ -59,7 +63,7 @@ flags.DEFINE_integer(
     "0: none, or 64 where there are more than 8 sizes.",
 )
 define_path("output_dir", None, "New directory; default: runs/evaluation-N.")
-flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
+define_verbose()
 flags.mark_flag_as_required("model")
 flags.register_multi_flags_validator(
     ["images", "cityscapes", "voc"],

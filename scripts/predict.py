@@ -22,7 +22,11 @@ from keras_imas import data  # noqa: E402
 from keras_imas.inference import image_files  # noqa: E402
 from keras_imas.models.logits import segmenter  # noqa: E402
 from keras_imas.runs import saved_networks  # noqa: E402
-from keras_imas.runs.flags import define_flags, define_path  # noqa: E402
+from keras_imas.runs.flags import (  # noqa: E402
+    define_flags,
+    define_path,
+    define_verbose,
+)
 from keras_imas.runs.prediction_flags import (  # noqa: E402
     define_prediction_flags,
     options_from_flags,
@@ -48,7 +52,7 @@ define_flags(Reading, only=("image_size", "image_range", "max_pixels"))
 define_prediction_flags(
     "the size the network is built for, or whole images, very large ones by windows"
 )
-flags.DEFINE_integer("verbose", 1, "1: progress bar, 0: none.")
+define_verbose()
 flags.mark_flags_as_required(["model", "input", "output"])
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import reference
+from tiers import core_and_full
 
 from keras_imas.evaluation import ConfusionMatrix, by_class, evaluate, remarks
 from keras_imas.inference.predictor import Predictor
@@ -188,3 +189,31 @@ def test_weights_and_nan_are_refused():
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match="`num_classes` must have a channel for each"):
         ConfusionMatrix(1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    core_and_full(
+        [{"window": 6, "flip": True}],
+        [
+            {"window": 6, "flip": True},
+            {"size_multiple": 8, "batch_size": 3},
+            {"window": (6, 9), "scales": (0.75, 1.0)},
+        ],
+    ),
+)
+def test_counting_on_the_device_is_counting_what_was_predicted(options):
+    rng = np.random.default_rng(0)
+    sizes = [(7, 13), (6, 6), (11, 5)]
+    images = [rng.uniform(0, 255, (*size, 3)).astype("float32") for size in sizes]
+    labels = [rng.integers(0, 4, size) for size in sizes]  # 3 is ignored
+    predictor = Predictor(conv_network(), **options)
+    batches = [(x[None], y[None]) for x, y in zip(images, labels, strict=True)]
+    confusion, loss = evaluate(predictor, batches, 3, ignore_class=3)
+    expected, losses = ConfusionMatrix(3, ignore_class=3), []
+    for label_map, probabilities in zip(labels, predictor(images), strict=True):
+        expected.update(label_map, probabilities.argmax(axis=-1))
+        valid = label_map != 3
+        losses.append(-np.log(probabilities[valid, label_map[valid]]))
+    np.testing.assert_array_equal(confusion.counts, expected.counts)
+    np.testing.assert_allclose(loss, np.concatenate(losses).mean(), rtol=1e-5)

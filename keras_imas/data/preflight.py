@@ -4,14 +4,13 @@ import dataclasses
 import itertools
 from collections import Counter
 
-import keras
-
 from keras_imas.batch_checks import check_num_classes
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.classes import unlisted_color
 from keras_imas.data.facts import count_read, read_facts
 from keras_imas.data.problems import Problem, report
 from keras_imas.data.splits import in_both
+from keras_imas.progress import Progress
 
 # Of the images as many of each part as cost seconds: what training checks at its start.
 SOME_IMAGES = 50
@@ -103,7 +102,7 @@ def check(
             decoded. Defaults to None: all.
         allow_shared: whether labeled images may be among the unlabeled ones too.
             Defaults to False.
-        verbose: 1 for a progress bar. Defaults to 0.
+        verbose: see `keras_imas.progress.progress_style`. Defaults to 0.
 
     Returns:
         `Report`.
@@ -121,10 +120,8 @@ def check(
     check_num_classes(num_classes, ignore_class)
     parts = {name: as_examples(part) for name, part in parts.items()}
     problems, found, contents = [], {}, {}
-    bar = None
-    if verbose:
-        counts = [count_read(part, images) for part in parts.values()]
-        bar = keras.utils.Progbar(sum(counts), unit_name="image")
+    count = sum(count_read(part, images) for part in parts.values())
+    progress = Progress(count, "image", "Checked", verbose=verbose)
     for name, examples in parts.items():
         part = found[name] = Part(len(examples))
         contents[name] = {}
@@ -141,8 +138,7 @@ def check(
                     contents[name],
                     (num_classes, ignore_class),
                 )
-            if bar is not None:
-                bar.add(1)
+            progress.add()
         if 0 < len(examples) == len(part.unread):
             problems.append(Problem(f"{name}: none of its images can be read"))
         problems += _too_few_classes(name, part, ignore_class)

@@ -7,7 +7,6 @@ import errno
 import functools
 import pathlib
 
-import keras
 import numpy as np
 from keras import ops
 from PIL import Image, PngImagePlugin
@@ -34,6 +33,7 @@ from keras_imas.inference.predictions_folder import (
 from keras_imas.inference.predictor import Predictor
 from keras_imas.models.resize import resize_bilinear
 from keras_imas.models.size_rule import size_rule
+from keras_imas.progress import Progress
 
 # Larger images are predicted by a window, so that they fit into memory.
 _WHOLE_PIXELS = 2048 * 2048
@@ -129,7 +129,7 @@ def predict_files(
             windows of 1024 for images of more than 2048 times 2048 pixels.
         max_pixels: Pixels an image may have; larger ones are skipped. Defaults
             to 89,478,485.
-        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
         **prediction: More arguments of `keras_imas.inference.Predictor`, such as
             `flip` and `scales`.
 
@@ -161,12 +161,11 @@ def predict_files(
         return output_dir / kind / f"{name}{_SUFFIXES[kind]}"
 
     results = {"kept": 0, "predicted": 0, "skipped": {}}
-    bar = None
+    progress = Progress(None, verbose=0)  # until it is known what is missing
 
     def skip(path, reason):
         results["skipped"][str(path)] = str(reason)
-        if bar:
-            bar.add(1)
+        progress.add()
 
     def write(name, image, predicted):
         label_map, sure = _decided(*predicted, image.shape[:2], confidence)
@@ -192,8 +191,7 @@ def predict_files(
             skip(images[name], f"its {kind} can't be written: {error}")
             return
         results["predicted"] += 1
-        if bar:
-            bar.add(1)
+        progress.add()
 
     with (
         claimed(output_dir, settings, told),
@@ -219,8 +217,8 @@ def predict_files(
                 results["kept"] += 1
             else:
                 missing[name] = images[name]
-        if verbose in (1, "auto") and missing:
-            bar = keras.utils.Progbar(len(missing), unit_name="image")
+        if missing:
+            progress = Progress(len(missing), "image", "Predicted", verbose=verbose)
 
         for views, names in _passes(
             missing, window, image_size, image_range, max_pixels, pool, skip

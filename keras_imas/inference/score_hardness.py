@@ -2,10 +2,10 @@
 
 import itertools
 
-import keras
 import numpy as np
 
 from keras_imas.inference.predictor import Predictor
+from keras_imas.progress import Progress
 from keras_imas.scoring import hardness
 
 
@@ -18,7 +18,7 @@ def score_hardness(
         model: `IMAS`; its threshold and background class apply.
         images: Iterable of images `(H, W, 3)`, 0..255, of one size or of several.
         count: Number of images, for the progress bar. Defaults to `None`: unknown.
-        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
         predictors: Dict of a `Predictor` for `"student"` and `"teacher"`, to use those
             that are compiled already. Defaults to `None`: new ones.
         **prediction: See `Predictor`: `window`, `size_multiple`, ...
@@ -33,9 +33,7 @@ def score_hardness(
         >>> score_hardness(model, np.zeros((3, 8, 8, 3)), verbose=0)
         array([1., 1., 1.], dtype=float32)
     """
-    bar = None
-    if verbose in ("auto", 1):
-        bar = keras.utils.Progbar(count, unit_name="image")
+    progress = Progress(count, "image", "Scored", verbose=verbose)
     if predictors is None:
         predictors = {
             name: Predictor(getattr(model, name), **prediction)
@@ -56,6 +54,5 @@ def score_hardness(
             from_logits=False,
         )
         scores.append(float(score[0]))
-        if bar:
-            bar.add(1)
+        progress.add()
     return np.array(scores, "float32")

@@ -19,7 +19,7 @@ def make_gallery(run, unlabeled, truth, shown, predictors, *, width, verbose):
         predictors: Dict from `"teacher"` and `"student"`, as far as they are there, to
             a `keras_imas.inference.Predictor`.
         width: Width of the pictures in pixels.
-        verbose: 1 or `"auto"` for a progress bar.
+        verbose: See `keras_imas.progress.progress_style`.
 
     Returns:
         List of dicts: `"image"`, its name; `"hardness"`; `"error"`, the share of its

@@ -51,7 +51,7 @@ def inspect(
         truths: Images to compare with their label maps, where they have one. Defaults
             to `200`.
         width: Width of pictures in pixels; none is scaled up. Defaults to `320`.
-        verbose: 1 or `"auto"` for progress bars. Defaults to `"auto"`.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
 
     Returns:
         `Inspection`.

@@ -17,13 +17,15 @@ _SCORES = {
 }
 
 
-def make_page(runs, inspections=None):
+def make_page(runs, inspections=None, *, refresh=None):
     """Make the page.
 
     Args:
         runs: List of `keras_imas.runs.Run`.
         inspections: Dict from a run's name to its
             `keras_imas.report.inspection.Inspection`. Defaults to `None`: no images.
+        refresh: Seconds after which a browser reads the page again. Defaults to
+            `None`: it doesn't.
 
     Returns:
         The HTML, a string.
@@ -51,6 +53,7 @@ def make_page(runs, inspections=None):
         runs=[_content(run, inspections.get(run.name)) for run in runs],
         training=[_drawn(chart) for chart in training_charts(runs)],
         plotly=plotly.offline.get_plotlyjs(),
+        refresh=refresh,
     )
 
 

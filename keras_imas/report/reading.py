@@ -1,8 +1,7 @@
 """Read some images of a data set."""
 
-import keras
-
 from keras_imas.callbacks.hardness_log import names_of
+from keras_imas.progress import Progress, progress_style
 
 
 def names_to_positions(examples):
@@ -24,16 +23,14 @@ def read_some(examples, indices, title, verbose):
         examples: `keras_imas.data.Examples`.
         indices: Which of them.
         title: What to print above the bar.
-        verbose: 1 or `"auto"` for a progress bar.
+        verbose: See `keras_imas.progress.progress_style`.
 
     Yields:
         `(index, example)` in the order of the examples, as `Examples.pick` does.
     """
-    bar = None
-    if verbose in (1, "auto"):
+    if progress_style(verbose) == 1:
         print(title, flush=True)
-        bar = keras.utils.Progbar(len(set(indices)), unit_name="image")
+    progress = Progress(len(set(indices)), "image", f"{title}:", verbose=verbose)
     for index, example in examples.pick(indices):
         yield int(index), example
-        if bar:
-            bar.add(1)
+        progress.add()

@@ -13,6 +13,7 @@ from keras_imas.files.removed import Removed
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file
 from keras_imas.models.logits import segmenter
+from keras_imas.progress import progress_style
 from keras_imas.runs import pictures, results, run_directory
 from keras_imas.runs.dry_run import describe
 from keras_imas.runs.parts import Parts
@@ -86,7 +87,7 @@ def run(
             Defaults to `False`.
         dry_run: Whether to print what the run would do and cost, and stop. Nothing is
             written. Defaults to `False`.
-        verbose: As in `keras.Model.fit`. Defaults to `"auto"`.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
 
     Returns:
         Dict of results, as in `run.json`; `None` after a dry run.
@@ -159,6 +160,7 @@ def run(
             checkpoint_every=checkpoint_every,
             keep=keep,
             tensorboard=tensorboard,
+            verbose=verbose,
         )
         facts = plan.facts()
         if unfinished is not None:
@@ -173,7 +175,11 @@ def run(
             directory = watchers.checkpoint.checkpoints.directory
             shutil.rmtree(directory, ignore_errors=True)
     seconds = time.perf_counter() - watchers.history.start
-    print(f"Took {format_duration(seconds)}; models and pictures are in {output_dir}")
+    print(
+        f"Took {format_duration(seconds)}; models and pictures are in {output_dir}\n"
+        "A page about the run, with the images to label next, is made by\n"
+        f"  python scripts/report.py {output_dir}"
+    )
     return facts
 
 
@@ -204,7 +210,7 @@ def _fit(plan, batches, watchers, output_dir, verbose):
             batches,
             epochs=plan.epochs,
             callbacks=watchers.callbacks,
-            verbose=verbose,
+            verbose=int(progress_style(verbose) == 1),
             shuffle=False,
         )
     except Removed as error:  # at the end: the networks are trained

@@ -7,6 +7,7 @@ import sys
 from absl import app, flags
 
 from keras_imas.files.user_path import user_path
+from keras_imas.progress import VERBOSE
 
 
 class _PathParser(flags.ArgumentParser):
@@ -30,6 +31,23 @@ def define_path(name, default, help, **options):
     options = {"flag_values": flags.FLAGS, "module_name": sys.argv[0], **options}
     serializer = flags.ArgumentSerializer()
     flags.DEFINE(_PathParser(), name, default, help, serializer=serializer, **options)
+
+
+def define_verbose(**options):
+    """Define `--verbose`.
+
+    Args:
+        **options: See `absl.flags.DEFINE_enum`.
+    """
+    options = {"module_name": sys.argv[0], **options}
+    flags.DEFINE_enum(
+        "verbose",
+        "auto",
+        VERBOSE,
+        "Progress as a bar (1), as plain lines (2), or none (0); auto: a bar on a "
+        "terminal, else lines.",
+        **options,
+    )
 
 
 def field(default, help, *, of=int, least=None, path=False):

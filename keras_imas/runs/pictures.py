@@ -20,7 +20,7 @@ def save_pictures(model, recipe, parts, output_dir, *, verbose="auto"):
         recipe: `keras_imas.runs.recipe.Recipe`.
         parts: `keras_imas.runs.parts.Parts`.
         output_dir: Directory to write into.
-        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
     """
     options = prediction_options(
         parts.unlabeled or parts.labeled, **reading_of(vars(recipe))
@@ -88,7 +88,7 @@ def save_hardness(
         unlabeled: `keras_imas.data.Examples`.
         filepath: Path of the picture.
         colors: RGB color of each class.
-        verbose: 1 or `"auto"` for a progress bar. Defaults to `"auto"`.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
         count: Number of easiest and of hardest images. Defaults to `4`.
         at_most: Images to score; of more, an even selection. Defaults to `256`.
     """

@@ -13,7 +13,7 @@ from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
 from keras_imas.backends.gpu import set_up_gpu
 from keras_imas.runs import experiment, run_directory
-from keras_imas.runs.flags import define_flags, define_path, given_flags
+from keras_imas.runs.flags import define_flags, define_path, define_verbose, given_flags
 from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
@@ -92,9 +92,7 @@ class Program:
             "dry_run", False, "Print what a run would do and cost, and stop.", **key
         )
         flags.DEFINE_boolean("tensorboard", False, "Write logs for TensorBoard.", **key)
-        flags.DEFINE_integer(
-            "verbose", 1, "1: progress bar, 2: a line an epoch, 0: neither.", **key
-        )
+        define_verbose(**key)
 
     def main(self, argv):
         """Train as the flags say.

@@ -14,6 +14,7 @@ from keras_imas.callbacks import (
     TensorBoard,
 )
 from keras_imas.runs import pictures
+from keras_imas.runs.epoch_lines import EpochLines
 from keras_imas.runs.history import History
 from keras_imas.runs.prediction_options import prediction_options, reading_of
 
@@ -30,6 +31,7 @@ class Watchers:
             images.
         tensorboard: `keras_imas.callbacks.TensorBoard`; `None` if it is not wanted.
         history: `keras_imas.runs.history.History`.
+        lines: `keras_imas.runs.epoch_lines.EpochLines`.
         checkpoint: `keras_imas.callbacks.Checkpoint`; `None` if several processes train
             together.
     """
@@ -39,11 +41,21 @@ class Watchers:
     evaluation: Evaluation | None
     tensorboard: TensorBoard | None
     history: History
+    lines: EpochLines
     checkpoint: Checkpoint | None
 
     @classmethod
     def of(
-        cls, plan, output_dir, *, start, signals, checkpoint_every, keep, tensorboard
+        cls,
+        plan,
+        output_dir,
+        *,
+        start,
+        signals,
+        checkpoint_every,
+        keep,
+        tensorboard,
+        verbose,
     ):
         """Make the callbacks of a plan.
 
@@ -55,6 +67,7 @@ class Watchers:
             checkpoint_every: See `keras_imas.callbacks.Checkpoint`.
             keep: Number of checkpoints to keep.
             tensorboard: Whether to write for TensorBoard.
+            verbose: See `keras_imas.progress.progress_style`.
 
         Returns:
             `Watchers`.
@@ -97,7 +110,8 @@ class Watchers:
                 signals=signals,
             )
         history = History(within("history.jsonl"), start, evaluation)
-        return cls(speed, hardness_log, evaluation, board, history, checkpoint)
+        lines = EpochLines(verbose)
+        return cls(speed, hardness_log, evaluation, board, history, lines, checkpoint)
 
     @property
     def callbacks(self):

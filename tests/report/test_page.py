@@ -58,6 +58,14 @@ def test_the_page_holds_all_that_it_shows(make):
     assert not re.search(r'<(script|link|img)[^>]*(src|href)="(?!data:)', page)
 
 
+def test_a_page_that_is_watched_is_read_again(make, tmp_path, write_run):
+    from keras_imas.report.page import make_page
+
+    assert 'http-equiv="refresh"' not in make()
+    runs = [read_run(write_run(tmp_path / "watched"))]
+    assert '<meta http-equiv="refresh" content="30">' in make_page(runs, refresh=30)
+
+
 def test_names_are_not_markup(make):
     page = make(TILES)
     assert "b&lt;" in page
