@@ -7,14 +7,14 @@ import keras
 from absl import flags
 
 from keras_imas.augment.strong_views import STRONG_VIEWS
-from keras_imas.backends.replicas import each_sees_its_part
 from keras_imas.imas import IMAS
 from keras_imas.losses import Crossentropy, OHEMCrossentropy
-from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
+from keras_imas.models.deeplab_v3_plus import HEAD
 from keras_imas.optimizers import SGD, AdamW, PolynomialDecay
 from keras_imas.runs.class_weights import BALANCED, class_weights
 from keras_imas.runs.flags import Flagged, check_fields, field
 from keras_imas.runs.saved_networks import load_student
+from keras_imas.runs.student_network import student_network
 
 METHODS = ("imas", "uniform", "supervised")
 OPTIMIZERS = {  # what their flags are where none is given
@@ -53,11 +53,14 @@ class Recipe(Flagged):
         "images alone), all under the same schedule.",
     )
     backbone: str = field(
-        "mobilenet_v2", "Encoder of the DeepLabV3+; resnet50_deep_stem is the paper's."
+        "mobilenet_v2",
+        "Encoder of a DeepLabV3+, or of a DPT: dinov2_small, ... Without a GPU: "
+        "mobilenet_v2; with one: dinov2_small or _base; resnet50_deep_stem: paper.",
     )
     weights: str = field(
         "imagenet",
-        "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
+        "Weights of the encoder: imagenet (DINO: the public ones; downloaded at first "
+        "use), a file, for DINO or its directory, or none.",
     )
     start_from: str = field(
         "",
@@ -249,21 +252,14 @@ class Recipe(Flagged):
             weights: Whether to load the encoder's weights. Defaults to `True`.
 
         Returns:
-            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`; with `start_from`
-            the network of that file.
+            `keras.Model`, see `student_network`; with `start_from` the network of that
+            file.
         """
         if self.start_from:
             return load_student(self.start_from, num_classes)
         with self._dtype_policy():
-            return deeplab_v3_plus(
-                num_classes,
-                backbone=self.backbone,
-                output_stride=self.output_stride,
-                multi_grid=self.multi_grid or None,
-                auxiliary_head=self.auxiliary_head,
-                weights=self.weights if weights and self.weights != "none" else None,
-                input_shape=input_shape,
-                synchronized=self.sync_batch_norm and each_sees_its_part(),
+            return student_network(
+                self, num_classes, input_shape=input_shape, weights=weights
             )
 
     def model(
