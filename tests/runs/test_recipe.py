@@ -192,3 +192,20 @@ def test_bad_choices_are_refused(options, reason):
 def test_recipe_refuses_what_cannot_be(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         Recipe(**change)
+
+
+def test_a_dino_backbone_is_that_of_a_dpt():
+    """What describes a DeepLabV3+ doesn't matter."""
+    recipe = Recipe(
+        backbone="dinov2_small",
+        weights="none",
+        multi_grid=(1, 2, 4),
+        auxiliary_head=True,
+        precision="mixed_bfloat16",
+    )
+    student = recipe.student(5, input_shape=(28, 42, 3))
+    assert student.name == "dpt" and student.output_shape == (None, 28, 42, 5)
+    encoder = student.get_layer("dinov2_small")
+    assert encoder.get_layer("block_0_query").compute_dtype == "bfloat16"
+    with pytest.raises(ValueError, match="one of dinov2_small, .*'dinov2_tiny'"):
+        dataclasses.replace(recipe, backbone="dinov2_tiny").student(5)
