@@ -46,8 +46,16 @@ class Optimization(Flagged):
     )
     decoder_multiplier: float = field(
         1.0,
-        "Factor of the learning rate of all that is not the encoder; VOC: 10. Of SGD.",
+        "Factor of the learning rate of all that is not the encoder; VOC: 10.",
         least=0,
+    )
+    decay_vectors: bool = field(
+        False,
+        "With AdamW: decay biases and what normalization learns too, as PyTorch does.",
+    )
+    freeze_encoder: bool = field(
+        False,
+        "Train the head alone; the encoder's batch normalization keeps its statistics.",
     )
     clip_norm: float = field(
         0.0, "Largest norm of the gradient; 0: not clipped.", least=0
@@ -79,11 +87,12 @@ class Optimization(Flagged):
             if self.accumulation_steps > 1
             else None,
         )
-        if self.optimizer == "adamw":
-            return AdamW(schedule, weight_decay=self.weight_decay, **options)
-        faster = self.decoder_multiplier != 1
-        options["multipliers"] = {HEAD: self.decoder_multiplier} if faster else None
-        return SGD(schedule, self.momentum, l2=self.weight_decay, **options)
+        if self.decoder_multiplier != 1:
+            options["multipliers"] = {HEAD: self.decoder_multiplier}
+        if self.optimizer == "sgd":
+            return SGD(schedule, self.momentum, l2=self.weight_decay, **options)
+        options["decay_vectors"] = self.decay_vectors
+        return AdamW(schedule, weight_decay=self.weight_decay, **options)
 
     @classmethod
     def from_flags(cls, defaults=None):

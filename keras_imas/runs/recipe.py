@@ -10,6 +10,7 @@ from keras_imas.backends.replicas import each_sees_its_part
 from keras_imas.imas import IMAS
 from keras_imas.losses import Crossentropy, OHEMCrossentropy
 from keras_imas.models.deeplab_v3_plus import deeplab_v3_plus
+from keras_imas.models.frozen_encoder import freeze_encoder
 from keras_imas.runs.class_weights import BALANCED, class_weights
 from keras_imas.runs.flags import check_fields, field
 from keras_imas.runs.optimization import Optimization
@@ -79,6 +80,9 @@ class Recipe(UnlabeledPart, Optimization):
         "one more stops the run, before anything is changed by it.",
         least=0,
     )
+    labeled_weight: float = field(
+        1.0, "Weight of the labeled loss; UniMatch V2: both weigh 0.5.", least=0
+    )
     class_weights: str = field(
         "",
         "Weights of the classes in the labeled loss: numbers by commas; or balanced, "
@@ -115,12 +119,7 @@ class Recipe(UnlabeledPart, Optimization):
 
     def __post_init__(self):
         check_fields(self)
-        if self.optimizer != "sgd" and self.decoder_multiplier != 1:
-            raise ValueError(
-                '`decoder_multiplier` is for optimizer="sgd"; leave it at 1 for '
-                f"others. Received: decoder_multiplier={self.decoder_multiplier}, "
-                f"optimizer={self.optimizer!r}"
-            )
+        self.check_views()
         if (
             self.class_weights
             and self.ohem_min_kept
@@ -174,6 +173,7 @@ class Recipe(UnlabeledPart, Optimization):
                 weights=self.weights if weights and self.weights != "none" else None,
                 input_shape=input_shape,
                 synchronized=self.sync_batch_norm and each_sees_its_part(),
+                complementary_dropout=self.complementary_dropout,
             )
 
     def model(
@@ -195,14 +195,19 @@ class Recipe(UnlabeledPart, Optimization):
         with self._dtype_policy():
             model = IMAS(
                 student,
-                ema_copy_steps=steps_per_epoch,
+                ema_copy_steps=self.ema_copy_epochs * steps_per_epoch,
                 ignore_class=ignore_class,
                 max_skipped_steps=self.max_skipped_steps,
                 seed=self.seed,
                 **self.imas_options(),
             )
-        loss = self._loss(ignore_class, labeled_pixels)
-        model.compile(self.make_optimizer(epochs * steps_per_epoch), loss)
+        if self.freeze_encoder:  # of the student alone, so that the teacher is as usual
+            freeze_encoder(model.student)
+        model.compile(
+            self.make_optimizer(epochs * steps_per_epoch),
+            self._loss(ignore_class, labeled_pixels),
+            loss_weights=None if self.labeled_weight == 1 else self.labeled_weight,
+        )
         return model
 
     def _loss(self, ignore_class, labeled_pixels):

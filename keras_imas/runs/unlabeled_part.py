@@ -5,6 +5,7 @@ import dataclasses
 import keras
 
 from keras_imas.augment.strong_views import STRONG_VIEWS
+from keras_imas.augment.two_views import TwoViews
 from keras_imas.runs.flags import Flagged, field
 
 METHODS = ("imas", "uniform", "supervised")
@@ -41,6 +42,15 @@ class UnlabeledPart(Flagged):
         "(KerasCV's RandAugment without its geometry, by tf.data alone).",
         choices=STRONG_VIEWS,
     )
+    strong_views: int = field(
+        1,
+        "1: a strong and a cut-mixed view (the paper); 2: two strong views, each "
+        "cut-mixed (UniMatch V2; with --cutmix_view=strong).",
+    )
+    complementary_dropout: bool = field(
+        False,
+        "Let the two views lose complementary channels of the encoder's features.",
+    )
     cutmix_view: str = field(
         "weak",
         "View to cut-mix: weak (the paper) or strong.",
@@ -51,12 +61,27 @@ class UnlabeledPart(Flagged):
         "Smallest and largest side of CutMix boxes, as fractions of the crop.",
         of=float,
     )
+    cutmix_area: tuple = field(
+        (),
+        "Smallest and largest area of CutMix boxes, in parts of the crop, instead of "
+        "--cutmix_range: each image has a box and a coin of its own. UniMatch V2: "
+        "0.02,0.4.",
+        of=float,
+    )
+    cutmix_aspect: tuple = field(
+        (0.3, 1 / 0.3),
+        "Range of their height over width, with --cutmix_area.",
+        of=float,
+    )
     cutmix_probability: float = field(
         -1.0,
-        "Probability that a batch is cut-mixed; -1: mean(1 - hardness) with "
-        "--method=imas, else 1.",
+        "Probability that a batch, or with --cutmix_area an image, is cut-mixed; -1: "
+        "mean(1 - hardness) with --method=imas, else 1.",
     )
     ema_decay: float = field(0.996, "Largest decay of the teacher.")
+    ema_copy_epochs: int = field(
+        1, "Epochs after the warm-up in which the teacher copies the student.", least=0
+    )
     background_class: int = field(
         -1, "Class without weight in the hardness; -1: none. The paper's runs: 0."
     )
@@ -65,6 +90,15 @@ class UnlabeledPart(Flagged):
         "Unlabeled images ranked and mixed among themselves; 0: the whole batch.",
         least=0,
     )
+
+    def check_views(self):
+        """Refuse what can't be the two views of an image.
+
+        Raises:
+            ValueError: See `keras_imas.augment.two_views.TwoViews`.
+        """
+        options = self.imas_options()
+        TwoViews(**{f.name: options[f.name] for f in dataclasses.fields(TwoViews)})
 
     def imas_options(self):
         """Return the arguments of `keras_imas.IMAS` that this part says.
@@ -79,8 +113,12 @@ class UnlabeledPart(Flagged):
             ema_decay=self.ema_decay,
             supervised_only_steps=self.warmup_steps,
             background_class=_or_none(self.background_class),
+            strong_views=self.strong_views,
+            complementary_dropout=self.complementary_dropout,
             cutmix_view=self.cutmix_view,
             cutmix_range=self.cutmix_range,
+            cutmix_area=self.cutmix_area or None,
+            cutmix_aspect=self.cutmix_aspect,
             cutmix_probability=_or_none(self.cutmix_probability),
             pairing_group_size=self.pairing_group_size or None,
             adaptive_intensity=adaptive,
