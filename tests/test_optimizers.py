@@ -235,7 +235,7 @@ def test_adamw_matches_pytorch_with_two_parameter_groups():
     shapes = {"encoder": (3, 4), "encoder_bias": (4,), "head": (4, 2), "bias": (2,)}
     values = [rng.normal(size=s).astype("float32") for s in shapes.values()]
     variables = named(shapes, values)
-    schedule = optimizers.PolynomialDecay(0.01, 20)
+    schedule = optimizers.PolynomialDecay(0.002, 20)
     optimizer = optimizers.AdamW(
         schedule,
         weight_decay=0.1,
@@ -246,12 +246,12 @@ def test_adamw_matches_pytorch_with_two_parameter_groups():
     optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     theirs = [torch.nn.Parameter(torch.tensor(value)) for value in values]
     groups = [{"params": theirs[:2]}, {"params": theirs[2:]}]
-    adamw = torch.optim.AdamW(groups, 0.01, weight_decay=0.1)
+    adamw = torch.optim.AdamW(groups, 0.002, weight_decay=0.1)
     for step in range(5):
         gradients = [rng.normal(size=s).astype("float32") for s in shapes.values()]
         optimizer.apply([ops.convert_to_tensor(g) for g in gradients], variables)
         for group, factor in zip(adamw.param_groups, (1.0, 4.0), strict=True):
-            group["lr"] = 0.01 * factor * (1 - step / 20) ** 0.9
+            group["lr"] = 0.002 * factor * (1 - step / 20) ** 0.9
         for parameter, gradient in zip(theirs, gradients, strict=True):
             parameter.grad = torch.tensor(gradient)
         adamw.step()
