@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_imas.models.complementary_dropout import ComplementaryDropout
 from keras_imas.models.dino import dino_encoder
 from keras_imas.models.resize import Enlarge, ResizeLike
 
@@ -20,6 +21,7 @@ def dpt(
     input_shape=(None, None, 3),
     channels=None,
     width=None,
+    complementary_dropout=False,
 ):
     """Build a DPT from images 0..255 to logits at the images' resolution.
 
@@ -46,6 +48,8 @@ def dpt(
             encoder (48, 96, 192, 384 for Small); 256, 512, 1024, 1024 for Large.
         width: Channels of the head. Defaults to `None`, as published: a sixth of those
             of the encoder (64 for Small, 128 for Base); 256 for Large.
+        complementary_dropout: Whether to put a `ComplementaryDropout` between encoder
+            and head, for the same argument of `keras_imas.IMAS`. Defaults to `False`.
 
     Returns:
         `keras.Model` from `(B, H, W, 3)` to logits `(B, H, W, C)`.
@@ -70,6 +74,8 @@ def dpt(
         backbone.trainable = False
     images = keras.Input(backbone.input_shape[1:], name="images")
     features = backbone(images)
+    if complementary_dropout:
+        features = ComplementaryDropout(name="complementary_dropout")(features)
     published = _published(features[0].shape[-1])
     channels = channels or published[0]
     width = width or published[1]

@@ -33,6 +33,7 @@ def student_network(recipe, num_classes, *, input_shape, weights=True):
             backbone=recipe.backbone,
             weights="pretrained" if loaded == "imagenet" else loaded,
             input_shape=input_shape,
+            complementary_dropout=recipe.complementary_dropout,
         )
     return deeplab_v3_plus(
         num_classes,
@@ -43,4 +44,5 @@ def student_network(recipe, num_classes, *, input_shape, weights=True):
         weights=loaded,
         input_shape=input_shape,
         synchronized=recipe.sync_batch_norm and each_sees_its_part(),
+        complementary_dropout=recipe.complementary_dropout,
     )

@@ -17,10 +17,10 @@ from keras_imas.models.deeplab_v3_plus import HEAD
 CLASSES, PATCH = 3, 8
 
 
-def network(frozen=False, **options):
+def network(frozen=False, dropout=False, **options):
     options = {"width": 48, "depth": 4, "heads": 2, "grid": 4, **options}
     encoder = vision_transformer(patch_size=PATCH, **options)
-    return dpt(CLASSES, backbone=encoder, frozen=frozen)
+    return dpt(CLASSES, backbone=encoder, frozen=frozen, complementary_dropout=dropout)
 
 
 def images(height, width, batch_size=2):
@@ -189,15 +189,27 @@ def student_batch():
     return {"labeled": x, "unlabeled": x, "unlabeled_strong": 255 - x}, labels
 
 
+SUCCESSORS = {
+    "strong_views": 2,
+    "cutmix_view": "strong",
+    "complementary_dropout": True,
+}
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_trains_as_a_student(frozen, tmp_path):
-    student = network(frozen=frozen)
-    model = keras_imas.IMAS(student, confidence_threshold=0.0, seed=0)
+    """As iMAS has it, and frozen with the parts of UniMatch V2."""
+    parts = SUCCESSORS if frozen else {}
+    student = network(frozen=frozen, dropout=frozen)
+    model = keras_imas.IMAS(student, confidence_threshold=0.0, seed=0, **parts)
     model.compile(keras_imas.optimizers.SGD(1e-2))
     encoder = next(x for x in student.layers if isinstance(x, keras.Model))
     before, all_before = encoder.get_weights(), student.get_weights()
+    batch, labels = student_batch()
+    if frozen:
+        batch["unlabeled_strong_2"] = batch["unlabeled_strong"]
     for _ in range(3):
-        logs = model.train_on_batch(*student_batch(), return_dict=True)
+        logs = model.train_on_batch(batch, labels, return_dict=True)
     assert all(np.isfinite(value) for value in logs.values())
     assert bool(encoder.trainable_variables) != frozen
     moved = [
