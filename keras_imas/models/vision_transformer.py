@@ -270,6 +270,10 @@ class LayerScale(layers.Layer):
         """
         return inputs * self.gamma
 
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the inputs."""
+        return input_shape
+
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class PatchMap(layers.Layer):

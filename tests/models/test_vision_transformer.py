@@ -14,7 +14,7 @@ from keras_imas.models.dino_checkpoint import load_dino_checkpoint
 torch = pytest.importorskip("torch")
 
 
-@pytest.fixture(scope="module", params=dino.KINDS)
+@pytest.fixture(scope="module", params=core_and_full(["dinov2", "dinov3"], dino.KINDS))
 def pair(request, tmp_path_factory):
     """A model of `transformers`, and ours with its weights from its own directory."""
     model = dino.reference(request.param)
@@ -25,7 +25,9 @@ def pair(request, tmp_path_factory):
     return request.param, model, encoder
 
 
-@pytest.mark.parametrize("size", [(5, 5), (3, 9), (2, 2)])
+@pytest.mark.parametrize(
+    "size", core_and_full([(5, 5), (3, 9)], [(5, 5), (3, 9), (2, 2)])
+)
 def test_patch_tokens_are_those_of_transformers(pair, size):
     _, model, encoder = pair
     images = dino.images(*size, model.config.patch_size)
