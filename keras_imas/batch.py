@@ -13,17 +13,18 @@ INDEXED = ("labeled", "unlabeled")
 """The images whose positions in the data set a batch may tell, as `NAME_index`."""
 
 
-def views(inputs, dtype="float32"):
+def views(inputs, dtype="float32", *, strong_views=1):
     """Return the images of a batch, checked.
 
     Args:
         inputs: Dict of a batch's images, see `keras_imas.IMAS`.
         dtype: Dtype to cast images to. Defaults to `"float32"`.
+        strong_views: Number of strong views that it must have. Defaults to `1`.
 
     Returns:
-        `(labeled, weak, strong, valid)`: images `(B_l, H, W, 3)` and twice
-        `(B_u, H, W, 3)`, and the validity of pixels `(B_u, H, W)`. Of a supervised
-        batch the last three are `None`.
+        `(labeled, weak, strong, valid)`: images `(B_l, H, W, 3)` and `(B_u, H, W, 3)`,
+        a list of `strong_views` as the weak ones, and the validity of pixels
+        `(B_u, H, W)`. Of a supervised batch the last three are `None`.
 
     Raises:
         ValueError: If images are missing, or their shapes don't belong together.
@@ -39,12 +40,20 @@ def views(inputs, dtype="float32"):
     if "unlabeled" not in inputs:
         return labeled, None, None, None
     weak = _images(inputs, "unlabeled", dtype)
-    strong = _images(inputs, "unlabeled_strong", dtype)
-    if weak.shape != strong.shape:
+    if ("unlabeled_strong_2" in inputs) != (strong_views == 2):
         raise ValueError(
-            '"unlabeled" and "unlabeled_strong" must be two views of the same crops. '
-            f"Received shapes: {tuple(weak.shape)} and {tuple(strong.shape)}"
+            '"unlabeled_strong_2" is the second strong view of `strong_views=2`, an '
+            "argument of both `IMAS` and `keras_imas.data.semi_supervised`. Received: "
+            f"strong_views={strong_views} and a batch of {sorted(inputs)}"
         )
+    strong = []
+    for name in ("unlabeled_strong", "unlabeled_strong_2")[:strong_views]:
+        strong.append(_images(inputs, name, dtype))
+        if weak.shape != strong[-1].shape:
+            raise ValueError(
+                f'"unlabeled" and "{name}" must be two views of the same crops. '
+                f"Received shapes: {tuple(weak.shape)} and {tuple(strong[-1].shape)}"
+            )
     if labeled.shape[1:] != weak.shape[1:]:
         raise ValueError(
             '"labeled" and "unlabeled" crops must have one size: they pass through the '

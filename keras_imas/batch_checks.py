@@ -11,6 +11,7 @@ KEYS = (
     "labeled",
     "unlabeled",
     "unlabeled_strong",
+    "unlabeled_strong_2",
     "unlabeled_valid",
     "labeled_index",
     "unlabeled_index",
@@ -19,6 +20,7 @@ KEYS = (
 _NEEDED = {
     "unlabeled": ("unlabeled_strong",),
     "unlabeled_strong": ("unlabeled",),
+    "unlabeled_strong_2": ("unlabeled", "unlabeled_strong"),
     "unlabeled_valid": ("unlabeled", "unlabeled_strong"),
     "unlabeled_index": ("unlabeled", "unlabeled_strong"),
 }
@@ -39,8 +41,8 @@ def check_keys(inputs):
         Traceback (most recent call last):
             ...
         ValueError: A batch has the unknown key 'unlabelled'; did you mean 'unlabeled'?
-        It may hold: 'labeled', 'unlabeled', 'unlabeled_strong', 'unlabeled_valid',
-        'labeled_index', 'unlabeled_index'
+        It may hold: 'labeled', 'unlabeled', 'unlabeled_strong', 'unlabeled_strong_2',
+        'unlabeled_valid', 'labeled_index', 'unlabeled_index'
     """
     for key in inputs:
         if key not in KEYS:

@@ -4,18 +4,19 @@ import keras
 from keras import ops
 
 from keras_imas import batch
-from keras_imas.arguments import (
-    check_choice,
-    check_fraction,
-    check_not_negative,
-    check_range,
-)
-from keras_imas.augment.cutmix import cutmix_plan, paste, sample_draws
+from keras_imas.arguments import check_fraction, check_not_negative
+from keras_imas.augment.feature_masks import complementary_mask
 from keras_imas.augment.intensity import blend
+from keras_imas.augment.two_views import TwoViews
 from keras_imas.backends.replicas import own_draws, replica_count
 from keras_imas.backends.steps import on_every_backend
-from keras_imas.losses import consistency_losses, weight_at
+from keras_imas.losses import consistency_of_views, weight_at
 from keras_imas.metrics import ImageMeans
+from keras_imas.models.complementary_dropout import (
+    check_has_place,
+    dropped_channels,
+    dropped_features,
+)
 from keras_imas.models.logits import full_size_logits, run_on_views, scoring_logits
 from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
 from keras_imas.teacher import move_teacher
@@ -43,7 +44,8 @@ class IMAS(MeanTeacher):
 
     - `"labeled"`: `(B_l, H, W, 3)`, with `label_maps` `(B_l, H, W)`,
     - `"unlabeled"`: the weak views, `(B_u, H, W, 3)`,
-    - `"unlabeled_strong"`: the strong views of the same crops, same shape,
+    - `"unlabeled_strong"`: the strong views of the same crops, same shape; and
+      `"unlabeled_strong_2"`, others, with `strong_views=2`,
     - `"unlabeled_valid"` (optional): `(B_u, H, W)`, 0 where a crop is padding,
     - `"labeled_index"`, `"unlabeled_index"` (optional): positions in the data set.
 
@@ -71,10 +73,20 @@ class IMAS(MeanTeacher):
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         auxiliary_weight: Weight of the supervised loss of each auxiliary output.
             Defaults to `0.4`.
+        strong_views: 1: one strong and one cut-mixed view; 2: two strong views, each
+            cut-mixed, see `keras_imas.augment.two_views`. Defaults to `1`.
         cutmix_range: Range of the boxes' side fraction. Defaults to `(0.1, 0.9)`.
+        cutmix_area: Range of the boxes' area, in parts of the image, in place of
+            `cutmix_range`: each image has a box and a coin of its own. Defaults to
+            `None`.
+        cutmix_aspect: Range of their height over width. Defaults to `(0.3, 1 / 0.3)`.
         cutmix_view: View to cut-mix, `"weak"` or `"strong"`. Defaults to `"weak"`.
-        cutmix_probability: Probability that a batch is cut-mixed. Defaults to `None`:
-            mean(1 − hardness) with adaptive CutMix, else 1.
+        cutmix_probability: Probability that a batch (with `cutmix_area` an image) is
+            cut-mixed. Defaults to `None`: mean(1 − hardness) with adaptive CutMix,
+            else 1.
+        complementary_dropout: Whether the two views lose complementary channels of the
+            student's features, see `keras_imas.models.ComplementaryDropout`, a layer
+            that the student must have. Defaults to `False`.
         pairing_group_size: Number of consecutive unlabeled images that share ranking,
             side fraction and coin; the paper's program: 4, those of one GPU. Defaults
             to `None`: the whole batch.
@@ -117,9 +129,13 @@ class IMAS(MeanTeacher):
         background_class=None,
         ignore_class=255,
         auxiliary_weight=0.4,
+        strong_views=1,
         cutmix_range=(0.1, 0.9),
+        cutmix_area=None,
+        cutmix_aspect=(0.3, 1 / 0.3),
         cutmix_view="weak",
         cutmix_probability=None,
+        complementary_dropout=False,
         pairing_group_size=None,
         adaptive_intensity=True,
         adaptive_cutmix=True,
@@ -140,25 +156,31 @@ class IMAS(MeanTeacher):
             **kwargs,
         )
         check_fraction("confidence_threshold", confidence_threshold)
-        if cutmix_probability is not None:
-            check_fraction("cutmix_probability", cutmix_probability)
-        check_range("cutmix_range", cutmix_range)
-        check_choice("cutmix_view", cutmix_view, ("weak", "strong"))
+        self.two_views = TwoViews(
+            strong_views=strong_views,
+            cutmix_range=cutmix_range,
+            cutmix_area=cutmix_area,
+            cutmix_aspect=cutmix_aspect,
+            cutmix_view=cutmix_view,
+            cutmix_probability=cutmix_probability,
+            pairing_group_size=pairing_group_size,
+            adaptive_cutmix=adaptive_cutmix,
+        )
+        for name, value in vars(self.two_views).items():
+            setattr(self, name, value)
         check_not_negative(
             auxiliary_weight=auxiliary_weight,
             unlabeled_weight=0 if callable(unlabeled_weight) else unlabeled_weight,
         )
         batch.check_pairs(None, pairing_group_size, adaptive=False)
+        if complementary_dropout:
+            check_has_place(student)
         self.confidence_threshold = confidence_threshold
         self.unlabeled_weight = unlabeled_weight
         self.background_class = background_class
         self.auxiliary_weight = auxiliary_weight
-        self.cutmix_range = tuple(cutmix_range)
-        self.cutmix_view = cutmix_view
-        self.cutmix_probability = cutmix_probability
-        self.pairing_group_size = pairing_group_size
+        self.complementary_dropout = complementary_dropout
         self.adaptive_intensity = adaptive_intensity
-        self.adaptive_cutmix = adaptive_cutmix
         self.hardness_weighting = hardness_weighting
         self.training_metrics = [keras.metrics.Mean(name=name) for name in _LOGS]
         # Used by `keras_imas.callbacks.HardnessLog` alone.
@@ -185,7 +207,9 @@ class IMAS(MeanTeacher):
         """
         if not isinstance(inputs, dict):
             return full_size_logits(self.teacher, inputs)
-        labeled, weak, strong, valid = batch.views(inputs, self.compute_dtype)
+        labeled, weak, strong, valid = batch.views(
+            inputs, self.compute_dtype, strong_views=self.strong_views
+        )
         if weak is None:
             return run_on_views(self.student, {"labeled": labeled}, training)
         self.check_unlabeled(weak.shape[0])
@@ -205,49 +229,31 @@ class IMAS(MeanTeacher):
         )
         hardness = scores["hardness"]
 
-        # 2. Adaptive intensity: the harder the image, the weaker its strong view.
+        # 2. Adaptive intensity: the harder the image, the weaker its strong views.
         if self.adaptive_intensity:
-            strong = blend(strong, weak, hardness)
+            strong = [blend(view, weak, hardness) for view in strong]
 
         # 3. Adaptive CutMix: easy and hard images exchange rectangles.
-        mixed, boxes, partners = cutmix_plan(
-            hardness,
-            draws,
-            adaptive=self.adaptive_cutmix,
-            probability=self.cutmix_probability,
-            group_size=self.pairing_group_size,
-        )
-        view = strong if self.cutmix_view == "strong" else weak
-        cutmix = paste(view, boxes, partners)
-
-        # 4. One pass of the student, so that all views share batch statistics.
-        views = {"labeled": labeled, "strong": strong, "cutmix": cutmix}
         target = dict(zip(("pseudo_labels", "confidence"), teacher, strict=True))
-        target["valid_mask"] = valid
-        return {
-            **run_on_views(self.student, views, training),
-            "scores": scores,
-            "mixed": mixed,
-            "strong_target": target,
-            "cutmix_target": {k: paste(x, boxes, partners) for k, x in target.items()},
-        }
+        views, targets, weights = self.two_views(
+            weak, strong, {**target, "valid_mask": valid}, hardness, draws
+        )
+
+        # 4. One pass of the student, so that all views share batch statistics; of the
+        # features the two views lose complementary channels, the harder the fewer.
+        weaker = hardness if self.adaptive_intensity else None
+        mask = complementary_mask(draws.get("dropout"), labeled, weaker)
+        with dropped_features(mask):
+            logits = run_on_views(self.student, {"labeled": labeled, **views}, training)
+        return {**logits, "scores": scores, "targets": targets, "weights": weights}
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Return the supervised loss plus λ times the consistency loss."""
         if not isinstance(y_pred, dict):
-            if training:
-                raise batch.not_a_batch(type(x).__name__)
-            y, label_code = self.look_at_labels(y, y_pred, sample_weight, False)
-            self.health.note(ops.ones(()), label_code)
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        y, label_code = self.look_at_labels(y, y_pred["labeled"], sample_weight)
-        # The student's regularizers come along.
-        loss = super().compute_loss(x, y, y_pred["labeled"], sample_weight, training)
-        for logits in y_pred.get("auxiliary", ()):
-            auxiliary = self._compile_loss(y, logits, sample_weight)
-            loss = loss + self.auxiliary_weight * auxiliary
+            return self.evaluation_loss(x, y, y_pred, sample_weight, training)
+        loss, label_code = self.supervised_loss(x, y, y_pred, sample_weight)
         # Keras divides losses by the number of replicas, to add up gradients.
         self.log(
             supervised_loss=loss * replica_count(), teacher_decay=self.teacher_decay()
@@ -255,18 +261,13 @@ class IMAS(MeanTeacher):
         if "scores" not in y_pred:
             return self.guarded(loss, x or {}, [loss], label_code)
         scores = y_pred["scores"]
-        strong, cutmix = (
-            consistency_losses(
-                y_pred[view],
-                **y_pred[f"{view}_target"],
-                hardness=scores["hardness"] if self.hardness_weighting else None,
-                confidence_threshold=self.confidence_threshold,
-            )
-            for view in ("strong", "cutmix")
+        consistency, losses = consistency_of_views(
+            y_pred,
+            y_pred["targets"],
+            y_pred["weights"],
+            hardness=scores["hardness"] if self.hardness_weighting else None,
+            confidence_threshold=self.confidence_threshold,
         )
-        # Half of each, or the strong one alone where nothing was mixed.
-        half = 0.5 * y_pred["mixed"]
-        consistency = ops.mean((1.0 - half) * strong + half * cutmix)
         weight = weight_at(
             self.step, self.unlabeled_weight, start_step=self.supervised_only_steps
         )
@@ -278,17 +279,13 @@ class IMAS(MeanTeacher):
         )
         if self.image_scores.tracks:
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)
-        return self.guarded(total, x or {}, [loss, strong, cutmix], label_code)
+        return self.guarded(total, x or {}, [loss, *losses], label_code)
 
     def sample_draws(self, batch_size, height, width):
         """Make a step's random draws; override it to repeat a step with given ones."""
-        return sample_draws(
-            batch_size,
-            height,
-            width,
-            fraction_range=self.cutmix_range,
-            group_size=self.pairing_group_size,
-            seed=self.seed_generator,
+        channels = dropped_channels(self.student) if self.complementary_dropout else 0
+        return self.two_views.sample(
+            batch_size, height, width, channels=channels, seed=self.seed_generator
         )
 
     def check_unlabeled(self, batch_size):

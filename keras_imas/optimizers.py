@@ -55,13 +55,7 @@ class SGD(keras.optimizers.SGD):
         super().__init__(learning_rate, momentum, nesterov, weight_decay, **kwargs)
         if l2 < 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2}")
-        self.multipliers = dict(multipliers or {})
-        for pattern, factor in self.multipliers.items():
-            if factor < 0:
-                raise ValueError(
-                    "`multipliers` must not be negative. Received: "
-                    f"multipliers={{{pattern!r}: {factor!r}}}"
-                )
+        self.multipliers = _checked(multipliers)
         self.l2 = l2
 
     def build(self, variables):
@@ -70,22 +64,8 @@ class SGD(keras.optimizers.SGD):
         Args:
             variables: The variables to train.
         """
-        for pattern in self.multipliers:
-            if not any(re.search(pattern, variable.path) for variable in variables):
-                raise ValueError(
-                    "`multipliers` must match paths of variables. Received: "
-                    f"{pattern!r}, and none of {len(variables)} variables, such as "
-                    f"{variables[0].path!r}, matches it"
-                )
+        self._factors = _factors(self.multipliers, variables)
         super().build(variables)
-        # By index, as TensorFlow hands its own variables to `update_step`.
-        self._factors = [self._factor(variable.path) for variable in variables]
-
-    def _factor(self, path):
-        for pattern, factor in self.multipliers.items():
-            if re.search(pattern, path):
-                return factor
-        return 1.0
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         descend = faster("descend")
@@ -129,15 +109,24 @@ class SGD(keras.optimizers.SGD):
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class AdamW(keras.optimizers.AdamW):
-    """Keras' `AdamW` that does not decay vectors.
+    """Add to Keras' `AdamW` learning rates by variable; do not decay vectors.
 
-    Biases and what batch normalization learns are left out of the weight decay: they
-    scale and shift, and have no reason to be small.
+    Biases and what normalization learns are left out of the weight decay: they scale
+    and shift, and have no reason to be small. `decay_vectors=True` decays them too, as
+    PyTorch's AdamW does. A variable decays by its own learning rate, as a parameter
+    group of PyTorch: θ ← (1 − f · rate · weight_decay) · θ before each update, f its
+    factor among `multipliers`.
 
     Args:
         learning_rate: As in `keras.optimizers.AdamW`. Defaults to `0.001`.
         weight_decay: As in `keras.optimizers.AdamW`. Defaults to `0.01`.
+        multipliers: As in `SGD`. Defaults to `None`: all learn alike.
+        decay_vectors: Whether vectors decay too. Defaults to `False`.
         **kwargs: See `keras.optimizers.AdamW`.
+
+    Raises:
+        ValueError: If a factor is negative; when the optimizer meets its variables, if
+            a pattern matches none.
 
     Example:
         >>> kernel, bias = keras.Variable([[1.0]]), keras.Variable([1.0])
@@ -147,8 +136,18 @@ class AdamW(keras.optimizers.AdamW):
         (0.95, 1.0)
     """
 
-    def __init__(self, learning_rate=0.001, weight_decay=0.01, **kwargs):
+    def __init__(
+        self,
+        learning_rate=0.001,
+        weight_decay=0.01,
+        *,
+        multipliers=None,
+        decay_vectors=False,
+        **kwargs,
+    ):
         super().__init__(learning_rate, weight_decay, **kwargs)
+        self.multipliers = _checked(multipliers)
+        self.decay_vectors = decay_vectors
 
     def build(self, variables):
         """Make the optimizer's own variables.
@@ -157,9 +156,80 @@ class AdamW(keras.optimizers.AdamW):
             variables: The variables to train.
         """
         if not self.built:
-            vectors = [variable for variable in variables if len(variable.shape) < 2]
-            self.exclude_from_weight_decay(vectors)
+            self._factors = _factors(self.multipliers, variables)
+            self._decays = [self.decay_vectors or len(v.shape) > 1 for v in variables]
+            self.exclude_from_weight_decay(
+                [
+                    v
+                    for v, decays in zip(variables, self._decays, strict=True)
+                    if not decays
+                ]
+            )
         super().build(variables)
+
+    def _apply_weight_decay(self, variables):
+        # With multipliers `update_step` decays, which knows a variable's rate. Keras on
+        # PyTorch fails where nothing decays.
+        if not self.multipliers and any(self._decays):
+            super()._apply_weight_decay(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Update one variable.
+
+        Args:
+            gradient: Its gradient.
+            variable: The variable.
+            learning_rate: The learning rate of this step.
+        """
+        if self.multipliers:
+            index = self._get_variable_index(variable)
+            learning_rate = learning_rate * self._factors[index]
+            if self.weight_decay and self._decays[index]:
+                share = ops.cast(learning_rate * self.weight_decay, variable.dtype)
+                self.assign_sub(variable, variable * share)
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "multipliers": self.multipliers,
+            "decay_vectors": self.decay_vectors,
+        }
+
+
+def _checked(multipliers):
+    """Return multipliers as a dict, none of them negative."""
+    multipliers = dict(multipliers or {})
+    for pattern, factor in multipliers.items():
+        if factor < 0:
+            raise ValueError(
+                "`multipliers` must not be negative. Received: "
+                f"multipliers={{{pattern!r}: {factor!r}}}"
+            )
+    return multipliers
+
+
+def _factors(multipliers, variables):
+    """Return the factor of each variable, in a list.
+
+    By index, as TensorFlow hands its own variables to `update_step`.
+    """
+    for pattern in multipliers:
+        if not any(re.search(pattern, variable.path) for variable in variables):
+            raise ValueError(
+                "`multipliers` must match paths of variables. Received: "
+                f"{pattern!r}, and none of {len(variables)} variables, such as "
+                f"{variables[0].path!r}, matches it"
+            )
+
+    def factor_of(path):
+        for pattern, factor in multipliers.items():
+            if re.search(pattern, path):
+                return factor
+        return 1.0
+
+    return [factor_of(variable.path) for variable in variables]
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")

@@ -5,7 +5,7 @@
 Ignored labels and padding are unevenly spread over the batch. Writes the logs, the
 weights of student and teacher, and the hardness of each image. "several": one of
 several processes on JAX, which the variables of `keras.distribution.initialize` make
-known to each other.
+known to each other. LOSS: crossentropy, ohem, or dpt for a DPT and cross-entropy.
 """
 
 import os
@@ -61,15 +61,8 @@ class Repeated(keras_imas.IMAS):
 
 def model():
     keras.utils.set_random_seed(0)
-    synchronized = {} if keras.backend.backend() == "jax" else {"synchronized": True}
-    inputs = keras.Input((SIZE, SIZE, 3))
-    features = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
-    features = keras.layers.Conv2D(8, 3, padding="same")(features)
-    features = keras.layers.BatchNormalization(momentum=0.9, **synchronized)(features)
-    features = keras.layers.ReLU()(features)
-    outputs = [keras.layers.Conv2D(3, 1)(features) for _ in range(2)]
     imas = Repeated(
-        keras.Model(inputs, outputs),
+        transformer() if LOSS == "dpt" else convolutions(),
         confidence_threshold=0.4,
         pairing_group_size=2,
     )
@@ -78,6 +71,24 @@ def model():
         loss = keras_imas.losses.OHEMCrossentropy(min_kept=100, group_size=2)
     imas.compile(keras_imas.optimizers.SGD(0.05, momentum=0.9, l2=1e-4), loss)
     return imas
+
+
+def transformer():
+    encoder = keras_imas.models.vision_transformer(
+        width=24, depth=4, heads=2, patch_size=4, grid=3, input_shape=(SIZE, SIZE, 3)
+    )
+    return keras_imas.models.dpt(3, backbone=encoder)
+
+
+def convolutions():
+    synchronized = {} if keras.backend.backend() == "jax" else {"synchronized": True}
+    inputs = keras.Input((SIZE, SIZE, 3))
+    features = keras.layers.Rescaling(1 / 127.5, -1)(inputs)
+    features = keras.layers.Conv2D(8, 3, padding="same")(features)
+    features = keras.layers.BatchNormalization(momentum=0.9, **synchronized)(features)
+    features = keras.layers.ReLU()(features)
+    outputs = [keras.layers.Conv2D(3, 1)(features) for _ in range(2)]
+    return keras.Model(inputs, outputs)
 
 
 def batches():

@@ -27,6 +27,8 @@ PROGRAMS = {
         "runs/plan.py",
         "runs/run_directory.py",
         "runs/recipe.py",
+        "runs/optimization.py",
+        "runs/unlabeled_part.py",
     ),
 }
 

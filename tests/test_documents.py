@@ -57,6 +57,8 @@ SUBSTITUTES = {
     "epochs=50": "epochs=1",
     "crop_size=321": "crop_size=33",
     'weights="resnet50.pth"': "weights=None",
+    'weights="dinov2-small/"': "weights=None",
+    'backbone="dinov2_small")': 'backbone="dinov2_small", weights=None)',
     'backbone="mobilenet_v2"': 'backbone="mobilenet_v2", weights=None',
 }
 # What a document takes for granted.

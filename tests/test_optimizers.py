@@ -135,11 +135,11 @@ def test_negative_l2():
         SGD(l2=-1)
 
 
-def named(names):
+def named(names, values=None):
     variables = []
-    for name in names:
+    for name, value in zip(names, values or [np.zeros((1,))] * len(names), strict=True):
         with keras.name_scope(name):
-            variables.append(keras.Variable(np.zeros((1,)), name="kernel"))
+            variables.append(keras.Variable(value, name="kernel"))
     return variables
 
 
@@ -178,11 +178,12 @@ def test_a_multiplier_trains_on_every_backend_and_survives_serialization():
     assert moved == [False, False, True, True]
 
 
-def test_a_pattern_that_matches_nothing_is_refused():
+@pytest.mark.parametrize("optimizer", [SGD, optimizers.AdamW])
+def test_a_pattern_that_matches_nothing_is_refused(optimizer):
     with pytest.raises(ValueError, match="`multipliers` must match.*'decodr'.*a/kern"):
-        SGD(multipliers={"decodr": 10.0}).build(named(["a"]))
+        optimizer(multipliers={"decodr": 10.0}).build(named(["a"]))
     with pytest.raises(ValueError, match="not be negative.*-1"):
-        SGD(multipliers={"a": -1.0})
+        optimizer(multipliers={"a": -1.0})
 
 
 @pytest.mark.parametrize(
@@ -225,6 +226,65 @@ def test_adamw_decays_kernels_alone():
     np.testing.assert_allclose(after[0], 0.95 * before[0], rtol=1e-5)
     for was, now in zip(before[1:], after[1:], strict=True):
         np.testing.assert_array_equal(now, was)
+
+
+def test_adamw_matches_pytorch_with_two_parameter_groups():
+    """A rate and a decay by group, vectors included, under a schedule."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    shapes = {"encoder": (3, 4), "encoder_bias": (4,), "head": (4, 2), "bias": (2,)}
+    values = [rng.normal(size=s).astype("float32") for s in shapes.values()]
+    variables = named(shapes, values)
+    schedule = optimizers.PolynomialDecay(0.002, 20)
+    optimizer = optimizers.AdamW(
+        schedule,
+        weight_decay=0.1,
+        multipliers={"^(head|bias)/": 4.0},
+        decay_vectors=True,
+        epsilon=1e-8,
+    )
+    optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    theirs = [torch.nn.Parameter(torch.tensor(value)) for value in values]
+    groups = [{"params": theirs[:2]}, {"params": theirs[2:]}]
+    adamw = torch.optim.AdamW(groups, 0.002, weight_decay=0.1)
+    for step in range(5):
+        gradients = [rng.normal(size=s).astype("float32") for s in shapes.values()]
+        optimizer.apply([ops.convert_to_tensor(g) for g in gradients], variables)
+        for group, factor in zip(adamw.param_groups, (1.0, 4.0), strict=True):
+            group["lr"] = 0.002 * factor * (1 - step / 20) ** 0.9
+        for parameter, gradient in zip(theirs, gradients, strict=True):
+            parameter.grad = torch.tensor(gradient)
+        adamw.step()
+    for variable, parameter in zip(variables, theirs, strict=True):
+        found = ops.convert_to_numpy(variable)
+        np.testing.assert_allclose(found, parameter.detach().numpy(), atol=1e-6)
+
+
+def test_adamw_trains_where_nothing_decays():
+    variable = keras.Variable(np.ones((2,), "float32"))
+    optimizers.AdamW(0.1).apply([ops.ones((2,))], [variable])
+    np.testing.assert_allclose(ops.convert_to_numpy(variable), 0.9, rtol=1e-5)
+
+
+@pytest.mark.parametrize("decay_vectors", [False, True])
+def test_adamw_without_multipliers_is_that_with_factors_of_one(decay_vectors):
+    rng = np.random.default_rng(0)
+    shapes = {"kernel": (3, 4), "bias": (4,)}
+    values = [rng.normal(size=s).astype("float32") for s in shapes.values()]
+    after = []
+    for multipliers in (None, {"kernel": 1.0}):
+        variables = named(shapes, values)
+        optimizer = optimizers.AdamW(
+            0.1, 0.5, multipliers=multipliers, decay_vectors=decay_vectors
+        )
+        for _ in range(3):
+            optimizer.apply([ops.ones(s) for s in shapes.values()], variables)
+        after.append([ops.convert_to_numpy(v) for v in variables])
+    for one, other in zip(*after, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    # Three steps of 0.1 each, where nothing decays.
+    only_moved = np.allclose(after[0][1], values[1] - 0.3, atol=1e-4)
+    assert only_moved == (not decay_vectors)
 
 
 @pytest.mark.parametrize("power", [0.0, 0.9, 1.0])

@@ -98,12 +98,12 @@ def assert_all_close(left, right, **tolerance):
         np.testing.assert_allclose(a, b, **{"rtol": 1e-5, "atol": 1e-6, **tolerance})
 
 
-def linear_student(strides=(1,)):
-    """A 1x1 convolution for each output, at a stride."""
-    inputs = keras.Input((HEIGHT, WIDTH, 3))
-    outputs = [
-        keras.layers.Conv2D(CLASSES, 1, strides=stride)(inputs) for stride in strides
-    ]
+def linear_student(strides=(1,), complementary_dropout=False):
+    """A 1x1 convolution for each output, at a stride; its features are the image."""
+    inputs = x = keras.Input((HEIGHT, WIDTH, 3))
+    if complementary_dropout:
+        x = keras_imas.models.ComplementaryDropout()(x)
+    outputs = [keras.layers.Conv2D(CLASSES, 1, strides=stride)(x) for stride in strides]
     return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0])
 
 

@@ -14,6 +14,7 @@ from keras_imas.arguments import (
     check_rank,
     check_shape,
 )
+from keras_imas.augment.area_boxes import sample_area_boxes
 
 
 def cutmix_partners(hardness, *, group_size=None):
@@ -137,7 +138,15 @@ def sample_boxes(
 
 
 def sample_draws(
-    batch_size, height, width, *, fraction_range=(0.1, 0.9), group_size=None, seed=None
+    batch_size,
+    height,
+    width,
+    *,
+    fraction_range=(0.1, 0.9),
+    area_range=None,
+    aspect_range=(0.3, 1 / 0.3),
+    group_size=None,
+    seed=None,
 ):
     """Make every random draw of a batch's CutMix.
 
@@ -146,13 +155,17 @@ def sample_draws(
         height: Height of the images in pixels.
         width: Width of the images in pixels.
         fraction_range: See `sample_boxes`. Defaults to `(0.1, 0.9)`.
+        area_range: See `keras_imas.augment.area_boxes.sample_area_boxes`, which then
+            draws, a box and a coin for each image. Defaults to `None`: `sample_boxes`
+            does.
+        aspect_range: See there. Defaults to `(0.3, 1 / 0.3)`.
         group_size: See `cutmix_partners`. Defaults to `None`: the whole batch.
         seed: See `sample_boxes`. Defaults to `None`: random.
 
     Returns:
         Dict of tensors: `"boxes"`, int32 `(B, 4)`; `"coin"`, uniform on [0, 1), one
-        for each group; `"shuffle"`, uniform on [0, 1), `(B,)`, whose order makes the
-        random partners of uniform CutMix.
+        for each group or, with `area_range`, each image; `"shuffle"`, uniform on
+        [0, 1), `(B,)`, whose order makes the random partners of uniform CutMix.
 
     Example:
         >>> sorted(sample_draws(4, 32, 64, seed=1))
@@ -160,23 +173,33 @@ def sample_draws(
     """
     if isinstance(seed, int):
         seed = keras.random.SeedGenerator(seed)
-    boxes = sample_boxes(
-        batch_size,
-        height,
-        width,
-        fraction_range=fraction_range,
-        group_size=group_size,
-        seed=seed,
-    )
-    groups = group_count(batch_size, group_size)
+    size = (batch_size, height, width)
+    if area_range is None:
+        boxes = sample_boxes(
+            *size, fraction_range=fraction_range, group_size=group_size, seed=seed
+        )
+        coins = group_count(batch_size, group_size)
+    else:
+        boxes = sample_area_boxes(
+            *size, area_range=area_range, aspect_range=aspect_range, seed=seed
+        )
+        coins = batch_size
     return {
         "boxes": boxes,
-        "coin": keras.random.uniform((groups,), seed=seed),
+        "coin": keras.random.uniform((coins,), seed=seed),
         "shuffle": keras.random.uniform((batch_size,), seed=seed),
     }
 
 
-def cutmix_plan(hardness, draws, *, adaptive=True, probability=None, group_size=None):
+def cutmix_plan(
+    hardness,
+    draws,
+    *,
+    adaptive=True,
+    probability=None,
+    group_size=None,
+    each_image=False,
+):
     """Decide which images are cut-mixed, where, and with which partners.
 
     Where the coin says no the box is empty: the batch keeps its shape, as XLA
@@ -190,6 +213,8 @@ def cutmix_plan(hardness, draws, *, adaptive=True, probability=None, group_size=
         probability: Probability that a group is cut-mixed. Defaults to `None`:
             mean(1 − hardness) where `adaptive`, else 1.
         group_size: See `cutmix_partners`. Defaults to `None`: the whole batch.
+        each_image: Whether each image has a coin of its own, and the probability
+            1 − hardness. Defaults to `False`: each group has.
 
     Returns:
         `(mixed, boxes, partners)`: float32 `(B,)` of 0 and 1; int32 `(B, 4)`; int32
@@ -201,13 +226,14 @@ def cutmix_plan(hardness, draws, *, adaptive=True, probability=None, group_size=
         >>> float(mixed[0]), int(partners[0])
         (0.0, 1)
     """
+    coins_for = 1 if each_image else group_size
     if probability is None and adaptive:
-        grouped = ops.reshape(hardness, (-1, group_size) if group_size else (1, -1))
+        grouped = ops.reshape(hardness, (-1, coins_for) if coins_for else (1, -1))
         probability = ops.mean(1.0 - grouped, axis=-1)
     elif probability is None:
         probability = 1.0
     coin = ops.cast(ops.cast(draws["coin"], "float32") < probability, "float32")
-    mixed = for_each_image(coin, ops.shape(hardness)[0], group_size)
+    mixed = for_each_image(coin, ops.shape(hardness)[0], coins_for)
     boxes = draws["boxes"] * ops.cast(mixed, "int32")[:, None]
     order = hardness if adaptive else draws["shuffle"]
     return mixed, boxes, cutmix_partners(order, group_size=group_size)

@@ -16,6 +16,7 @@ class Kind:
         stream: integer that tells its draws from those of the other kind.
         num_classes: as in `semi_supervised`.
         strong: as in `semi_supervised`.
+        strong_views: as in `semi_supervised`.
     """
 
     examples: Examples
@@ -23,6 +24,7 @@ class Kind:
     stream: int
     num_classes: int | None = None
     strong: Any = None
+    strong_views: int = 1
 
 
 def require_parts(examples, batch_size, parts):

@@ -29,6 +29,7 @@ def semi_supervised(
     scale_range=(0.5, 2.0),
     flip=True,
     strong=None,
+    strong_views=1,
     padding_color=MEAN_COLOR,
     seed=0,
     shuffle_buffer=1024,
@@ -65,6 +66,9 @@ def semi_supervised(
             that moves no pixels. With a layer, batches are only as reproducible as the
             layer's own draws; `keras_imas.augment.rand_augment` has KerasCV's
             RandAugment with ours. Defaults to `StrongView()`.
+        strong_views: number of strong views of a crop, 1 or 2; the second has draws of
+            its own, and the first those that it has alone. For the same argument of
+            `keras_imas.IMAS`. Defaults to 1.
         padding_color: RGB value of padding, 0..255. Defaults to the mean colour of
             ImageNet.
         seed: integer. Defaults to 0.
@@ -89,7 +93,8 @@ def semi_supervised(
 
         - "labeled": `(B_l, h, w, 3)` float32, 0..255
         - "unlabeled", "unlabeled_strong": `(B_u, h, w, 3)` float32, 0..255, the weak
-          and the strong view of the same crop
+          and the strong view of the same crop; and "unlabeled_strong_2" with
+          `strong_views=2`
         - "unlabeled_valid": `(B_u, h, w)` float32, 1 for image and 0 for padding
         - "labeled_index", "unlabeled_index": `(B_l,)`, `(B_u,)` int32, positions in
           `Examples.names`
@@ -103,7 +108,8 @@ def semi_supervised(
 
     Raises:
         ValueError: if there are fewer unlabeled images than a batch takes, if an
-            image is both labeled and unlabeled, or if `strong` moves pixels.
+            image is both labeled and unlabeled, if `strong` moves pixels, or
+            `strong_views` is neither 1 nor 2.
 
     Example:
         >>> import numpy as np
@@ -119,12 +125,22 @@ def semi_supervised(
     labeled, unlabeled = _as_labeled(labeled, ignore_class), as_examples(unlabeled)
     check_num_classes(num_classes, ignore_class)
     check_separate(labeled=labeled, unlabeled=unlabeled, allow_shared=allow_shared)
+    if strong_views not in (1, 2):
+        raise ValueError(
+            f"`strong_views` must be 1 or 2. Received: strong_views={strong_views!r}"
+        )
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
     return _batches(
         choose_pipeline(pipeline, labeled, unlabeled, strong=strong),
         Kind(labeled, labeled_batch_size, _LABELED, num_classes=num_classes),
-        Kind(unlabeled, unlabeled_batch_size, _UNLABELED, strong=strong),
+        Kind(
+            unlabeled,
+            unlabeled_batch_size,
+            _UNLABELED,
+            strong=strong,
+            strong_views=strong_views,
+        ),
         steps,
         weak,
         {
@@ -229,8 +245,11 @@ def _batches(pipeline, labeled, unlabeled, steps, weak, sizes, *, part, **readin
         drawn = {key: reading[key] for key in ("seed", "shuffle_buffer")}
         return {**weak, **prints, **sizes, **drawn, **own}
 
-    # What tf.data draws has no name in checkpoints, which others wrote before.
+    # What tf.data draws has no name in checkpoints, which others wrote before; neither
+    # has one strong view.
     own = {"pipeline": "device"} if pipeline == "device" else {}
+    if unlabeled is not None and unlabeled.strong_views > 1:
+        own["strong_views"] = unlabeled.strong_views
     make = on_device if pipeline == "device" else by_tensorflow
     return make(kinds, steps, weak, Position(settings), part=part, **reading)
 

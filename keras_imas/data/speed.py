@@ -116,7 +116,7 @@ def _device_stages(examples, crop_size, strong, count):
                 tensors = uploaded(arrays)
                 image, _ = scale(*(tensors[name] for name in WINDOW))
                 if strong:
-                    image = apply(image, *(tensors[name] for name in ON_HOST))
+                    image = apply(image, *(tensors[name][:, 0] for name in ON_HOST))
                 yield keras.ops.convert_to_numpy(image)
 
     indices = [*range(min(count, len(examples)))] * 2

@@ -52,13 +52,16 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
     def views(seed, index, example):
         seeds = tf.random.split(seed)
         image, _, valid = weak_view(example["image"], seed=seeds[0], **weak)
-        strong_image = strong(image, seeds[1])
-        return {
+        made = {
             "unlabeled": image,
-            "unlabeled_strong": tf.ensure_shape(strong_image, image.shape),
+            "unlabeled_strong": tf.ensure_shape(strong(image, seeds[1]), image.shape),
             "unlabeled_valid": valid,
             "unlabeled_index": index,
         }
+        if unlabeled.strong_views == 2:
+            second = strong(image, tf.random.fold_in(seed, 2))
+            made["unlabeled_strong_2"] = tf.ensure_shape(second, image.shape)
+        return made
 
     unlabeled_batches = shuffled_batches(
         unlabeled.examples,

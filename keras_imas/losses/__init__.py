@@ -3,6 +3,7 @@
 from keras_imas.losses.consistency import (
     consistency_loss,
     consistency_losses,
+    consistency_of_views,
     weight_at,
 )
 from keras_imas.losses.crossentropy import Crossentropy
@@ -15,6 +16,7 @@ __all__ = [
     "OHEMCrossentropy",
     "consistency_loss",
     "consistency_losses",
+    "consistency_of_views",
     "loss_over_label_maps",
     "weight_at",
 ]

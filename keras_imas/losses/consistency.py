@@ -122,6 +122,39 @@ def consistency_losses(
     return losses
 
 
+def consistency_of_views(logits, targets, weights, **options):
+    """Return the consistency loss of images that have two views.
+
+    Args:
+        logits: Dict of the logits of the views `"first"` and `"second"`.
+        targets: Dict of the arguments `pseudo_labels`, `confidence` and `valid_mask` of
+            `consistency_losses` for each view.
+        weights: Dict of the weight of each view, `(B,)`.
+        **options: Further arguments of `consistency_losses`.
+
+    Returns:
+        `(loss, losses)`: the mean over images of the weighted sum of the two, a scalar;
+        and a list of the two, `(B,)` each.
+
+    Example:
+        >>> logits, half = ops.zeros((1, 1, 2, 4)), ops.full((1,), 0.5)
+        >>> labels, sure = ops.zeros((1, 1, 2), "int32"), ops.ones((1, 1, 2))
+        >>> target = {"pseudo_labels": labels, "confidence": sure}
+        >>> views = ("first", "second")
+        >>> loss, _ = consistency_of_views(
+        ...     *(dict.fromkeys(views, part) for part in (logits, target, half))
+        ... )
+        >>> round(float(loss), 4)
+        1.3863
+    """
+    first, second = (
+        consistency_losses(logits[view], **targets[view], **options)
+        for view in ("first", "second")
+    )
+    weighted = weights["first"] * first + weights["second"] * second
+    return ops.mean(weighted), [first, second]
+
+
 def weight_at(step, weight, *, start_step=0):
     """Return the weight λ of the consistency loss at a step.
 

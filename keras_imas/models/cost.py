@@ -4,9 +4,13 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_imas.models.vision_transformer import SelfAttention
+
 
 def multiply_adds(network):
-    """Count the multiply-adds of one image in convolutions and dense layers.
+    """Count the multiply-adds of one image.
+
+    Those of convolutions, dense layers and attention.
 
     Args:
         network: Functional `keras.Model` with an input of known height and width.
@@ -26,6 +30,11 @@ def multiply_adds(network):
             total += np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:3])
         elif isinstance(layer, layers.Dense):
             total += np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:-1])
+        elif isinstance(layer, layers.Conv2DTranspose):
+            total += np.prod(layer.kernel.shape) * np.prod(layer.input.shape[1:3])
+        elif isinstance(layer, SelfAttention):
+            _, tokens, width = layer.output.shape
+            total += 2 * tokens**2 * width
     return int(total)
 
 

@@ -1,10 +1,9 @@
 """The paper's encoder: a ResNet with three 3x3 convolutions in its stem."""
 
-import os
-
 import keras
-import numpy as np
 from keras import layers
+
+from keras_imas.models.checkpoint_tensors import read_tensors
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
@@ -92,7 +91,7 @@ def load_torch_checkpoint(network, filepath):
             others than these; its name is given. Nothing is loaded then.
         ImportError: If PyTorch is not installed.
     """
-    tensors = _read_checkpoint(filepath)
+    tensors = read_tensors(filepath)
     loaded = []
     for name, theirs in _torch_names(network, sequential="conv1.6.weight" in tensors):
         layer = network.get_layer(name)
@@ -126,27 +125,6 @@ _SUFFIXES = {
     layers.Conv2D: ("weight",),
     layers.BatchNormalization: ("weight", "bias", "running_mean", "running_var"),
 }
-
-
-def _read_checkpoint(filepath):
-    import torch  # noqa: TID251  the format of the checkpoint is PyTorch's
-
-    try:  # tensors alone: nothing that a pickle could run
-        tensors = torch.load(filepath, map_location="cpu", weights_only=True)
-        tensors = dict(tensors.get("state_dict", tensors))
-        tensors = {name: tensor.detach().float() for name, tensor in tensors.items()}
-    except Exception as error:  # of whatever kind PyTorch raises
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{str(filepath)!r} can't be read as a PyTorch checkpoint of tensors: "
-            f"{reason or repr(error)}"
-        ) from None
-    prefix = os.path.commonprefix(list(tensors))
-    prefix = prefix[: prefix.rfind(".") + 1]
-    return {
-        name.removeprefix(prefix): np.asarray(tensor)
-        for name, tensor in tensors.items()
-    }
 
 
 def _torch_names(network, sequential):

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from keras_imas.models.backbones import dilated_backbone
+from keras_imas.models.complementary_dropout import ComplementaryDropout
 from keras_imas.models.dilation import BATCH_NORM_MOMENTUM
 from keras_imas.models.resize import ResizeLike
 
@@ -23,6 +24,7 @@ def deeplab_v3_plus(
     channels=None,
     separable=None,
     synchronized=False,
+    complementary_dropout=False,
 ):
     """Build a DeepLabV3+ from images 0..255 to logits at the images' resolution.
 
@@ -51,6 +53,8 @@ def deeplab_v3_plus(
             separable. Defaults to `None`: on MobileNets they are.
         synchronized: Whether batch normalization takes its statistics over all
             replicas; on TensorFlow alone (on JAX it does anyway). Defaults to `False`.
+        complementary_dropout: Whether to put a `ComplementaryDropout` between encoder
+            and head, for the same argument of `keras_imas.IMAS`. Defaults to `False`.
 
     Returns:
         `keras.Model` from `(B, H, W, 3)` to logits `(B, H, W, C)`, or to a dict of two,
@@ -112,6 +116,9 @@ def deeplab_v3_plus(
 
     images = keras.Input(input_shape, name="images")
     low_level, stage_3, high_level = encoder(images)
+    if complementary_dropout:
+        layer = ComplementaryDropout(name="complementary_dropout")
+        low_level, high_level = layer([low_level, high_level])
 
     pooled = layers.GlobalAveragePooling2D(keepdims=True)(high_level)
     pooled = convolve(pooled, "aspp_pool")

@@ -75,3 +75,43 @@ class ResizeLike(keras.layers.Layer):
         """Return `(B, H, W, channels)`."""
         images, like = input_shape
         return (images[0], like[1], like[2], images[3])
+
+
+@keras.saving.register_keras_serializable(package="keras_imas")
+class Enlarge(keras.layers.Layer):
+    """Resize images to a multiple of their height and width.
+
+    Args:
+        factor: The multiple. Defaults to `2`.
+        **kwargs: See `keras.layers.Layer`.
+
+    Example:
+        >>> tuple(Enlarge(2)(ops.zeros((1, 4, 3, 8))).shape)
+        (1, 8, 6, 8)
+    """
+
+    def __init__(self, factor=2, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, images):
+        """Resize the images.
+
+        Args:
+            images: Tensor `(B, h, w, channels)`.
+
+        Returns:
+            Tensor `(B, factor * h, factor * w, channels)`.
+        """
+        _, height, width, _ = ops.shape(images)
+        return resize_bilinear(images, self.factor * height, self.factor * width)
+
+    def compute_output_shape(self, input_shape):
+        """Return `(B, factor * h, factor * w, channels)`."""
+        batch_size, *sides, channels = input_shape
+        sides = [None if side is None else self.factor * side for side in sides]
+        return (batch_size, *sides, channels)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "factor": self.factor}

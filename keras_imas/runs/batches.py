@@ -54,6 +54,7 @@ def training_batches(recipe, parts, steps):
         labeled_batch_size=recipe.labeled_batch_size,
         unlabeled_batch_size=recipe.unlabeled_batch_size,
         strong=strong_view(recipe.strong_view),
+        strong_views=recipe.strong_views,
         allow_shared=parts.allow_shared,
         **weak,
     )

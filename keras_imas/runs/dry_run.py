@@ -9,7 +9,7 @@ import numpy as np
 from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.models import cost
 
-_VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_valid")
+_VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_strong_2", "unlabeled_valid")
 
 
 def describe(plan):

@@ -50,7 +50,7 @@ def define_verbose(**options):
     )
 
 
-def field(default, help, *, of=int, least=None, path=False):
+def field(default, help, *, of=int, least=None, path=False, choices=None):
     """Make a field of a `Flagged` dataclass.
 
     Args:
@@ -59,16 +59,19 @@ def field(default, help, *, of=int, least=None, path=False):
         of: Type of the elements of a tuple. Defaults to `int`.
         least: Smallest value, 0 or 1; see `check_fields`. Defaults to `None`: any.
         path: Whether it is a path. Defaults to `False`.
+        choices: The values that it may have; see `check_fields`. Defaults to `None`:
+            any.
 
     Returns:
         `dataclasses.Field`.
     """
     metadata = {"help": help, "of": of, "least": least, "path": path}
+    metadata["choices"] = choices
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def check_fields(numbers):
-    """Refuse numbers of a dataclass that are not finite, or less than their least.
+    """Refuse fields of a dataclass that are none of their choices, or out of range.
 
     Args:
         numbers: Dataclass whose fields are made by `field`.
@@ -78,6 +81,12 @@ def check_fields(numbers):
     """
     for field in dataclasses.fields(numbers):
         value, least = getattr(numbers, field.name), field.metadata["least"]
+        choices = field.metadata["choices"]
+        if choices is not None and value not in choices:
+            raise ValueError(
+                f"`{field.name}` must be one of {', '.join(choices)}. Received: "
+                f"{value!r}"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"`{field.name}` must be finite. Received: {value}")
         if least is not None and value < least:

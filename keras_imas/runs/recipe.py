@@ -6,34 +6,21 @@ import dataclasses
 import keras
 from absl import flags
 
-from keras_imas.augment.strong_views import STRONG_VIEWS
-from keras_imas.backends.replicas import each_sees_its_part
 from keras_imas.imas import IMAS
 from keras_imas.losses import Crossentropy, OHEMCrossentropy
-from keras_imas.models.deeplab_v3_plus import HEAD, deeplab_v3_plus
-from keras_imas.optimizers import SGD, AdamW, PolynomialDecay
+from keras_imas.models.frozen_encoder import freeze_encoder
 from keras_imas.runs.class_weights import BALANCED, class_weights
-from keras_imas.runs.flags import Flagged, check_fields, field
+from keras_imas.runs.flags import check_fields, field
+from keras_imas.runs.optimization import Optimization
 from keras_imas.runs.saved_networks import load_student
+from keras_imas.runs.student_network import student_network
+from keras_imas.runs.unlabeled_part import UnlabeledPart
 
-METHODS = ("imas", "uniform", "supervised")
-OPTIMIZERS = {  # what their flags are where none is given
-    "sgd": {"learning_rate": 0.01, "weight_decay": 5e-4, "learning_rate_warmup": 0},
-    "adamw": {"learning_rate": 1e-3, "weight_decay": 0.01, "learning_rate_warmup": 100},
-}
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-_CHOICES = {
-    "method": METHODS,
-    "precision": PRECISIONS,
-    "epoch_over": ("unlabeled", "labeled"),
-    "optimizer": OPTIMIZERS,
-    "strong_view": STRONG_VIEWS,
-    "cutmix_view": ("weak", "strong"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe(Flagged):
+class Recipe(UnlabeledPart, Optimization):
     """The numbers of a training run; each is a flag of the example programs.
 
     Attributes are described by `help` in their definition, as the programs' `--help`
@@ -47,17 +34,15 @@ class Recipe(Flagged):
         0.7
     """
 
-    method: str = field(
-        "imas",
-        "imas, uniform (consistency training without hardness) or supervised (labeled "
-        "images alone), all under the same schedule.",
-    )
     backbone: str = field(
-        "mobilenet_v2", "Encoder of the DeepLabV3+; resnet50_deep_stem is the paper's."
+        "mobilenet_v2",
+        "Encoder of a DeepLabV3+, or of a DPT: dinov2_small, ... Without a GPU: "
+        "mobilenet_v2; with one: dinov2_small or _base; resnet50_deep_stem: paper.",
     )
     weights: str = field(
         "imagenet",
-        "Weights of the encoder: imagenet (downloaded at first use), a file, or none.",
+        "Weights of the encoder: imagenet (DINO: the public ones; downloaded at first "
+        "use), a file, for DINO or its directory, or none.",
     )
     start_from: str = field(
         "",
@@ -89,43 +74,7 @@ class Recipe(Flagged):
         "unlabeled",
         "Images that an epoch passes over once: unlabeled, or labeled (the paper's "
         "supervised-only rows; with --method=supervised).",
-    )
-    warmup_steps: int = field(0, "Of the steps, supervised ones at the start.", least=0)
-    rampup_steps: int = field(
-        0, "Steps after the warm-up over which lambda grows linearly from 0.", least=0
-    )
-    optimizer: str = field(
-        "sgd",
-        "sgd or adamw. Another than the program's default brings its own defaults: "
-        "adamw --learning_rate=0.001 --weight_decay=0.01 --learning_rate_warmup=100, "
-        "sgd --learning_rate=0.01 --weight_decay=0.0005.",
-    )
-    learning_rate: float = field(
-        0.01, "Learning rate; decays to 0 by a polynomial.", least=0
-    )
-    learning_rate_warmup: int = field(
-        0, "Steps over which the learning rate grows linearly at the start.", least=0
-    )
-    power: float = field(0.9, "Power of that polynomial.")
-    momentum: float = field(0.9, "Momentum of SGD.")
-    weight_decay: float = field(
-        5e-4,
-        "SGD: L2 in the gradient, on all weights. AdamW: decoupled from the gradient, "
-        "on kernels alone.",
-        least=0,
-    )
-    decoder_multiplier: float = field(
-        1.0,
-        "Factor of the learning rate of all that is not the encoder; VOC: 10. Of SGD.",
-        least=0,
-    )
-    clip_norm: float = field(
-        0.0, "Largest norm of the gradient; 0: not clipped.", least=0
-    )
-    accumulation_steps: int = field(
-        1,
-        "Steps whose gradients are averaged into one update of student and teacher.",
-        least=1,
+        choices=("unlabeled", "labeled"),
     )
     max_skipped_steps: int = field(
         0,
@@ -133,36 +82,8 @@ class Recipe(Flagged):
         "one more stops the run, before anything is changed by it.",
         least=0,
     )
-    confidence_threshold: float = field(0.7, "Confidence of a pseudo label, tau.")
-    unlabeled_weight: float = field(
-        3.0, "Weight of the consistency loss, lambda.", least=0
-    )
-    strong_view: str = field(
-        "imas",
-        "Colors of the strong view: imas (the paper's twelve operations), mild "
-        "(without inversion and solarization, hue turned half as far), jitter "
-        "(brightness, contrast, saturation, hue; some gray, some blurred) or keras_cv "
-        "(KerasCV's RandAugment without its geometry, by tf.data alone).",
-    )
-    cutmix_view: str = field("weak", "View to cut-mix: weak (the paper) or strong.")
-    cutmix_range: tuple = field(
-        (0.1, 0.9),
-        "Smallest and largest side of CutMix boxes, as fractions of the crop.",
-        of=float,
-    )
-    cutmix_probability: float = field(
-        -1.0,
-        "Probability that a batch is cut-mixed; -1: mean(1 - hardness) with "
-        "--method=imas, else 1.",
-    )
-    ema_decay: float = field(0.996, "Largest decay of the teacher.")
-    background_class: int = field(
-        -1, "Class without weight in the hardness; -1: none. The paper's runs: 0."
-    )
-    pairing_group_size: int = field(
-        0,
-        "Unlabeled images ranked and mixed among themselves; 0: the whole batch.",
-        least=0,
+    labeled_weight: float = field(
+        1.0, "Weight of the labeled loss; UniMatch V2: both weigh 0.5.", least=0
     )
     class_weights: str = field(
         "",
@@ -194,22 +115,13 @@ class Recipe(Flagged):
         "float32",
         "float32, mixed_bfloat16 or mixed_float16 (with loss scaling) in the networks; "
         "weights, hardness, losses and the teacher's average are in float32.",
+        choices=PRECISIONS,
     )
     seed: int = field(0, "Seed of everything that is random.")
 
     def __post_init__(self):
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"`{name}` must be one of {', '.join(choices)}. Received: "
-                    f"{getattr(self, name)!r}"
-                )
-        if self.optimizer != "sgd" and self.decoder_multiplier != 1:
-            raise ValueError(
-                '`decoder_multiplier` is for optimizer="sgd"; leave it at 1 for '
-                f"others. Received: decoder_multiplier={self.decoder_multiplier}, "
-                f"optimizer={self.optimizer!r}"
-            )
+        check_fields(self)
+        self.check_views()
         if (
             self.class_weights
             and self.ohem_min_kept
@@ -230,7 +142,6 @@ class Recipe(Flagged):
                 f'`epoch_over="labeled"` is for method="supervised". Received: method='
                 f"{self.method!r}"
             )
-        check_fields(self)
         if not self.scale > 0:
             raise ValueError(f"`scale` must be positive. Received: {self.scale}")
         if not 0 < self.scale_min <= self.scale_max:
@@ -249,21 +160,14 @@ class Recipe(Flagged):
             weights: Whether to load the encoder's weights. Defaults to `True`.
 
         Returns:
-            `keras.Model`, see `keras_imas.models.deeplab_v3_plus`; with `start_from`
-            the network of that file.
+            `keras.Model`, see `student_network`; with `start_from` the network of that
+            file.
         """
         if self.start_from:
             return load_student(self.start_from, num_classes)
         with self._dtype_policy():
-            return deeplab_v3_plus(
-                num_classes,
-                backbone=self.backbone,
-                output_stride=self.output_stride,
-                multi_grid=self.multi_grid or None,
-                auxiliary_head=self.auxiliary_head,
-                weights=self.weights if weights and self.weights != "none" else None,
-                input_shape=input_shape,
-                synchronized=self.sync_batch_norm and each_sees_its_part(),
+            return student_network(
+                self, num_classes, input_shape=input_shape, weights=weights
             )
 
     def model(
@@ -282,29 +186,22 @@ class Recipe(Flagged):
         Returns:
             `keras_imas.IMAS`.
         """
-        adaptive = self.method == "imas"
         with self._dtype_policy():
             model = IMAS(
                 student,
-                confidence_threshold=self.confidence_threshold,
-                unlabeled_weight=self.unlabeled_weight_schedule(),
-                ema_decay=self.ema_decay,
-                ema_copy_steps=steps_per_epoch,
-                supervised_only_steps=self.warmup_steps,
-                background_class=_or_none(self.background_class),
+                ema_copy_steps=self.ema_copy_epochs * steps_per_epoch,
                 ignore_class=ignore_class,
-                cutmix_view=self.cutmix_view,
-                cutmix_range=self.cutmix_range,
-                cutmix_probability=_or_none(self.cutmix_probability),
-                pairing_group_size=self.pairing_group_size or None,
-                adaptive_intensity=adaptive,
-                adaptive_cutmix=adaptive,
-                hardness_weighting=adaptive,
                 max_skipped_steps=self.max_skipped_steps,
                 seed=self.seed,
+                **self.imas_options(),
             )
-        loss = self._loss(ignore_class, labeled_pixels)
-        model.compile(self.make_optimizer(epochs * steps_per_epoch), loss)
+        if self.freeze_encoder:  # of the student alone, so that the teacher is as usual
+            freeze_encoder(model.student)
+        model.compile(
+            self.make_optimizer(epochs * steps_per_epoch),
+            self._loss(ignore_class, labeled_pixels),
+            loss_weights=None if self.labeled_weight == 1 else self.labeled_weight,
+        )
         return model
 
     def _loss(self, ignore_class, labeled_pixels):
@@ -327,51 +224,11 @@ class Recipe(Flagged):
         finally:
             keras.config.set_dtype_policy(before)
 
-    def make_optimizer(self, steps):
-        """Build the optimizer.
-
-        Args:
-            steps: Number of training steps, over which the learning rate decays to 0.
-
-        Returns:
-            `keras_imas.optimizers.SGD` or `keras_imas.optimizers.AdamW`.
-        """
-        schedule = PolynomialDecay(
-            self.learning_rate,
-            steps,
-            power=self.power,
-            warmup_steps=self.learning_rate_warmup,
-        )
-        options = dict(
-            global_clipnorm=self.clip_norm or None,
-            gradient_accumulation_steps=self.accumulation_steps
-            if self.accumulation_steps > 1
-            else None,
-        )
-        if self.optimizer == "adamw":
-            return AdamW(schedule, weight_decay=self.weight_decay, **options)
-        faster = self.decoder_multiplier != 1
-        options["multipliers"] = {HEAD: self.decoder_multiplier} if faster else None
-        return SGD(schedule, self.momentum, l2=self.weight_decay, **options)
-
-    def unlabeled_weight_schedule(self):
-        """Return λ: a number, or a schedule where it is ramped up."""
-        if not self.rampup_steps:
-            return self.unlabeled_weight
-        # Keras' cosine decay with a linear warm-up, that decays by nothing.
-        return keras.optimizers.schedules.CosineDecay(
-            0.0,
-            decay_steps=1,
-            alpha=1.0,
-            warmup_target=self.unlabeled_weight,
-            warmup_steps=self.rampup_steps,
-        )
-
     @classmethod
     def from_flags(cls, defaults=None):
         """Return the recipe that the flags ask for.
 
-        Given steps count before epochs, and a given optimizer brings its own defaults.
+        Given steps count before epochs.
 
         Args:
             defaults: See `keras_imas.runs.flags.Flagged.from_flags`.
@@ -380,18 +237,9 @@ class Recipe(Flagged):
             A `Recipe`.
         """
         recipe = super().from_flags(defaults)
-        usual = defaults.optimizer if defaults else flags.FLAGS["optimizer"].default
-        if recipe.optimizer != usual:
-            own = OPTIMIZERS[recipe.optimizer]
-            left = {k: v for k, v in own.items() if not flags.FLAGS[k].present}
-            recipe = dataclasses.replace(recipe, **left)
         if flags.FLAGS["steps"].present and not flags.FLAGS["epochs"].present:
             recipe = dataclasses.replace(recipe, epochs=0)
         return recipe
-
-
-def _or_none(number):
-    return None if number < 0 else number
 
 
 # Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.

@@ -19,7 +19,8 @@ from keras_imas.models.logits import segmenter
 from keras_imas.runs import provenance, sources
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
-from keras_imas.runs.recipe import METHODS, Recipe
+from keras_imas.runs.recipe import Recipe
+from keras_imas.runs.unlabeled_part import METHODS
 
 # Trained on the masks of all images: what the unlabeled ones could give at most.
 ALL_MASKS = "all_masks"
@@ -34,7 +35,7 @@ class Trial:
     Attributes:
         data: Name of the data set in the study's file.
         labels: Number of labeled images.
-        method: One of `keras_imas.runs.recipe.METHODS`, or "all_masks".
+        method: One of `keras_imas.runs.unlabeled_part.METHODS`, or "all_masks".
         variant: Name of the variant: what of the recipe is otherwise.
         seed: Seed of the run and of which images are labeled.
     """

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
 from keras_imas.backends.host import on_host
 from keras_imas.batch_checks import (
@@ -125,6 +126,48 @@ class MeanTeacher(ResilientModel):
         num_classes, ignore_class = logits.shape[-1], self.ignore_class
         code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
         return known_labels(labels, num_classes, ignore_class), code
+
+    def evaluation_loss(self, x, y, logits, sample_weight, training):
+        """Return the loss of a step that evaluates.
+
+        Args:
+            x: The images.
+            y: Label maps.
+            logits: What `call` returned.
+            sample_weight: Weights of the labels, or `None`.
+            training: Whether it is a step of training, which is refused.
+
+        Returns:
+            Scalar tensor.
+
+        Raises:
+            ValueError: If it is a step of training.
+        """
+        if training:
+            raise batch.not_a_batch(type(x).__name__)
+        y, label_code = self.look_at_labels(y, logits, sample_weight, False)
+        self.health.note(ops.ones(()), label_code)
+        return super().compute_loss(x, y, logits, sample_weight, training)
+
+    def supervised_loss(self, x, y, y_pred, sample_weight):
+        """Return the loss of the labeled images, and of the student's regularizers.
+
+        Args:
+            x: The batch's images.
+            y: Label maps.
+            y_pred: Dict of logits: `"labeled"`, and a list `"auxiliary"` if there are
+                some, of which each weighs `auxiliary_weight`.
+            sample_weight: Weights of the labels, or `None`.
+
+        Returns:
+            `(loss, code)`: scalar tensor; see `look_at_labels`.
+        """
+        y, label_code = self.look_at_labels(y, y_pred["labeled"], sample_weight)
+        loss = super().compute_loss(x, y, y_pred["labeled"], sample_weight, True)
+        for logits in y_pred.get("auxiliary", ()):
+            auxiliary = self._compile_loss(y, logits, sample_weight)
+            loss = loss + self.auxiliary_weight * auxiliary
+        return loss, label_code
 
     def compile(
         self, optimizer="sgd", loss=None, metrics=None, weighted_metrics=None, **kwargs

@@ -288,7 +288,10 @@ class ResilientModel(keras.Model):
                 for name in names
                 if name in inputs
             ]
-            for names in (("labeled",), ("unlabeled", "unlabeled_strong"))
+            for names in (
+                ("labeled",),
+                ("unlabeled", "unlabeled_strong", "unlabeled_strong_2"),
+            )
         ]
         losses = [[part] for part in losses] + [[]] * (3 - len(losses))
         variables = self.student.non_trainable_variables

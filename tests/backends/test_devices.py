@@ -42,6 +42,7 @@ def assert_equal(results, expected):
         pytest.param(4, "crossentropy", marks=pytest.mark.full),
         pytest.param(2, "ohem", marks=pytest.mark.full),
         pytest.param(4, "ohem", marks=pytest.mark.full),
+        pytest.param(2, "dpt", marks=pytest.mark.full),
     ],
 )
 def test_mirrored_strategy(devices, loss, tmp_path):
@@ -83,8 +84,9 @@ def test_two_trainings_of_one_process_on_two_devices(tmp_path):
 
 @pytest.mark.full
 @pytest.mark.jax_only
-def test_data_parallel(tmp_path):
-    assert_equal(train(8, tmp_path), train(1, tmp_path))
+@pytest.mark.parametrize("loss", ["crossentropy", "dpt"])
+def test_data_parallel(loss, tmp_path):
+    assert_equal(train(8, tmp_path, loss), train(1, tmp_path, loss))
 
 
 def run_two_processes(*command, cwd):

@@ -9,6 +9,7 @@ from keras import ops
 from PIL import Image
 from tiers import core_and_full
 
+from keras_imas.augment.color_jitter import ColorJitter
 from keras_imas.augment.strong import StrongView
 from keras_imas.data import as_examples, from_folder, semi_supervised, supervised
 
@@ -76,6 +77,40 @@ def test_elements():
     }
     assert label_map == tf.TensorSpec((3, 16, 20), tf.int32)
     assert len(dataset) == 5 == len(list(dataset))
+
+
+@pytest.mark.parametrize("pipeline", ["tf.data", "device"])
+@pytest.mark.parametrize("strong", [StrongView(), ColorJitter()])
+def test_a_second_strong_view_has_draws_of_its_own(pipeline, strong):
+    options = dict(strong=strong, pipeline=pipeline, unlabeled=UNLABELED[:6])
+    one, two = batches(**options), batches(**options, strong_views=2)
+    alone, both = arrays(one), arrays(two)
+    assert equal(alone, both, keys=alone[0])  # all else is as with one
+    inputs, _ = two.element_spec
+    first, second = (
+        np.concatenate([batch[name] for batch in both])
+        for name in ("unlabeled_strong", "unlabeled_strong_2")
+    )
+    assert tuple(inputs["unlabeled_strong_2"].shape) == (2, 16, 20, 3)
+    assert second.min() >= 0 and second.max() <= 255
+    differ = np.abs(first - second).max(axis=(1, 2, 3)) > 1
+    assert differ.mean() > 0.5
+
+
+@pytest.mark.parametrize("pipeline", ["tf.data", "device"])
+def test_second_strong_views_resume(pipeline):
+    options = dict(strong=StrongView(), pipeline=pipeline, strong_views=2)
+    whole, rest = batches(**options), batches(**options)
+    epoch = arrays(whole)
+    rest.position.hold(0, step=3)
+    assert equal(arrays(rest.take(2)), epoch[3:5])
+    assert rest.position.settings()["strong_views"] == 2
+    assert "strong_views" not in batches(pipeline=pipeline).position.settings()
+
+
+def test_there_are_one_or_two_strong_views():
+    with pytest.raises(ValueError, match="`strong_views` must be 1 or 2.*=3"):
+        batches(strong_views=3)
 
 
 def test_an_epoch_is_one_pass_over_the_unlabeled_images(pipeline):

@@ -32,6 +32,11 @@ import keras_imas
         ({"cutmix_probability": 2}, r"`cutmix_probability` .*\[0, 1\].*2"),
         ({"cutmix_range": (0.9, 0.1)}, r"`cutmix_range` .*increasing.*\(0\.9, 0\.1\)"),
         ({"cutmix_range": (0.1, 1.1)}, r"`cutmix_range` .*\[0, 1\].*\(0\.1, 1\.1\)"),
+        ({"cutmix_area": (0.4, 0.1)}, r"`cutmix_area` .*increasing.*\(0\.4, 0\.1\)"),
+        ({"cutmix_aspect": (0.0, 1)}, r"`cutmix_aspect` .*positive.*\(0\.0, 1\)"),
+        ({"strong_views": 3}, "`strong_views` must be 1 or 2.*=3"),
+        ({"strong_views": 2}, "Pass cutmix_view=\"strong\".*'weak'"),
+        ({"complementary_dropout": True}, "needs a student with a.*Dropout"),
         ({"ema_copy_steps": -1}, "`ema_copy_steps` .*negative.*-1"),
         ({"supervised_only_steps": -2}, "`supervised_only_steps` .*negative.*-2"),
         ({"auxiliary_weight": -0.5}, "`auxiliary_weight` .*negative.*-0.5"),
@@ -60,6 +65,16 @@ def without(name):
     [
         ({}, without("labeled"), "key 'labeled' is missing"),
         ({}, without("unlabeled_strong"), "key 'unlabeled_strong' is missing"),
+        (
+            {"strong_views": 2, "cutmix_view": "strong"},
+            batch(4, 4),
+            '"unlabeled_strong_2" is the second.*strong_views=2',
+        ),
+        (
+            {},
+            {**batch(4, 4), "unlabeled_strong_2": images(4)},
+            '"unlabeled_strong_2" is the second.*strong_views=1',
+        ),
         ({"background_class": 3}, batch(4, 4), r"`background_class` .*\[0, 3\).*=3"),
         ({"pairing_group_size": 3}, batch(4, 4), "divide.*group_size=3, a batch of 4"),
         ({"pairing_group_size": 1}, batch(4, 4), "needs 2 or more.*group_size=1"),
@@ -187,7 +202,7 @@ def test_the_view_that_is_cut_mixed(view):
     }
     expected = model.student(images[view])
     np.testing.assert_allclose(
-        ops.convert_to_numpy(model(batch)["cutmix"]),
+        ops.convert_to_numpy(model(batch)["second"]),
         ops.convert_to_numpy(expected),
         rtol=1e-5,
     )

@@ -14,6 +14,7 @@ from tiny_imas import (
     batch,
     compiled,
     eager,
+    images,
     label_maps,
     linear_student,
     mean_cross_entropy,
@@ -48,36 +49,61 @@ def numpy_targets(parameters, teacher, inputs, draws, options, strides):
         confidence_threshold=threshold,
         background_class=options.get("background_class"),
     )
+    views = [strong]
+    if options.get("strong_views") == 2:
+        views.append(inputs["unlabeled_strong_2"])
     if options.get("adaptive_intensity", True):
-        strong = reference.blend(strong, weak, hardness)
+        views = [reference.blend(view, weak, hardness) for view in views]
 
     adaptive = options.get("adaptive_cutmix", True)
     size = options.get("pairing_group_size") or len(weak)
-    mixed, partners = [], []
-    for group, first in enumerate(range(0, len(weak), size)):
-        members = slice(first, first + size)
-        probability = np.mean(1 - hardness[members]) if adaptive else 1.0
-        if options.get("cutmix_probability") is not None:
-            probability = options["cutmix_probability"]
-        mixed += [bool(draws["coin"][group] < probability)] * size
-        order = hardness if adaptive else draws["shuffle"]
-        partners += list(first + reference.cutmix_partners(order[members]))
+    each_image = options.get("cutmix_area") is not None
+
+    def plan(boxes, coins):
+        """Whether each image is mixed, its box and its partner."""
+        mixed, partners = [], []
+        for group, first in enumerate(range(0, len(weak), size)):
+            members = slice(first, first + size)
+            own = 1 - hardness[members] if adaptive else np.ones(size)
+            if not each_image:
+                own = [np.mean(own)] * size
+            if options.get("cutmix_probability") is not None:
+                own = [options["cutmix_probability"]] * size
+            drawn = coins[members] if each_image else [coins[group]] * size
+            mixed += [bool(c < p) for c, p in zip(drawn, own, strict=True)]
+            order = hardness if adaptive else draws["shuffle"]
+            partners += list(first + reference.cutmix_partners(order[members]))
+        return mixed, boxes * np.array(mixed)[:, None], partners
 
     target = {
         "labels": teacher_logits.argmax(-1),
         "confidence": reference.confidences(teacher_logits),
         "valid": valid,
     }
-    cutmix = {
-        name: reference.paste(value, draws["boxes"], partners)
-        for name, value in {"images": weak, **target}.items()
-    }
-    return {
-        "hardness": hardness,
-        "mixed": mixed,
-        "strong": {"images": strong, **target},
-        "cutmix": cutmix,
-    }
+
+    def mixed_view(images, boxes, partners):
+        whole = {"images": images, **target}
+        return {k: reference.paste(x, boxes, partners) for k, x in whole.items()}
+
+    mixed, *where = plan(draws["boxes"], draws["coin"])
+    if len(views) == 2:
+        _, *where_2 = plan(draws["boxes_2"], draws["coin_2"])
+        pair = mixed_view(views[0], *where), mixed_view(views[1], *where_2)
+        shares = [(0.5, 0.5)] * len(weak)
+    else:
+        source = views[0] if options.get("cutmix_view") == "strong" else weak
+        pair = {"images": views[0], **target}, mixed_view(source, *where)
+        shares = [(0.5, 0.5) if m else (1.0, 0.0) for m in mixed]
+    if options.get("complementary_dropout"):
+        mask = draws["dropout"]
+        if options.get("adaptive_intensity", True):
+            mask = (1 - hardness[:, None]) * mask + hardness[:, None]
+        masks = mask, 2.0 - mask
+        pair = [
+            {**view, "images": view["images"] * mask[:, None, None]}
+            for view, mask in zip(pair, masks, strict=True)
+        ]
+    return {"hardness": hardness, "views": pair, "shares": shares, "target": target}
 
 
 def numpy_losses(parameters, targets, inputs, labels, options, strides):
@@ -92,28 +118,41 @@ def numpy_losses(parameters, targets, inputs, labels, options, strides):
         chosen = slice(image, image + 1)
         hardness = targets["hardness"][chosen]
         return reference.consistency_loss(
-            linear_logits(parameters, targets[view]["images"][chosen], strides),
-            targets[view]["labels"][chosen],
-            targets[view]["confidence"][chosen],
+            linear_logits(parameters, view["images"][chosen], strides),
+            view["labels"][chosen],
+            view["confidence"][chosen],
             hardness=hardness if options.get("hardness_weighting", True) else None,
             confidence_threshold=options.get("confidence_threshold", 0.7),
-            valid_mask=targets[view]["valid"][chosen],
+            valid_mask=view["valid"][chosen],
         )
 
     supervised_loss = supervised(0)
     if len(strides) > 1:
         supervised_loss += options.get("auxiliary_weight", 0.4) * supervised(1)
     image_losses = [
-        0.5 * (consistency("strong", image) + consistency("cutmix", image))
-        if mixed
-        else consistency("strong", image)
-        for image, mixed in enumerate(targets["mixed"])
+        sum(
+            share * consistency(view, image)
+            for share, view in zip(shares, targets["views"], strict=True)
+        )
+        for image, shares in enumerate(targets["shares"])
     ]
     return supervised_loss, np.mean(image_losses)
 
 
 TAILS = {"coin": np.array([0.999], "float32")}
 GROUPS = {"pairing_group_size": 2}
+TWO = {"strong_views": 2, "cutmix_view": "strong"}
+SECOND = {
+    "boxes_2": DRAWS["boxes"][::-1] // 2 + np.array([[0, 0, 2, 2]], "int32"),
+    "coin_2": np.array([0.2], "float32"),
+}
+STRONG_2 = {"unlabeled_strong_2": images(4, 3)}
+COINS = {
+    "coin": np.array([0.1, 0.9, 0.3, 0.6], "float32"),
+    "coin_2": np.array([0.6, 0.2, 0.9, 0.4], "float32"),
+}
+AREA = {"cutmix_area": (0.02, 0.4)}
+DROPOUT = {"dropout": np.array([[2, 0, 2], [1, 1, 1], [0, 0, 2], [1, 1, 1]], "float32")}
 # Name: options of the model, draws, more inputs, strides of the outputs.
 STEPS = {
     "all on, mixed": ({}, {}, {}, (1,)),
@@ -140,13 +179,36 @@ STEPS = {
     ),
     "auxiliary": ({}, {}, {}, (1, 1)),
     "low resolution": ({"auxiliary_weight": 0.1}, {}, {}, (2, 3)),
+    "two strong views": (TWO, SECOND, STRONG_2, (1,)),
+    "coin of each image": (AREA, COINS, {}, (1,)),
+    "complementary dropout": ({"complementary_dropout": True}, DROPOUT, {}, (1,)),
+    "all parts with hardness": (
+        {**TWO, **AREA, **GROUPS, "complementary_dropout": True},
+        {**SECOND, **COINS, **DROPOUT},
+        {**STRONG_2, "unlabeled_valid": PADDING},
+        (1, 1),
+    ),
+    "all parts without hardness": (
+        {
+            **UNIFORM,
+            **TWO,
+            **AREA,
+            "cutmix_probability": 0.5,
+            "complementary_dropout": True,
+            "unlabeled_weight": 0.5,
+        },
+        {**SECOND, **COINS, **DROPOUT},
+        STRONG_2,
+        (1,),
+    ),
 }
 
 
 def linear_step(name, seed=0):
     """Sets a case of `STEPS` up, at step 3 with a teacher that differs."""
     options, draws, more, strides = STEPS[name]
-    model = InjectedDraws(linear_student(strides), **options)
+    dropout = options.get("complementary_dropout", False)
+    model = InjectedDraws(linear_student(strides, dropout), **options)
     parameters = random_parameters(seed, len(strides))
     noise = random_parameters(seed + 1, len(strides))
     teacher = [a + 0.3 * b for a, b in zip(parameters, noise, strict=True)]
@@ -168,8 +230,8 @@ def test_a_step_matches_numpy(name):
     logs = step(eager(model, 1e-3), inputs, labels)
     supervised, consistency = numpy_losses(parameters, *losses)
     threshold = options.get("confidence_threshold", 0.7)
-    valid = targets["strong"]["valid"]
-    sure = valid * (targets["strong"]["confidence"] >= threshold)
+    valid = targets["target"]["valid"]
+    sure = valid * (targets["target"]["confidence"] >= threshold)
     ratios = sure.sum((1, 2)) / np.maximum(valid.sum((1, 2)), 1)
     expected = {
         "supervised_loss": supervised,
@@ -196,7 +258,15 @@ def test_the_cases_differ():
     assert len(set(np.round(values, 6))) >= len(values) - 1  # auxiliary: supervised
 
 
-@pytest.mark.parametrize("name", ["all on, mixed", "padding", "low resolution"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "all on, mixed",
+        "padding",
+        "low resolution",
+        "all parts with hardness",
+    ],
+)
 def test_gradients_are_those_of_the_two_losses_alone(name):
     """None flows through scores, views, pseudo labels, hardness, or the teacher."""
     model, parameters, _, losses = linear_step(name)

@@ -3,6 +3,7 @@ import numpy as np
 from keras import layers
 
 from keras_imas.models import cost
+from keras_imas.models.vision_transformer import SelfAttention
 
 
 def test_counts_what_a_loop_would_count():
@@ -29,3 +30,12 @@ def test_grows_with_the_image():
 
     ratio = cost.multiply_adds(network(32)) / cost.multiply_adds(network(16))
     assert np.isclose(ratio, 4)
+
+
+def test_counts_attention_and_transposed_convolutions():
+    images = keras.Input((3, 4, 8))
+    x = layers.Conv2DTranspose(6, 2, strides=2)(images)
+    tokens = layers.Reshape((48, 6))(x)
+    network = keras.Model(images, SelfAttention(2)([tokens, tokens, tokens]))
+    # Each of 48 tokens with each: a product by channel, and another for the values.
+    assert cost.multiply_adds(network) == 12 * 8 * 6 * 2 * 2 + 2 * 48 * 48 * 6

@@ -13,7 +13,8 @@ import pytest
 from tiers import core_and_full
 
 from keras_imas.runs import experiment
-from keras_imas.runs.recipe import METHODS, Recipe
+from keras_imas.runs.recipe import Recipe
+from keras_imas.runs.unlabeled_part import METHODS
 from keras_imas.training.stop_signals import Interrupted
 
 RECIPE = Recipe(steps=2, crop_size=9, learning_rate=1e-6, ohem_min_kept=50)

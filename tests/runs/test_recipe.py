@@ -110,6 +110,47 @@ def test_parts_are_what_the_numbers_say():
     assert not (model.adaptive_cutmix or model.hardness_weighting)
 
 
+def test_the_parts_of_unimatch_v2(parse):
+    recipe = parse(
+        "--method=uniform", "--optimizer=adamw", "--learning_rate=5e-6",
+        "--decoder_multiplier=40", "--decay_vectors", "--strong_views=2",
+        "--cutmix_view=strong", "--cutmix_area=0.02,0.4", "--cutmix_probability=0.5",
+        "--complementary_dropout", "--labeled_weight=0.5", "--unlabeled_weight=0.5",
+        "--ema_copy_epochs=0", "--freeze_encoder", "--weights=none",
+    )  # fmt: skip
+    recipe = dataclasses.replace(recipe, multi_grid=())
+    student = recipe.student(2, input_shape=(33, 33, 3))
+    model = recipe.model(student, steps_per_epoch=5, epochs=2)
+    assert (model.strong_views, model.cutmix_area) == (2, (0.02, 0.4))
+    assert model.complementary_dropout and model.ema_copy_steps == 0
+    assert model.optimizer.decay_vectors and model.optimizer.multipliers
+    heads = ("aspp", "decoder", "classifier")
+    assert all(v.path.startswith(heads) for v in model.trainable_variables)
+
+
+def test_both_losses_weigh_half():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+    student = keras.Sequential(layers)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+    names = ("labeled", "unlabeled", "unlabeled_strong")
+    logs = []
+    for weights in ({}, {"labeled_weight": 0.5, "unlabeled_weight": 0.5}):
+        recipe = Recipe(
+            **{"unlabeled_weight": 1.0, **weights},
+            confidence_threshold=0.0,
+            learning_rate=0.0,
+        )
+        model = recipe.model(student, steps_per_epoch=5, epochs=2)
+        labels = np.zeros((4, 8, 8), "int32")
+        logs.append(
+            model.train_on_batch(dict.fromkeys(names, images), labels, return_dict=True)
+        )
+    assert logs[1]["loss"] == pytest.approx(0.5 * logs[0]["loss"], rel=1e-5)
+    half = 0.5 * logs[0]["supervised_loss"]
+    assert logs[1]["supervised_loss"] == pytest.approx(half, rel=1e-5)
+    assert logs[0]["consistency_loss"] > 0
+
+
 def test_adamw_brings_its_own_defaults(parse):
     recipe = parse("--optimizer=adamw")
     assert (recipe.learning_rate, recipe.weight_decay) == (1e-3, 0.01)
@@ -163,7 +204,9 @@ def test_a_mean_pixel_weighs_one(pixels):
     ("options", "reason"),
     [
         ({"optimizer": "adam"}, "`optimizer` must be one of sgd, adamw"),
-        ({"optimizer": "adamw", "decoder_multiplier": 2.0}, "`decoder_multiplier` is"),
+        ({"strong_views": 2}, 'Pass cutmix_view="strong"'),
+        ({"cutmix_area": (0.4,)}, "`cutmix_area` must be two increasing"),
+        ({"labeled_weight": -1.0}, "`labeled_weight` must not be negative"),
         ({"class_weights": "balance"}, "`class_weights` must be balanced, or numbers"),
         ({"class_weights": "1,1", "ohem_min_kept": 9}, "let training collapse"),
         ({"scale": 0.0}, "`scale` must be positive"),
@@ -192,3 +235,20 @@ def test_bad_choices_are_refused(options, reason):
 def test_recipe_refuses_what_cannot_be(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         Recipe(**change)
+
+
+def test_a_dino_backbone_is_that_of_a_dpt():
+    """What describes a DeepLabV3+ doesn't matter."""
+    recipe = Recipe(
+        backbone="dinov2_small",
+        weights="none",
+        multi_grid=(1, 2, 4),
+        auxiliary_head=True,
+        precision="mixed_bfloat16",
+    )
+    student = recipe.student(5, input_shape=(28, 42, 3))
+    assert student.name == "dpt" and student.output_shape == (None, 28, 42, 5)
+    encoder = student.get_layer("dinov2_small")
+    assert encoder.get_layer("block_0_query").compute_dtype == "bfloat16"
+    with pytest.raises(ValueError, match="one of dinov2_small, .*'dinov2_tiny'"):
+        dataclasses.replace(recipe, backbone="dinov2_tiny").student(5)

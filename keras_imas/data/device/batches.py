@@ -16,6 +16,7 @@ from keras_imas.data.read_ahead import thread_count
 _AHEAD = 3  # batches that threads read while the device computes
 ON_HOST = ("operations", "parameters")
 """What stays on the host on PyTorch, which launches by it."""
+STRONG = ("unlabeled_strong", "unlabeled_strong_2")
 WINDOW = ("window", "rows", "columns", "reach", "extent", "size")
 """What `WeakView.scale` takes, in its order."""
 
@@ -48,6 +49,7 @@ def on_device(kinds, steps, weak, position, *, seed, part, num_parallel_calls, *
             labels=name == "labeled",
             num_classes=kind.num_classes,
             strong=(kind.strong or StrongView()) if name == "unlabeled" else None,
+            strong_views=kind.strong_views,
         )
         for name, kind in kinds.items()
     ]
@@ -130,7 +132,7 @@ class DeviceBatches(keras.utils.PyDataset):
         for stream in unlabeled:
             inputs |= {
                 "unlabeled": of(stream, *image),
-                "unlabeled_strong": of(stream, *image),
+                **dict.fromkeys(STRONG[: stream.strong_views], of(stream, *image)),
                 "unlabeled_valid": of(stream, "float32", height, width),
                 "unlabeled_index": of(stream, "int32"),
             }
@@ -160,12 +162,12 @@ class DeviceBatches(keras.utils.PyDataset):
             image, valid = self._streams[1].weak.scale(*(unlabeled[k] for k in WINDOW))
             inputs |= {
                 "unlabeled": image,
-                "unlabeled_strong": strong_views(
-                    image, *(unlabeled[key] for key in ON_HOST)
-                ),
                 "unlabeled_valid": valid,
                 "unlabeled_index": unlabeled["index"],
             }
+            for view, name in enumerate(STRONG[: self._streams[1].strong_views]):
+                drawn = (unlabeled[key][:, view] for key in ON_HOST)
+                inputs[name] = strong_views(image, *drawn)
         return inputs, labeled["label_map"]
 
 

@@ -23,6 +23,7 @@ class Stream:
         part: as in `semi_supervised`.
         strong: object whose `draw` draws the operations of a strong view. Defaults to
             None: there is none.
+        strong_views: number of strong views. Defaults to 1.
         labels: whether label maps are read. Defaults to False.
         num_classes: as in `semi_supervised`. Defaults to None.
     """
@@ -37,6 +38,7 @@ class Stream:
         seed,
         part,
         strong=None,
+        strong_views=1,
         labels=False,
         num_classes=None,
     ):
@@ -45,6 +47,7 @@ class Stream:
         self.weak = weak
         self.seed = seed
         self.strong = strong
+        self.strong_views = strong_views
         self.whole_batch = batch_size
         self.batch_size = batch_size // part[1]
         self._first = part[0] * self.batch_size
@@ -68,8 +71,8 @@ class Stream:
             shapes["label_map"] = (self.weak.crop_size, "int32")
         if self.strong is not None:
             count = len(self.strong.draw(np.random.default_rng(0)))
-            shapes["operations"] = ((count,), "int32")
-            shapes["parameters"] = ((count,), "float32")
+            shapes["operations"] = ((self.strong_views, count), "int32")
+            shapes["parameters"] = ((self.strong_views, count), "float32")
         return shapes
 
     def begin(self, pool, epoch, step):
@@ -110,6 +113,7 @@ class Stream:
         if "label_map" in into:
             self.weak.cut_label_map(example["label_map"], at, into["label_map"])
         if self.strong is not None:
-            drawn = self.strong.draw(random)
-            into["operations"][:] = [NAMES.index(name) for name, _ in drawn]
-            into["parameters"][:] = [parameter for _, parameter in drawn]
+            for view in range(self.strong_views):
+                drawn = self.strong.draw(random)
+                into["operations"][view] = [NAMES.index(name) for name, _ in drawn]
+                into["parameters"][view] = [parameter for _, parameter in drawn]
