@@ -27,7 +27,7 @@ def score_hardness(
         float32 array `(N,)` of hardness in [0, 1].
 
     Example:
-        >>> import keras_imas, numpy as np
+        >>> import keras, keras_imas, numpy as np
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
         >>> model = keras_imas.IMAS(keras.Sequential(layers))
         >>> score_hardness(model, np.zeros((3, 8, 8, 3)), verbose=0)

@@ -25,8 +25,8 @@ def freeze_encoder(network, head=HEAD):
         >>> layers.append(keras.layers.Conv2D(2, 1, name="classifier"))
         >>> network = keras.Sequential(layers)
         >>> freeze_encoder(network)
-        >>> [variable.path for variable in network.trainable_variables]
-        ['classifier/kernel', 'classifier/bias']
+        >>> [layer.name for layer in network.layers if layer.trainable_variables]
+        ['classifier']
     """
 
     def of_head(layer):

@@ -179,8 +179,9 @@ def mean_iou_after(model, pictures, label_maps, classes, steps, learning_rate):
 @pytest.mark.parametrize("rotary", core_and_full([False], [False, True]))
 def test_learns_four_pictures_by_heart(rotary):
     pictures, label_maps = four_scenes()
+    keras.utils.set_random_seed(0)
     model = network(rotary=rotary)
-    assert mean_iou_after(model, pictures, label_maps, CLASSES, 40, 3e-3) >= 0.9
+    assert mean_iou_after(model, pictures, label_maps, CLASSES, 80, 3e-3) >= 0.9
 
 
 def student_batch():
