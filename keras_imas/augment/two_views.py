@@ -57,13 +57,13 @@ class TwoViews:
     adaptive_cutmix: bool = True
 
     def __post_init__(self):
-        for name in ("cutmix_range", "cutmix_area", "cutmix_aspect"):
-            if getattr(self, name) is not None:  # JSON makes lists of them
-                object.__setattr__(self, name, tuple(getattr(self, name)))
         check_range("cutmix_range", self.cutmix_range)
         if self.cutmix_area is not None:
             check_range("cutmix_area", self.cutmix_area)
         check_aspect("cutmix_aspect", self.cutmix_aspect)
+        for name in ("cutmix_range", "cutmix_area", "cutmix_aspect"):
+            if getattr(self, name) is not None:  # JSON makes lists of them
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         check_choice("cutmix_view", self.cutmix_view, ("weak", "strong"))
         if self.cutmix_probability is not None:
             check_fraction("cutmix_probability", self.cutmix_probability)

@@ -17,7 +17,12 @@ from tiny_imas import (
 
 import keras_imas
 from keras_imas.augment.feature_masks import complementary_mask, sample_mask
-from keras_imas.models import ComplementaryDropout, deeplab_v3_plus
+from keras_imas.models import (
+    ComplementaryDropout,
+    deeplab_v3_plus,
+    dpt,
+    vision_transformer,
+)
 from keras_imas.models.complementary_dropout import dropped_channels, dropped_features
 
 
@@ -86,6 +91,21 @@ def test_a_network_with_it_predicts_as_without_it():
         *(ops.convert_to_numpy(model(x)) for model in (plain, network))
     )
     assert dropped_channels(plain) == 0 and dropped_channels(network) == 320
+
+
+def test_a_dpt_has_a_place_for_it():
+    encoder = vision_transformer(width=48, depth=4, heads=2)
+    network = dpt(3, backbone=encoder, complementary_dropout=True)
+    assert dropped_channels(network) == 48
+    x = images(1, size=(28, 42))
+    plain = ops.convert_to_numpy(network(x))
+    assert not np.allclose(plain, _with_mask(network, x, 0.0))
+    np.testing.assert_array_equal(plain, _with_mask(network, x, 1.0))
+
+
+def _with_mask(network, x, value):
+    with dropped_features(ops.full((1, 48), value)):
+        return ops.convert_to_numpy(network(x))
 
 
 def test_it_trains_compiled_and_is_saved(tmp_path):
