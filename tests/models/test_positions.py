@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 SIDES = st.tuples(st.integers(1, 9), st.integers(1, 9))
 
 
+@settings(max_examples=10)
 @given(old=SIDES, new=SIDES, antialias=st.booleans())
 def test_matches_pytorch(old, new, antialias):
     images = np.random.default_rng(0).normal(size=(*old, 2)).astype("float32")
