@@ -4,7 +4,7 @@
 
 Draws landscapes from above: 16 from June with labels, 200 from June to October
 without. Trains one small network twice, supervised and by iMAS, and compares both on
-October. Takes 2 to 3 minutes on two slow cores, and downloads nothing.
+October. Takes some minutes, and downloads nothing.
 """
 
 import os
@@ -165,8 +165,12 @@ def main(argv):
             "user_s": round(after.user - before.user),
             "system_s": round(after.system - before.system),
         }
+        models[method].teacher.save(output / f"{method}.keras")
+    models["iMAS"].student.save(output / "iMAS student.keras")
     compare(models, seconds, output)
-    print(f"\nThe picture is {output / 'demo.png'}, numbers are beside it.")
+    print(
+        f"\nThe picture is {output / 'demo.png'}, networks and numbers are beside it."
+    )
     print("With photographs of your own: label a few, put the others beside them, and")
     print("run examples/train_folder.py --images=photos --masks=masks --num_classes=N.")
 
