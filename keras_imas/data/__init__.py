@@ -3,7 +3,7 @@
 Importing this package does not import TensorFlow; its functions do.
 """
 
-from keras_imas.data import camvid, cityscapes, scenes, splits, voc
+from keras_imas.data import camvid, cityscapes, landscapes, scenes, splits, voc
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.evaluation import evaluation
@@ -28,6 +28,7 @@ __all__ = [
     "fingerprint",
     "from_folder",
     "from_tfds",
+    "landscapes",
     "read_class_table",
     "scenes",
     "semi_supervised",

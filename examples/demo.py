@@ -1,0 +1,179 @@
+"""Labels from June, photographs until October: what unlabeled images are good for.
+
+    python examples/demo.py
+
+Draws landscapes from above: 16 from June with labels, 200 from June to October
+without. Trains one small network twice, supervised and by iMAS, and compares both on
+October. Takes some minutes, and downloads nothing.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import csv  # noqa: E402
+import pathlib  # noqa: E402
+import sys  # noqa: E402
+
+import keras  # noqa: E402
+from absl import app, flags  # noqa: E402
+from keras import layers  # noqa: E402
+
+import keras_imas  # noqa: E402
+from keras_imas.augment.strong import StrongView  # noqa: E402
+from keras_imas.data import landscapes  # noqa: E402
+from keras_imas.inference.comparison import (  # noqa: E402
+    comparison_picture,
+    score_networks,
+)
+from keras_imas.inference.drawing import class_table  # noqa: E402
+from keras_imas.runs.new_directory import claim_directory, unused_directory  # noqa: E402
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("seed", 0, "Seed of the landscapes and of the training.", 0)
+flags.DEFINE_integer("steps", 600, "Training steps of each method.", 1)
+flags.DEFINE_string("output", None, "New directory. Defaults to runs/demo-N.")
+flags.DEFINE_boolean(
+    "strong_colors",
+    False,
+    "Train a third time, supervised with the strong view's colors on the labeled "
+    "images, which needs the TensorFlow backend.",
+)
+
+CLASSES = landscapes.CLASSES
+SEASONS = {"June": (0.0, 0.05), "August": (0.45, 0.55), "October": (0.9, 1.0)}
+LABELED, UNLABELED, TEST = range(3)  # landscapes of different places
+
+
+def make_student():
+    """Make a small network; any Keras model from images to logits would do."""
+
+    def convolve(x, filters, size=3, strides=1):
+        x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
+        return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+    def enlarge(x, beside, filters):
+        x = layers.UpSampling2D(interpolation="bilinear")(convolve(x, filters, 1))
+        return convolve(layers.Add()([x, beside]), filters)
+
+    images = keras.Input((None, None, 3))
+    half = convolve(layers.Rescaling(1 / 127.5, -1)(images), 16, strides=2)
+    quarter = convolve(convolve(half, 32, strides=2), 32)
+    eighth = convolve(convolve(quarter, 64, strides=2), 64)
+    features = enlarge(enlarge(eighth, quarter, 32), half, 16)
+    logits = layers.Conv2D(len(CLASSES), 1)(features)
+    return keras.Model(images, layers.UpSampling2D(interpolation="bilinear")(logits))
+
+
+def train(method, labeled, unlabeled):
+    """Train a network by a method; all methods see the same labeled images."""
+    keras.utils.set_random_seed(FLAGS.seed)
+    model = keras_imas.IMAS(
+        make_student(),
+        unlabeled_weight=2.0,
+        ema_decay=0.99,
+        supervised_only_steps=FLAGS.steps // 6,
+        seed=FLAGS.seed,
+    )
+    rate = keras_imas.optimizers.PolynomialDecay(0.05, FLAGS.steps)
+    model.compile(keras_imas.optimizers.SGD(rate, momentum=0.9, l2=1e-4))
+    crops = dict(crop_size=48, scale_range=(0.8, 1.25), seed=FLAGS.seed)
+    epoch = min(FLAGS.steps, len(unlabeled) // 4)
+    if method == "iMAS":
+        batches = keras_imas.data.semi_supervised(labeled, unlabeled, **crops)
+        batches = batches.take(epoch)
+    else:
+        epoch = FLAGS.steps if method == "strong colors" else epoch
+        batches = keras_imas.data.supervised(labeled, steps_per_epoch=epoch, **crops)
+    if method == "strong colors":
+        batches = recolor(batches)
+
+    def report(number, logs):
+        hardness = f", hardness {logs['hardness']:.2f}" if "hardness" in logs else ""
+        done = f"{(number + 1) * epoch:5} of {FLAGS.steps} steps"
+        print(f"{done}: loss {logs['supervised_loss']:.2f}{hardness}", flush=True)
+
+    print(f"\n{method}", flush=True)
+    progress = keras.callbacks.LambdaCallback(on_epoch_end=report)
+    epochs = FLAGS.steps // epoch
+    model.fit(batches, epochs=epochs, callbacks=[progress], verbose=0, shuffle=False)
+    return model
+
+
+def recolor(batches):
+    """Give the labeled images the colors of a strong view."""
+    view = StrongView()
+
+    def recolored(step, batch):
+        inputs, label_maps = batch
+        images = [
+            view(inputs["labeled"][number], (1000 * step + FLAGS.seed, number))
+            for number in range(4)
+        ]
+        return {**inputs, "labeled": keras.ops.stack(images)}, label_maps
+
+    return batches.enumerate().map(recolored)
+
+
+def compare(models, seconds, output):
+    """Score networks on each season, print it, and write a table and a picture."""
+    rows = []
+    print("\nmIoU of 24 other places, from 0 to 1")
+    for season, when in SEASONS.items():
+        images, truth = landscapes.load(24, seed=10 * FLAGS.seed + TEST, season=when)
+        predicted, confusion = score_networks(models, images, truth, len(CLASSES))
+        means = {name: counts.mean_iou for name, counts in confusion.items()}
+        print(f"{season:>8}:", *(f" {name} {mean:.2f}" for name, mean in means.items()))
+        for name, counts in confusion.items():
+            iou = dict(zip(CLASSES, counts.iou.round(4).tolist(), strict=True))
+            row = {"seed": FLAGS.seed, "method": name, "season": season}
+            row |= {"miou": round(means[name], 4), **iou, **seconds[name]}
+            rows.append(row | {"backend": keras.backend.backend()})
+    print(f"\nIoU of each class in {season}\n")
+    print(class_table(CLASSES, {name: c.iou for name, c in confusion.items()}))
+    with open(output / "results.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    shown = {f"{name}: mIoU {means[name]:.2f}": predicted[name][:4] for name in models}
+    picture = comparison_picture(
+        images[:4], truth[:4], shown, landscapes.COLORS, heading=season
+    )
+    picture.save(output / "demo.png")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    output = pathlib.Path(FLAGS.output or unused_directory("runs/demo"))
+    try:
+        claim_directory(output)
+    except FileExistsError:
+        sys.exit(f"Error: {output} is there already. Choose another --output")
+    seed = 10 * FLAGS.seed
+    labeled = landscapes.load(16, seed=seed + LABELED, season=SEASONS["June"])
+    unlabeled, _ = landscapes.load(200, seed=seed + UNLABELED, season=(0.0, 1.0))
+    print("16 landscapes from June with labels, 200 from June to October without")
+    models, seconds = {}, {}
+    for method in ("supervised", "strong colors", "iMAS"):
+        if method == "strong colors" and not FLAGS.strong_colors:
+            continue
+        before = os.times()
+        models[method] = train(method, labeled, unlabeled)
+        after = os.times()
+        seconds[method] = {
+            "user_s": round(after.user - before.user),
+            "system_s": round(after.system - before.system),
+        }
+        models[method].teacher.save(output / f"{method}.keras")
+    models["iMAS"].student.save(output / "iMAS student.keras")
+    compare(models, seconds, output)
+    print(
+        f"\nThe picture is {output / 'demo.png'}, networks and numbers are beside it."
+    )
+    print("With photographs of your own: label a few, put the others beside them, and")
+    print("run examples/train_folder.py --images=photos --masks=masks --num_classes=N.")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,35 @@
+"""The demo, run as a user runs it."""
+
+import csv
+
+from PIL import Image
+from programs import ROOT, run
+
+DEMO = ROOT / "examples" / "demo.py"
+
+
+def results(path):
+    with open(path, encoding="utf-8") as file:
+        return {(row["method"], row["season"]): row for row in csv.DictReader(file)}
+
+
+def test_a_few_steps_write_the_picture_and_the_numbers(tmp_path):
+    process = run(DEMO, "--steps=4", "--seed=3", cwd=tmp_path)
+    assert process.returncode == 0, process.stdout
+    assert "4 of 4 steps" in process.stdout
+    output = tmp_path / "runs" / "demo-1"
+    with Image.open(output / "demo.png") as picture:
+        assert picture.width > 900 and picture.height > 900
+    rows = results(output / "results.csv")
+    assert len(rows) == 6
+    assert rows["iMAS", "October"]["seed"] == "3"
+    for name in ("supervised", "iMAS", "iMAS student"):
+        assert (output / f"{name}.keras").is_file()
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "note.txt").write_text("keep")
+    process = run(DEMO, "--output=mine", cwd=tmp_path)
+    assert process.returncode != 0
+    assert "Choose another --output" in process.stdout
