@@ -14,9 +14,9 @@ def results(path):
 
 
 def test_a_few_steps_write_the_picture_and_the_numbers(tmp_path):
-    process = run(DEMO, "--steps=4", "--seed=3", cwd=tmp_path)
+    process = run(DEMO, "--steps=50", "--seed=3", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
-    assert "4 of 4 steps" in process.stdout
+    assert "50 of 50 steps" in process.stdout
     output = tmp_path / "runs" / "demo-1"
     with Image.open(output / "demo.png") as picture:
         assert picture.width > 900 and picture.height > 900

@@ -44,7 +44,7 @@ EXEMPT = {
 FLAGS = {
     r"train_\w+\.py": "--steps=2 --crop_size=33 --weights=none --verbose=0 "
     "--labeled_batch_size=2 --unlabeled_batch_size=2",
-    r"examples/demo\.py": "--steps=4",
+    r"examples/demo\.py": "--steps=50",
     r"train_cityscapes\.py$": "--unlabeled_batch_size=80",
     r"--images=camvid": "--image_size=48,64 --dry_run",
     r"scripts/export\.py": {
