@@ -2,6 +2,7 @@
 
 import csv
 
+import pytest
 from PIL import Image
 from programs import ROOT, run
 
@@ -33,3 +34,14 @@ def test_nothing_is_overwritten(tmp_path):
     process = run(DEMO, "--output=mine", cwd=tmp_path)
     assert process.returncode != 0
     assert "Choose another --output" in process.stdout
+
+
+@pytest.mark.full
+def test_the_method_wins_where_no_label_is(tmp_path):
+    process = run(DEMO, "--seed=100", "--output=out", cwd=tmp_path)
+    assert process.returncode == 0, process.stdout
+    rows = results(tmp_path / "out" / "results.csv")
+    found = {method: rows[method, "October"] for method in ("supervised", "iMAS")}
+    assert float(found["iMAS"]["miou"]) > float(found["supervised"]["miou"]) + 0.02
+    classes = ("field", "trees", "water", "road", "house")
+    assert min(float(found["iMAS"][name]) for name in classes) > 0.1
