@@ -229,7 +229,7 @@ def _predicted(predictor, images):
 
 @functools.cache
 def _compiled():
-    return compiled(_compare)
+    return compiled(_compare, xla=True)
 
 
 def _compare(probabilities, labels):
@@ -249,9 +249,9 @@ def _compare(probabilities, labels):
     pairs = ops.reshape(pairs, (-1,))
     segment_sum = faster("segment_sum") or ops.segment_sum
     counts = segment_sum(ops.ones_like(pairs), pairs, num_segments=classes**2 + 1)
-    true = ops.take_along_axis(
-        probabilities, ops.maximum(labels, 0)[..., None], axis=-1
-    )[..., 0]
+    places = ops.arange(pairs.shape[0], dtype="int32") * classes
+    places = places + ops.reshape(ops.maximum(labels, 0), (-1,))
+    true = ops.reshape(ops.take(probabilities, places), labels.shape)
     # Not `maximum`, which may pass over NaN.
     likely = ops.where(true < 1e-7, 1e-7, true)
     losses = ops.sum(ops.where(counted, -ops.log(likely), 0.0), axis=-1)

@@ -3,11 +3,13 @@
 import keras
 
 
-def compiled(function):
+def compiled(function, *, xla=False):
     """Return a function compiled; on PyTorch as it is, but without gradients.
 
     Args:
         function: Function of tensors.
+        xla: Whether TensorFlow compiles it by XLA, as JAX does: once for each shape.
+            Defaults to `False`.
 
     Returns:
         Function of the same arguments.
@@ -24,7 +26,7 @@ def compiled(function):
     if backend == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, autograph=False)
+        return tf.function(function, autograph=False, jit_compile=xla or None)
     import torch
 
     return torch.no_grad()(function)

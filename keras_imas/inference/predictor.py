@@ -131,7 +131,7 @@ class Predictor:
             >>> predictor = Predictor(keras.Sequential(layers), window=33)
             >>> for tensor, size in predictor.on_device([np.zeros((50, 40, 3))]):
             ...     print(tuple(tensor.shape), size)
-            (66, 66, 5) (50, 40)
+            (64, 64, 5) (50, 40)
         """
         waiting, batch = collections.deque(), []
         for number, image in enumerate(images):
@@ -228,9 +228,9 @@ class _View:
             self.total = windows[index]
             return
         if self.total is None:
-            # Multiples of windows, for few shapes.
+            # Multiples of 64, for few shapes.
             sides = (
-                math.ceil(side / length) * length
+                math.ceil(max(side, length) / 64) * 64
                 for side, length in zip(self.pixels.shape[:2], self.window, strict=True)
             )
             self.total = WindowSum((*sides, windows.shape[-1]))
