@@ -199,7 +199,6 @@ def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
 
 def _compared(predictor, images, label_maps, confusion):
     """Yield for each image a function that returns its counts and losses."""
-    compare = _compiled()
     for probabilities, size in _predicted(predictor, images):
         if probabilities.shape[-1] != confusion.num_classes:
             raise ValueError(
@@ -213,7 +212,7 @@ def _compared(predictor, images, label_maps, confusion):
             for whole, side in zip(probabilities.shape[:2], size, strict=True)
         ]
         labels = np.pad(labels, padding, constant_values=-1)
-        counts, losses = compare(probabilities, ops.convert_to_tensor(labels))
+        counts, losses = _compare(probabilities, ops.convert_to_tensor(labels))
         counts, losses = read_later(counts), read_later(losses)
         yield lambda counts=counts, losses=losses: (counts(), losses())
 
@@ -227,11 +226,7 @@ def _predicted(predictor, images):
         yield ops.convert_to_tensor(probabilities), probabilities.shape[:2]
 
 
-@functools.cache
-def _compiled():
-    return compiled(_compare, xla=True)
-
-
+@functools.partial(compiled, xla=True)
 def _compare(probabilities, labels):
     """Count pixels by label and prediction, and add up the cross-entropy of each row.
 

@@ -1,10 +1,14 @@
 """Compile functions of tensors."""
 
+import functools
+
 import keras
 
 
 def compiled(function, *, xla=False):
-    """Return a function compiled; on PyTorch as it is, but without gradients.
+    """Return a function that is compiled when it is first called, once.
+
+    On PyTorch it stays as it is, but runs without gradients.
 
     Args:
         function: Function of tensors.
@@ -18,6 +22,11 @@ def compiled(function, *, xla=False):
         >>> float(compiled(keras.ops.square)(keras.ops.array(3.0)))
         9.0
     """
+    compile = functools.cache(functools.partial(_compile, function, xla))
+    return functools.wraps(function)(lambda *args: compile()(*args))
+
+
+def _compile(function, xla):
     backend = keras.backend.backend()
     if backend == "jax":
         import jax

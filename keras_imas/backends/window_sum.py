@@ -23,13 +23,15 @@ class WindowSum:
     """
 
     def __init__(self, shape):
-        self._sum = ops.zeros(shape, "float32")
-        if keras.backend.backend() == "tensorflow":
+        if keras.backend.backend() != "tensorflow":
+            self._sum = ops.zeros(shape, "float32")
+        elif "CPU" in ops.zeros(()).device:
+            # NumPy adds in one pass, where TensorFlow takes four.
+            self._sum = np.zeros(shape, "float32")
+        else:
             import tensorflow as tf
 
-            # On CPUs NumPy adds in one pass, where TensorFlow takes four.
-            on_cpu = "CPU" in self._sum.device
-            self._sum = np.zeros(shape, "float32") if on_cpu else tf.Variable(self._sum)
+            self._sum = tf.Variable(ops.zeros(shape, "float32"))
 
     def add(self, windows, index, corner):
         """Add a window.
@@ -39,16 +41,15 @@ class WindowSum:
             index: Which of them.
             corner: `(top, left)`, where it lies.
         """
-        backend = keras.backend.backend()
-        if backend == "jax":
+        if keras.backend.backend() == "jax":
             self._sum = _added()(self._sum, windows, index, *corner)
             return
         (top, left), (height, width) = corner, windows.shape[1:3]
         part = self._sum[top : top + height, left : left + width]
-        if backend == "tensorflow" and not isinstance(part, np.ndarray):
-            part.assign(part + windows[index])
-        elif backend == "tensorflow":
+        if isinstance(part, np.ndarray):
             part += ops.convert_to_numpy(windows)[index]
+        elif keras.backend.backend() == "tensorflow":
+            part.assign(part + windows[index])
         else:
             part += windows[index]
 

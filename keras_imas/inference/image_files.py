@@ -317,21 +317,20 @@ def _decided(probabilities, predicted_size, size, confidence):
     if predicted_size != size:
         height, width = predicted_size
         probabilities = resize_bilinear(probabilities[None, :height, :width], *size)[0]
-    found = _compiled(_classes)(probabilities)
-    sure = _compiled(_confidence)(probabilities) if confidence else None
+    found = _classes(probabilities)
+    sure = _confidence(probabilities) if confidence else None
     return [
         None if tensor is None else ops.convert_to_numpy(tensor)[: size[0], : size[1]]
         for tensor in (found, sure)
     ]
 
 
-_compiled = functools.cache(compiled)
-
-
+@compiled
 def _classes(probabilities):
     dtype = "uint8" if probabilities.shape[-1] <= 256 else "int32"
     return ops.cast(ops.argmax(probabilities, axis=-1), dtype)
 
 
+@compiled
 def _confidence(probabilities):
     return ops.cast(ops.round(255 * ops.max(probabilities, axis=-1)), "uint8")

@@ -26,7 +26,15 @@ class EpochLines(keras.callbacks.Callback):
         super().__init__()
         self.every = every
         self._style = progress_style(verbose)
-        self._done = 0
+
+    def on_train_begin(self, logs=None):
+        """Start the clock.
+
+        Args:
+            logs: Not used.
+        """
+        self._start, self._epochs = time.monotonic(), 0
+        self._compiles = True
 
     def on_epoch_begin(self, epoch, logs=None):
         """Note the time.
@@ -35,10 +43,8 @@ class EpochLines(keras.callbacks.Callback):
             epoch: The epoch, from 0.
             logs: Not used.
         """
-        self._began = self._told = time.monotonic()
+        self._told = time.monotonic()
         self._epoch = epoch
-        if not self._done:
-            self._first = self._began
 
     def on_train_batch_end(self, batch, logs=None):
         """Print a line, if it is time and there is no progress bar.
@@ -65,17 +71,15 @@ class EpochLines(keras.callbacks.Callback):
             epoch: The epoch, from 0.
             logs: Its logs.
         """
-        self._done += 1
         if not self._style:
             return
         now = time.monotonic()
-        # The first epoch of a process compiles.
-        durations = now - self._first, self._done
-        if self._done > 1:
-            durations = now - self._second, self._done - 1
-        else:
-            self._second = now
-        left = (self.params["epochs"] - epoch - 1) * durations[0] / durations[1]
+        self._epochs += 1
+        each = (now - self._start) / self._epochs
+        if self._compiles:  # the first epoch, which tells little of the others
+            self._start, self._epochs = now, 0
+            self._compiles = False
+        left = (self.params["epochs"] - epoch - 1) * each
         until = f"; about {format_duration(left)} left" if left else ""
         print(f"{self._name()}: {', '.join(_told(logs))}{until}.", flush=True)
 
