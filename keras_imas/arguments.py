@@ -229,7 +229,10 @@ def check_choice(name, value, choices):
         >>> check_choice("cutmix_view", "weak", ("weak", "strong"))
     """
     if value not in choices:
-        allowed = " or ".join(f'"{choice}"' for choice in choices)
+        allowed = " or ".join(
+            f'"{choice}"' if isinstance(choice, str) else str(choice)
+            for choice in choices
+        )
         raise ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
 
 

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_imas.arguments import check_group_size
-from keras_imas.batch_checks import check_keys
+from keras_imas.batch_checks import STRONG, check_keys
 
 _INPUTS = (
     'The inputs of `fit` must be a dict with "labeled" images and, for semi-supervised '
@@ -40,14 +40,14 @@ def views(inputs, dtype="float32", *, strong_views=1):
     if "unlabeled" not in inputs:
         return labeled, None, None, None
     weak = _images(inputs, "unlabeled", dtype)
-    if ("unlabeled_strong_2" in inputs) != (strong_views == 2):
+    if (STRONG[1] in inputs) != (strong_views == 2):
         raise ValueError(
             '"unlabeled_strong_2" is the second strong view of `strong_views=2`, an '
             "argument of both `IMAS` and `keras_imas.data.semi_supervised`. Received: "
             f"strong_views={strong_views} and a batch of {sorted(inputs)}"
         )
     strong = []
-    for name in ("unlabeled_strong", "unlabeled_strong_2")[:strong_views]:
+    for name in STRONG[:strong_views]:
         strong.append(_images(inputs, name, dtype))
         if weak.shape != strong[-1].shape:
             raise ValueError(

@@ -7,11 +7,12 @@ from keras import ops
 
 from keras_imas.near_miss import did_you_mean
 
+STRONG = ("unlabeled_strong", "unlabeled_strong_2")
+"""The strong views of a batch, of which it has one or both."""
 KEYS = (
     "labeled",
     "unlabeled",
-    "unlabeled_strong",
-    "unlabeled_strong_2",
+    *STRONG,
     "unlabeled_valid",
     "labeled_index",
     "unlabeled_index",

@@ -151,6 +151,7 @@ class IMAS(MeanTeacher):
             ema_copy_steps=ema_copy_steps,
             supervised_only_steps=supervised_only_steps,
             ignore_class=ignore_class,
+            auxiliary_weight=auxiliary_weight,
             max_skipped_steps=max_skipped_steps,
             seed=seed,
             **kwargs,
@@ -168,17 +169,14 @@ class IMAS(MeanTeacher):
         )
         for name, value in vars(self.two_views).items():
             setattr(self, name, value)
-        check_not_negative(
-            auxiliary_weight=auxiliary_weight,
-            unlabeled_weight=0 if callable(unlabeled_weight) else unlabeled_weight,
-        )
+        if not callable(unlabeled_weight):
+            check_not_negative(unlabeled_weight=unlabeled_weight)
         batch.check_pairs(None, pairing_group_size, adaptive=False)
         if complementary_dropout:
             check_has_place(student)
         self.confidence_threshold = confidence_threshold
         self.unlabeled_weight = unlabeled_weight
         self.background_class = background_class
-        self.auxiliary_weight = auxiliary_weight
         self.complementary_dropout = complementary_dropout
         self.adaptive_intensity = adaptive_intensity
         self.hardness_weighting = hardness_weighting

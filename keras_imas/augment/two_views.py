@@ -67,11 +67,7 @@ class TwoViews:
         check_choice("cutmix_view", self.cutmix_view, ("weak", "strong"))
         if self.cutmix_probability is not None:
             check_fraction("cutmix_probability", self.cutmix_probability)
-        if self.strong_views not in (1, 2):
-            raise ValueError(
-                "`strong_views` must be 1 or 2. Received: strong_views="
-                f"{self.strong_views!r}"
-            )
+        check_choice("strong_views", self.strong_views, (1, 2))
         if self.strong_views == 2 and self.cutmix_view != "strong":
             raise ValueError(
                 "`strong_views=2` cut-mixes the strong views. Pass cutmix_view="

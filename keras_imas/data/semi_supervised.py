@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_imas.arguments import check_choice
 from keras_imas.batch_checks import check_num_classes, check_two_classes
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.device.batches import on_device
@@ -125,10 +126,7 @@ def semi_supervised(
     labeled, unlabeled = _as_labeled(labeled, ignore_class), as_examples(unlabeled)
     check_num_classes(num_classes, ignore_class)
     check_separate(labeled=labeled, unlabeled=unlabeled, allow_shared=allow_shared)
-    if strong_views not in (1, 2):
-        raise ValueError(
-            f"`strong_views` must be 1 or 2. Received: strong_views={strong_views!r}"
-        )
+    check_choice("strong_views", strong_views, (1, 2))
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
     return _batches(

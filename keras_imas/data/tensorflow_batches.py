@@ -4,6 +4,7 @@ import keras
 
 from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
+from keras_imas.batch_checks import STRONG
 from keras_imas.data.epochs import finished, shuffled_batches
 from keras_imas.models.moving_layers import moving_layer
 
@@ -54,13 +55,12 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
         image, _, valid = weak_view(example["image"], seed=seeds[0], **weak)
         made = {
             "unlabeled": image,
-            "unlabeled_strong": tf.ensure_shape(strong(image, seeds[1]), image.shape),
             "unlabeled_valid": valid,
             "unlabeled_index": index,
         }
-        if unlabeled.strong_views == 2:
-            second = strong(image, tf.random.fold_in(seed, 2))
-            made["unlabeled_strong_2"] = tf.ensure_shape(second, image.shape)
+        drawn = seeds[1], tf.random.fold_in(seed, 2)
+        for name, own in zip(STRONG[: unlabeled.strong_views], drawn, strict=False):
+            made[name] = tf.ensure_shape(strong(image, own), image.shape)
         return made
 
     unlabeled_batches = shuffled_batches(

@@ -10,6 +10,7 @@ from keras_imas import imagenet
 from keras_imas.files.user_path import user_path
 from keras_imas.models.deep_stem_resnet import deep_stem_resnet, load_torch_checkpoint
 from keras_imas.models.dilation import dilate
+from keras_imas.models.download import told_if_unreachable
 
 
 def _from_minus_one_to_one(images):
@@ -145,19 +146,12 @@ def _trunk(name, build, weights, input_shape):
             load_torch_checkpoint(network, weights)
             return network
     else:
-        try:
+        with told_if_unreachable(f"The ImageNet weights of {name!r}"):
             network = getattr(keras.applications, build)(
                 input_shape=input_shape,
                 include_top=False,
                 weights="imagenet" if weights == "imagenet" else None,
             )
-        except Exception as error:  # Keras raises no narrower one
-            if "URL fetch failure" not in str(error):
-                raise
-            raise ConnectionError(
-                f"The ImageNet weights of {name!r} can't be downloaded: {error}. Pass "
-                "`weights`, the path of a file of them, or None for random ones"
-            ) from error
     if weights not in (None, "imagenet"):
         try:
             network.load_weights(weights)

@@ -3,6 +3,7 @@
 import keras
 
 from keras_imas.models.dino_checkpoint import checkpoint_file, load_dino_checkpoint
+from keras_imas.models.download import told_if_unreachable
 from keras_imas.models.vision_transformer import vision_transformer
 
 _SIZES = {
@@ -76,16 +77,9 @@ def _download(name):
             "https://huggingface.co/facebook: download `model.safetensors` there and "
             "pass its path as `weights`; or take a `dinov2_...` encoder"
         )
-    try:
+    with told_if_unreachable(f"The weights of {name!r}"):
         return keras.utils.get_file(
             f"{name}.safetensors",
             _URL.format(name.replace("_", "-")),
             cache_subdir="models",
         )
-    except Exception as error:  # Keras raises no narrower one
-        if "URL fetch failure" not in str(error):
-            raise
-        raise ConnectionError(
-            f"The weights of {name!r} can't be downloaded: {error}. Pass `weights`, "
-            "the path of a file of them, or None for random ones"
-        ) from error

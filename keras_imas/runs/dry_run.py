@@ -6,10 +6,11 @@ import time
 import keras
 import numpy as np
 
+from keras_imas.batch_checks import STRONG
 from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.models import cost
 
-_VIEWS = ("unlabeled", "unlabeled_strong", "unlabeled_strong_2", "unlabeled_valid")
+_VIEWS = ("unlabeled", *STRONG, "unlabeled_valid")
 
 
 def describe(plan):

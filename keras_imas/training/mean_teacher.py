@@ -48,6 +48,7 @@ class MeanTeacher(ResilientModel):
         ema_copy_steps=0,
         supervised_only_steps=0,
         ignore_class=255,
+        auxiliary_weight=0.4,
         max_skipped_steps=0,
         seed=None,
         **kwargs,
@@ -57,6 +58,7 @@ class MeanTeacher(ResilientModel):
         check_not_negative(
             ema_copy_steps=ema_copy_steps,
             supervised_only_steps=supervised_only_steps,
+            auxiliary_weight=auxiliary_weight,
             max_skipped_steps=max_skipped_steps or 0,
         )
         check_student(student)
@@ -68,6 +70,7 @@ class MeanTeacher(ResilientModel):
         self.ema_copy_steps = ema_copy_steps
         self.supervised_only_steps = supervised_only_steps
         self.ignore_class = ignore_class
+        self.auxiliary_weight = auxiliary_weight
         self.seed = seed
         with on_host():
             self.seed_generator = keras.random.SeedGenerator(seed)

@@ -13,6 +13,7 @@ from keras_imas.backends.devices import check_strategy
 from keras_imas.backends.late_logs import LateLogs
 from keras_imas.backends.replicas import replica_concatenation, replica_mean
 from keras_imas.backends.steps import keras_step, pass_over, step_logs
+from keras_imas.batch_checks import STRONG
 from keras_imas.training import resuming
 from keras_imas.training.finite_updates import FiniteUpdates
 from keras_imas.training.health import Health, all_finite, snapshot
@@ -288,10 +289,7 @@ class ResilientModel(keras.Model):
                 for name in names
                 if name in inputs
             ]
-            for names in (
-                ("labeled",),
-                ("unlabeled", "unlabeled_strong", "unlabeled_strong_2"),
-            )
+            for names in (("labeled",), ("unlabeled", *STRONG))
         ]
         losses = [[part] for part in losses] + [[]] * (3 - len(losses))
         variables = self.student.non_trainable_variables

@@ -8,6 +8,7 @@ import keras
 from keras_imas.augment.strong import StrongView
 from keras_imas.backends.compiled import compiled
 from keras_imas.backends.host import upload
+from keras_imas.batch_checks import STRONG
 from keras_imas.data.device.stream import Stream
 from keras_imas.data.device.strong_view import strong_views
 from keras_imas.data.device.weak_view import WeakView
@@ -16,7 +17,6 @@ from keras_imas.data.read_ahead import thread_count
 _AHEAD = 3  # batches that threads read while the device computes
 ON_HOST = ("operations", "parameters")
 """What stays on the host on PyTorch, which launches by it."""
-STRONG = ("unlabeled_strong", "unlabeled_strong_2")
 WINDOW = ("window", "rows", "columns", "reach", "extent", "size")
 """What `WeakView.scale` takes, in its order."""
 
