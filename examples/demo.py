@@ -177,8 +177,12 @@ def main(argv):
     print(
         f"\nThe picture is {output / 'demo.png'}, networks and numbers are beside it."
     )
-    print("With photographs of your own: label a few, put the others beside them, and")
-    print("run examples/train_folder.py --images=photos --masks=masks --num_classes=N.")
+    print("Your own photographs: put all into one folder, masks of a few into another,")
+    print("and give the number of classes:")
+    print(
+        "  python examples/train_folder.py --images=photos --masks=masks "
+        "--num_classes=11"
+    )
 
 
 if __name__ == "__main__":
