@@ -22,8 +22,8 @@ def compiled(function, *, xla=False):
         >>> float(compiled(keras.ops.square)(keras.ops.array(3.0)))
         9.0
     """
-    compile = functools.cache(functools.partial(_compile, function, xla))
-    return functools.wraps(function)(lambda *args: compile()(*args))
+    once = functools.cache(functools.partial(_compile, function, xla))
+    return functools.wraps(function)(lambda *args: once()(*args))
 
 
 def _compile(function, xla):
