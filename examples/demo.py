@@ -1,10 +1,12 @@
 """Labels from June, photographs until October: what unlabeled images are good for.
 
     python examples/demo.py
+    python examples/demo.py --tour
 
 Draws landscapes from above: 16 from June with labels, 200 from June to October
 without. Trains one small network twice, supervised and by iMAS, and compares both on
-October. Takes two minutes on two slow cores, and downloads nothing.
+October. Takes two minutes on two slow cores, and downloads nothing. --tour shows a
+finished run within seconds.
 """
 
 import os
@@ -27,6 +29,7 @@ from keras_imas.inference.comparison import (  # noqa: E402
     score_networks,
 )
 from keras_imas.inference.drawing import class_table  # noqa: E402
+from keras_imas.report.tour import show_tour  # noqa: E402
 from keras_imas.runs.new_directory import claim_directory, unused_directory  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -34,7 +37,12 @@ flags.DEFINE_integer("seed", 0, "Seed of the landscapes and of the training.", 0
 flags.DEFINE_integer(
     "steps", 1200, "Training steps of each method, rounded up to whole epochs of 50.", 1
 )
-flags.DEFINE_string("output", None, "New directory. Defaults to runs/demo-N.")
+flags.DEFINE_string(
+    "output", None, "New directory. Defaults to runs/demo-N, with --tour runs/tour-N."
+)
+flags.DEFINE_boolean(
+    "tour", False, "Show a finished run: predictions, hardness, which images to label."
+)
 flags.DEFINE_boolean(
     "strong_colors",
     False,
@@ -151,11 +159,19 @@ def compare(models, seconds, output):
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
-    output = pathlib.Path(FLAGS.output or unused_directory("runs/demo"))
+    name = "tour" if FLAGS.tour else "demo"
+    output = pathlib.Path(FLAGS.output or unused_directory(f"runs/{name}"))
     try:
         claim_directory(output)
     except FileExistsError:
         sys.exit(f"Error: {output} is there already. Choose another --output")
+    if FLAGS.tour:
+        show_tour(output / "tour.png")
+        print(
+            f"\nThe picture is {output / 'tour.png'}. To train both networks yourself:"
+        )
+        print("  python examples/demo.py")
+        return
     seed = 10 * FLAGS.seed
     labeled = landscapes.load(16, seed=seed + LABELED, season=SEASONS["June"])
     unlabeled, _ = landscapes.load(200, seed=seed + UNLABELED, season=(0.0, 1.0))

@@ -121,9 +121,12 @@ def test_a_wheel_holds_the_page(tmp_path):
     shutil.copytree(programs.ROOT, copy, ignore=left_out)
     subprocess.run([*command, *options, copy], check=True)
     (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     for suffix in ("html", "css", "js"):
-        assert f"keras_imas/report/page.{suffix}" in names
+        assert f"keras_imas/report/page.{suffix}" in sizes
+    tour = [size for name, size in sizes.items() if name.endswith(".keras")]
+    assert len(tour) == 3 and sum(tour) < 2e6
 
 
 @pytest.fixture
