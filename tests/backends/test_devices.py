@@ -31,7 +31,9 @@ def assert_equal(results, expected):
     for name, value in expected.items():
         # Hardness is written with four decimals.
         atol = 1.1e-4 if name == "hardness" else 1e-5
-        np.testing.assert_allclose(results[name], value, atol=atol, err_msg=name)
+        np.testing.assert_allclose(
+            results[name], value, rtol=1e-5, atol=atol, err_msg=name
+        )
 
 
 @pytest.mark.tensorflow_only
