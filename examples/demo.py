@@ -47,7 +47,7 @@ flags.DEFINE_boolean(
     "strong_colors",
     False,
     "Train a third time, supervised with the strong view's colors on the labeled "
-    "images, which needs the TensorFlow backend.",
+    "images.",
 )
 
 CLASSES = landscapes.CLASSES
@@ -116,6 +116,8 @@ def train(method, labeled, unlabeled):
 
 def recolor(batches):
     """Give the labeled images the colors of a strong view."""
+    import tensorflow as tf  # noqa: TID251  `batches` is of tf.data
+
     view = ColorJitter()
 
     def recolored(step, batch):
@@ -124,7 +126,7 @@ def recolor(batches):
             view(inputs["labeled"][number], (1000 * step + FLAGS.seed, number))
             for number in range(4)
         ]
-        return {**inputs, "labeled": keras.ops.stack(images)}, label_maps
+        return {**inputs, "labeled": tf.stack(images)}, label_maps
 
     return batches.enumerate().map(recolored)
 
