@@ -99,6 +99,8 @@ def main(argv):
         f"{results['predicted']} images predicted, {results['kept']} were there "
         f"already, {len(skipped)} skipped. Written to {FLAGS.output}"
     )
+    if results["georeferenced"]:
+        print(f"{results['georeferenced']} masks are GeoTIFFs, like their photographs")
     for path, reason in list(skipped.items())[:20]:
         # A name that is no UTF-8 must not end the list.
         print(f"  {path}: {reason}".encode(errors="backslashreplace").decode())

@@ -8,36 +8,31 @@ import functools
 import pathlib
 
 import numpy as np
-from keras import ops
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from keras_imas.backends.compiled import compiled
 from keras_imas.data import files, pixels
 from keras_imas.data.pixels import resized
 from keras_imas.data.read_ahead import ahead
-from keras_imas.data.size_multiple import size_multiple
 from keras_imas.data.tree import Tree
 from keras_imas.files import standard_json
 from keras_imas.files.csv_text import to_cell
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file, write_whole
-from keras_imas.inference import drawing
+from keras_imas.inference import drawing, mask_file
+from keras_imas.inference.decided import decided
+from keras_imas.inference.georeference import read_georeference
 from keras_imas.inference.network_digest import network_digest
 from keras_imas.inference.predictions_folder import (
     LISTED,
-    MADE_FROM,
     claimed,
     made_from,
     source_digest,
 )
 from keras_imas.inference.predictor import Predictor
-from keras_imas.models.resize import resize_bilinear
+from keras_imas.inference.whole_or_windows import whole_or_windows
 from keras_imas.models.size_rule import size_rule
 from keras_imas.progress import Progress
 
-# Larger images are predicted by a window, so that they fit into memory.
-_WHOLE_PIXELS = 2048 * 2048
-_WINDOW = 1024
 _READ_AHEAD = 4
 _ABOUT_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 # Masks are written last: one that is there tells that the others are, too.
@@ -103,7 +98,8 @@ def predict_files(
 
     Write into `output_dir`, for each image: `masks/NAME.png`, the class ids, with the
     classes' colors as palette; `overlays/NAME.jpg`, the colors over the image;
-    `confidence/NAME.png`, the probability of the predicted class, 0..255. Also write
+    `confidence/NAME.png`, the probability of the predicted class, 0..255. Of a GeoTIFF
+    the mask and the confidence are `NAME.tif`, with the same georeference. Also write
     `classes.csv`, which `keras_imas.data.read_class_table` reads, and
     `predictions.json`. Skip images that can't be read, or whose names are too long, and
     those that have all their files, so that the same call resumes where one stopped:
@@ -135,7 +131,8 @@ def predict_files(
 
     Returns:
         Dict: how many images were `"predicted"` now, how many were `"kept"` from
-        before, and `"skipped"`, a dict from path to reason.
+        before, how many of both are `"georeferenced"`, and `"skipped"`, a dict from
+        path to reason.
 
     Raises:
         FileExistsError: If `output_dir` holds other files, or predictions made in
@@ -157,10 +154,15 @@ def predict_files(
     settings = standard_json.as_read(settings)  # as it is read back
     told = {"model": None if made_by is None else str(made_by), **settings}
 
-    def target(kind, name):
-        return output_dir / kind / f"{name}{_SUFFIXES[kind]}"
+    places = {}  # georeferences of GeoTIFFs, by name
 
-    results = {"kept": 0, "predicted": 0, "skipped": {}}
+    def target(kind, name):
+        suffix = _SUFFIXES[kind]
+        if name in places and suffix == ".png":
+            suffix = ".tif"
+        return output_dir / kind / f"{name}{suffix}"
+
+    results = {"kept": 0, "predicted": 0, "georeferenced": 0, "skipped": {}}
     progress = Progress(None, verbose=0)  # until it is known what is missing
 
     def skip(path, reason):
@@ -168,29 +170,33 @@ def predict_files(
         progress.add()
 
     def write(name, image, predicted):
-        label_map, sure = _decided(*predicted, image.shape[:2], confidence)
-        pictures = {"masks": _mask(label_map, colors)}
-        if overlays:
-            painted = drawing.colorize(label_map, colors)
-            mixed = (1 - opacity) * image + opacity * painted
-            pictures["overlays"] = Image.fromarray(mixed.astype("uint8"))
-        if confidence:
-            pictures["confidence"] = Image.fromarray(sure)
-        text = PngImagePlugin.PngInfo()
-        text.add_text(MADE_FROM, sources[name])
+        label_map, sure = decided(predicted, image.shape[:2], confidence=confidence)
+        place = {"georeference": places.get(name)}
+
+        def save(kind, part):
+            if kind == "masks":
+                source = sources[name]
+                mask_file.save_mask(part, label_map, colors, made_from=source, **place)
+            elif kind == "confidence":
+                mask_file.save_picture(part, Image.fromarray(sure), **place)
+            else:
+                painted = drawing.colorize(label_map, colors)
+                mixed = (1 - opacity) * image + opacity * painted
+                Image.fromarray(mixed.astype("uint8")).save(part, quality=90)
+
         try:
             for kind in kinds:
                 path = target(kind, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                options = {"pnginfo": text} if kind == "masks" else {"quality": 90}
                 with whole_file(path) as part:
-                    pictures[kind].save(part, **options)
+                    save(kind, part)
         except OSError as error:
             if error.errno not in _ABOUT_NAMES:  # such as a disk that is full
                 raise
             skip(images[name], f"its {kind} can't be written: {error}")
             return
         results["predicted"] += 1
+        results["georeferenced"] += name in places
         progress.add()
 
     with (
@@ -204,6 +210,9 @@ def predict_files(
         def look(name):
             try:
                 source = source_digest(images[name], settings)
+                place = read_georeference(images[name])
+                if place:
+                    places[name] = place
                 paths = [target(kind, name) for kind in kinds]
                 return source, made_from(paths) == source, None
             except OSError as error:
@@ -215,6 +224,7 @@ def predict_files(
                 skip(images[name], problem)
             elif done:
                 results["kept"] += 1
+                results["georeferenced"] += name in places
             else:
                 missing[name] = images[name]
         if missing:
@@ -275,14 +285,7 @@ def _passes(images, window, image_size, image_range, max_pixels, pool, skip):
             skip(images[name], problem)
         else:
             sizes[name] = image_size or header.size
-    if window:
-        yield {"window": window}, list(sizes)
-        return
-    whole = [n for n, (h, w) in sizes.items() if h * w <= _WHOLE_PIXELS]
-    yield {"size_multiple": size_multiple(sizes[name] for name in whole)}, whole
-    large = [n for n, (h, w) in sizes.items() if h * w > _WHOLE_PIXELS]
-    if large:
-        yield {"window": _WINDOW}, large
+    yield from whole_or_windows(sizes, window)
 
 
 def _header(path, max_pixels, image_range):
@@ -298,39 +301,3 @@ def _read(path, image_range):
         return pixels.read_image(path, image_range), None
     except Exception as error:  # decoders raise errors of many types
         return None, f"cannot be read: {error}"
-
-
-def _mask(label_map, colors):
-    """Return class ids as an image: with a palette, or 16 bits for over 256 classes."""
-    if len(colors) > 256:
-        return Image.fromarray(label_map.astype("uint16"))
-    mask = Image.fromarray(label_map.astype("uint8"))
-    mask.putpalette(colors.tobytes())
-    return mask
-
-
-def _decided(probabilities, predicted_size, size, confidence):
-    """Return the classes of an image's pixels, and their confidence 0..255 or `None`.
-
-    Both are made on the device; of each pixel a byte is copied, or four of classes.
-    """
-    if predicted_size != size:
-        height, width = predicted_size
-        probabilities = resize_bilinear(probabilities[None, :height, :width], *size)[0]
-    found = _classes(probabilities)
-    sure = _confidence(probabilities) if confidence else None
-    return [
-        None if tensor is None else ops.convert_to_numpy(tensor)[: size[0], : size[1]]
-        for tensor in (found, sure)
-    ]
-
-
-@compiled
-def _classes(probabilities):
-    dtype = "uint8" if probabilities.shape[-1] <= 256 else "int32"
-    return ops.cast(ops.argmax(probabilities, axis=-1), dtype)
-
-
-@compiled
-def _confidence(probabilities):
-    return ops.cast(ops.round(255 * ops.max(probabilities, axis=-1)), "uint8")

@@ -7,13 +7,11 @@ import os
 import pathlib
 import sys
 
-from PIL import Image
-
 from keras_imas.files import lock, standard_json
 from keras_imas.files.whole_file import unfinished_files, write_whole
+from keras_imas.inference import mask_file
 
 LISTED = "predictions.json"
-MADE_FROM = "keras_imas: made from"  # the key of a text in a mask
 
 
 @contextlib.contextmanager
@@ -100,15 +98,11 @@ def made_from(paths):
 
     Args:
         paths: Paths of the files; the last is the mask, which is written last and tells
-            it, as its text `MADE_FROM`.
+            it, see `keras_imas.inference.mask_file`.
 
     Returns:
         What `source_digest` returned; `None` if a file is missing or doesn't tell.
     """
     if not all(map(os.path.isfile, paths)):
         return None
-    try:
-        with Image.open(paths[-1]) as mask:
-            return mask.info.get(MADE_FROM)
-    except Exception:  # it is damaged, of whatever kind Pillow finds that
-        return None
+    return mask_file.made_from(paths[-1])

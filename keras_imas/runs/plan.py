@@ -192,6 +192,7 @@ class Plan:
             Dict as JSON has it.
         """
         configuration = self.configuration()
+        labeled = self.parts.examples["labeled"]
         return {
             "recipe": dataclasses.asdict(self.recipe),
             "command": sys.argv,
@@ -208,6 +209,8 @@ class Plan:
             "class_names": configuration["class_names"],
             "colors": np.asarray(self.parts.colors).tolist(),
             "ignore_class": self.parts.ignore_class,
+            "image_size": labeled.image_size,
+            "image_range": labeled.image_range,
             "configuration": configuration,
             "finished": False,
         }

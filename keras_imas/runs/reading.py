@@ -141,7 +141,7 @@ def reading_from_flags(model=None):
         return Reading(**values)
     directory = model if os.path.isdir(model) else os.path.dirname(model)
     facts = run_directory.read(directory)
-    run = _of_run(facts) if facts else {}
+    run = reading_of_facts(facts) if facts else {}
     given = {name for name in names if flags.FLAGS[name].present}
     for name, value in run.items():
         if name in given and values[name] != value:
@@ -168,14 +168,28 @@ def reading_from_flags(model=None):
     return reading
 
 
-def _of_run(facts):
-    """Return the fields of `Reading` that `run.json` tells."""
+def reading_of_facts(facts):
+    """Return how a run read its files, as far as it tells.
+
+    Args:
+        facts: Dict of `run.json`.
+
+    Returns:
+        Dict of fields of `Reading`.
+
+    Example:
+        >>> reading_of_facts({"settings": {"image_size": ["180", 240]}})
+        {'image_size': (180, 240)}
+    """
     settings = facts.get("settings") or {}
     found = {
         name: _value(name, settings[name])
         for name in ("mask_name", "image_size", "image_range", "binary_masks")
-        if name in settings and name in Reading.__dataclass_fields__
+        if name in settings
     }
+    for name in ("image_size", "image_range"):
+        if facts.get(name):  # what the images had, however the run was started
+            found[name] = _value(name, facts[name])
     if settings.get("classes"):
         # Relative to where the run was started.
         where = facts.get("working_directory") or ""

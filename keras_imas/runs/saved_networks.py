@@ -68,10 +68,18 @@ def model_file(path):
     if os.path.isfile(path):
         return path
     if not os.path.isdir(path):
-        raise FileNotFoundError(f"There is no file {path!r} to load a model from")
+        raise FileNotFoundError(
+            f"There is no file and no run {path!r} to load a model from"
+        )
     for name in ("teacher_best.keras", "teacher_last.keras"):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
+    run = run_directory.read(path)
+    if run and not run.get("finished", True):
+        raise FileNotFoundError(
+            f"The run in {path!r} is unfinished and has saved no network yet. Rerun "
+            "its command to resume it"
+        )
     raise FileNotFoundError(
         f"The directory {path!r} holds neither teacher_best.keras nor "
         "teacher_last.keras, as that of a finished run does"

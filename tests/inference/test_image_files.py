@@ -1,5 +1,6 @@
 import json
 
+import geotiff
 import keras
 import numpy as np
 import pytest
@@ -233,3 +234,17 @@ def test_the_home_folder_is_where_it_is(photographs, monkeypatch, tmp_path):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     predict_files(network(), find_images("~/photos"), "~/mine", CLASSES, verbose=0)
     assert (tmp_path / "mine/masks/a.png").is_file()
+
+
+def test_masks_of_geotiffs_have_their_georeference(photographs):
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype="uint8")
+    geotiff.write_geotiff(photographs / "field.tif", image)
+    results = predict(photographs, confidence=True)
+    assert (results["predicted"], results["georeferenced"]) == (4, 1)
+    output = photographs.parent / "out"
+    for kind in ("masks", "confidence"):
+        made = output / kind / "field.tif"
+        assert geotiff.place_of(made) == geotiff.place_of(photographs / "field.tif")
+        assert not (output / kind / "field.png").exists()
+    results = predict(photographs, confidence=True)
+    assert (results["kept"], results["georeferenced"]) == (4, 1)
