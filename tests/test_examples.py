@@ -70,6 +70,7 @@ def test_train_folder(photographs):
     assert "\b" not in process.stdout and "\x1b" not in process.stdout
     output = photographs / "runs" / "folder-imas-1"
     assert {path.name for path in output.iterdir()} == {
+        "MODEL_CARD.md",
         "hardness.parquet",
         "hardness.png",
         "history.jsonl",

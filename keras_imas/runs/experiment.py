@@ -16,8 +16,10 @@ from keras_imas.models.logits import segmenter
 from keras_imas.progress import progress_style
 from keras_imas.runs import pictures, results, run_directory
 from keras_imas.runs.dry_run import describe
+from keras_imas.runs.model_card import save_model_card
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
+from keras_imas.runs.read_run import read_history
 from keras_imas.runs.watchers import Watchers
 from keras_imas.training.stop_signals import StopSignals
 
@@ -57,8 +59,8 @@ def run(
     split; at the end the results), `history.jsonl` (a line an epoch),
     `teacher_last.keras`, `student_last.keras`, `hardness.parquet` (see
     `keras_imas.callbacks.HardnessLog`), `hardness.png` (the easiest and the hardest
-    unlabeled images); with validation data also `teacher_best.keras` and
-    `predictions.png`.
+    unlabeled images), `MODEL_CARD.md` (data, scores, limits); with validation data also
+    `teacher_best.keras` and `predictions.png`.
 
     Args:
         recipe: `keras_imas.runs.recipe.Recipe`.
@@ -121,8 +123,8 @@ def run(
         ...     )
         ...     sorted(os.listdir(directory))  # doctest: +ELLIPSIS
         1 epochs ...
-        ['hardness.parquet', 'hardness.png', 'history.jsonl', 'run.json',
-         'student_last.keras', 'teacher_last.keras']
+        ['MODEL_CARD.md', 'hardness.parquet', 'hardness.png', 'history.jsonl',
+         'run.json', 'student_last.keras', 'teacher_last.keras']
     """
     start = time.perf_counter()
     output_dir = user_path(output_dir)
@@ -169,6 +171,7 @@ def run(
         model, logs = _fit(plan, batches, watchers, output_dir, verbose)
         facts = _report(plan, model, logs, watchers, facts, output_dir, verbose)
         watchers.history.check_folder()
+        save_model_card(output_dir, facts, read_history(output_dir))
         signals.defer(True)  # too late to stop: started again it would be refused
         run_directory.write(output_dir, facts)
         if watchers.checkpoint is not None:

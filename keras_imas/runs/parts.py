@@ -121,6 +121,19 @@ class Parts:
         """
         return {name: len(part) for name, part in self.examples.items()}
 
+    def image_sizes(self):
+        """Return the smallest and the largest size of the image files of each part.
+
+        Returns:
+            Dict from the name of the part to two `(height, width)`; parts whose sizes
+            are not known are left out.
+        """
+        sizes = {
+            name: sorted(part.sizes, key=lambda size: (size[0] * size[1], size))
+            for name, part in self.examples.items()
+        }
+        return {name: [found[0], found[-1]] for name, found in sizes.items() if found}
+
     def check(self):
         """Read the label maps and some images, and print warnings about them.
 

@@ -58,7 +58,7 @@ def read_run(directory):
     """
     directory = os.path.normpath(user_path(directory))
     facts = read_facts(directory)
-    history = _read_lines(os.path.join(directory, "history.jsonl"))
+    history = read_history(directory)
     path = os.path.join(directory, "hardness.parquet")
     hardness = None
     if os.path.isfile(path):
@@ -92,8 +92,20 @@ def read_facts(directory):
     return facts
 
 
-def _read_lines(path):
-    """Return the JSON of each line; the last may be half written."""
+def read_history(directory):
+    """Read the history of a run.
+
+    Args:
+        directory: Its directory.
+
+    Returns:
+        List of dicts, one an epoch, of `history.jsonl`; empty if there is none. The
+        last line is left out while it is half written.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    path = os.path.join(user_path(directory), "history.jsonl")
     if not os.path.isfile(path):
         return []
     with _named_if_damaged(path), open(path, encoding="utf-8") as file:

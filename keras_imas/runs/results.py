@@ -31,6 +31,10 @@ def accuracy(evaluation, logs, class_names):
         results[f"{network}_selected"] = round(values[best], 4)
         results[f"{network}_pixel_accuracy"] = round(confusion.pixel_accuracy, 4)
         results["per_class"][network] = by_class(class_names, rounded(confusion.iou))
+    labeled = evaluation.confusion["teacher"].labeled
+    results["validation_classes"] = [
+        name for name, there in zip(class_names, labeled, strict=True) if there
+    ]
     columns = {name: matrix.iou for name, matrix in evaluation.confusion.items()}
     print("\nIoU on the validation images after the last epoch")
     print(drawing.class_table(class_names, columns, confusion.labeled))

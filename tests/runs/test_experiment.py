@@ -45,6 +45,7 @@ def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
     results = run(recipe, tmp_path / "run")
     logged = set() if method == "supervised" else {"hardness.parquet"}
     assert {path.name for path in (tmp_path / "run").iterdir()} == logged | {
+        "MODEL_CARD.md",
         "hardness.png",
         "history.jsonl",
         "predictions.png",
