@@ -3,6 +3,8 @@
 import collections
 import csv
 import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ from keras_imas.files.csv_text import to_cell
 from keras_imas.label_maps import check_integers, has_channel_axis
 from keras_imas.metrics import iou_per_class
 from keras_imas.progress import Progress
+from keras_imas.typing import ArrayLike, Batches, StrPath, Verbose
 
 
 class ConfusionMatrix:
@@ -38,13 +41,13 @@ class ConfusionMatrix:
         ([0.5, 0.5, nan], 0.5)
     """
 
-    def __init__(self, num_classes, ignore_class=255):
+    def __init__(self, num_classes: int, ignore_class: int | None = 255) -> None:
         check_channels("num_classes", num_classes)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
         self.counts = np.zeros((num_classes, num_classes), "int64")
 
-    def update(self, label_map, predicted):
+    def update(self, label_map: ArrayLike, predicted: ArrayLike) -> None:
         """Count the pixels of an image.
 
         Args:
@@ -87,32 +90,32 @@ class ConfusionMatrix:
         return np.where(valid, label_map, -1).astype("int32")
 
     @property
-    def iou(self):
+    def iou(self) -> np.ndarray:
         """Intersection over union of each class, `(C,)`; NaN where it never occurs."""
         return iou_per_class(self.counts, self.ignore_class)
 
     @property
-    def labeled(self):
+    def labeled(self) -> np.ndarray:
         """Which classes the label maps hold, bool `(C,)`."""
         return self.counts.sum(axis=1) > 0
 
     @property
-    def mean_iou(self):
+    def mean_iou(self) -> float:
         """Mean of the IoU of the classes that occur in labels or predictions."""
         return _mean(self.iou)
 
     @property
-    def mean_iou_labeled(self):
+    def mean_iou_labeled(self) -> float:
         """Mean of the IoU of the classes that the label maps hold."""
         return _mean(self.iou[self.labeled])
 
     @property
-    def pixel_accuracy(self):
+    def pixel_accuracy(self) -> float:
         """Share of the pixels whose class is predicted."""
         total = self.counts.sum()
         return float(np.trace(self.counts) / total) if total else float("nan")
 
-    def save_csv(self, filepath, class_names):
+    def save_csv(self, filepath: StrPath, class_names: Sequence[str]) -> None:
         """Write the counts as a table, with the classes' names.
 
         Args:
@@ -127,7 +130,14 @@ class ConfusionMatrix:
                 writer.writerow([name, *row])
 
 
-def evaluate(predictor, data, num_classes, *, ignore_class=255, verbose=0):
+def evaluate(
+    predictor: Callable,
+    data: Batches,
+    num_classes: int,
+    *,
+    ignore_class: int | None = 255,
+    verbose: Verbose = 0,
+) -> tuple[ConfusionMatrix, float]:
     """Compare what a network predicts with label maps.
 
     Args:
@@ -264,7 +274,7 @@ def _one_behind(items):
         yield before
 
 
-def by_class(class_names, values):
+def by_class(class_names: Sequence[str], values: Iterable) -> dict[str, Any]:
     """Key values by the names of their classes, and keep all where names repeat.
 
     Args:
@@ -287,7 +297,7 @@ def by_class(class_names, values):
     return dict(zip(keys, values, strict=True))
 
 
-def remarks(confusion, class_names):
+def remarks(confusion: ConfusionMatrix, class_names: Sequence[str]) -> list[str]:
     """Tell what a mean IoU leaves unsaid.
 
     Args:
@@ -316,7 +326,7 @@ def remarks(confusion, class_names):
             "whether classes are told apart."
         )
     known = ~np.isnan(confusion.iou) & ~labeled
-    absent = [class_names[number] for number in np.flatnonzero(known)]
+    absent = [class_names[int(number)] for number in np.flatnonzero(known)]
     if absent:
         said.append(
             f"Predicted, but in no label map: {', '.join(absent)}. The mean IoU takes "

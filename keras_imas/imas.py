@@ -1,5 +1,8 @@
 """iMAS: instance-specific and model-adaptive supervision (Zhao et al., CVPR 2023)."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import keras
 from keras import ops
 
@@ -21,6 +24,7 @@ from keras_imas.models.logits import full_size_logits, run_on_views, scoring_log
 from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
 from keras_imas.teacher import move_teacher
 from keras_imas.training.mean_teacher import MeanTeacher
+from keras_imas.typing import Scheduled, Tensor
 
 _LOGS = (
     "supervised_loss",
@@ -118,32 +122,32 @@ class IMAS(MeanTeacher):
 
     def __init__(
         self,
-        student,
-        teacher=None,
+        student: keras.Model,
+        teacher: keras.Model | None = None,
         *,
-        confidence_threshold=0.7,
-        unlabeled_weight=3.0,
-        ema_decay=0.996,
-        ema_copy_steps=0,
-        supervised_only_steps=0,
-        background_class=None,
-        ignore_class=255,
-        auxiliary_weight=0.4,
-        strong_views=1,
-        cutmix_range=(0.1, 0.9),
-        cutmix_area=None,
-        cutmix_aspect=(0.3, 1 / 0.3),
-        cutmix_view="weak",
-        cutmix_probability=None,
-        complementary_dropout=False,
-        pairing_group_size=None,
-        adaptive_intensity=True,
-        adaptive_cutmix=True,
-        hardness_weighting=True,
-        max_skipped_steps=0,
-        seed=None,
-        **kwargs,
-    ):
+        confidence_threshold: float = 0.7,
+        unlabeled_weight: Scheduled = 3.0,
+        ema_decay: float = 0.996,
+        ema_copy_steps: int = 0,
+        supervised_only_steps: int = 0,
+        background_class: int | None = None,
+        ignore_class: int | None = 255,
+        auxiliary_weight: float = 0.4,
+        strong_views: int = 1,
+        cutmix_range: tuple[float, float] = (0.1, 0.9),
+        cutmix_area: tuple[float, float] | None = None,
+        cutmix_aspect: tuple[float, float] = (0.3, 1 / 0.3),
+        cutmix_view: Literal["weak", "strong"] = "weak",
+        cutmix_probability: float | None = None,
+        complementary_dropout: bool = False,
+        pairing_group_size: int | None = None,
+        adaptive_intensity: bool = True,
+        adaptive_cutmix: bool = True,
+        hardness_weighting: bool = True,
+        max_skipped_steps: int | None = 0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             student,
             teacher,
@@ -185,7 +189,7 @@ class IMAS(MeanTeacher):
         self.image_scores = ImageMeans(SCORES, name="image_scores")
 
     @on_every_backend
-    def train_step(self, data):
+    def train_step(self, data: Any) -> Any:
         """Update the student by a batch, then move the teacher towards it."""
         decay = self.teacher_decay()
         logs, updated = self.gradient_step(data)
@@ -193,7 +197,7 @@ class IMAS(MeanTeacher):
         move_teacher(self.teacher.weights, self.student.weights, decay)
         return logs
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the teacher's logits of images, or of a batch what its loss needs.
 
         Args:
@@ -246,8 +250,13 @@ class IMAS(MeanTeacher):
         return {**logits, "scores": scores, "targets": targets, "weights": weights}
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Any = None,
+        y: Tensor | None = None,
+        y_pred: Any = None,
+        sample_weight: Tensor | None = None,
+        training: bool = True,
+    ) -> Tensor:
         """Return the supervised loss plus λ times the consistency loss."""
         if not isinstance(y_pred, dict):
             return self.evaluation_loss(x, y, y_pred, sample_weight, training)
@@ -279,17 +288,19 @@ class IMAS(MeanTeacher):
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)
         return self.guarded(total, x or {}, [loss, *losses], label_code)
 
-    def sample_draws(self, batch_size, height, width):
+    def sample_draws(
+        self, batch_size: int, height: int, width: int
+    ) -> dict[str, Tensor]:
         """Make a step's random draws; override it to repeat a step with given ones."""
         channels = dropped_channels(self.student) if self.complementary_dropout else 0
         return self.two_views.sample(
             batch_size, height, width, channels=channels, seed=self.seed_generator
         )
 
-    def check_unlabeled(self, batch_size):
+    def check_unlabeled(self, batch_size: int) -> None:
         """Refuse a number of unlabeled images that can't be paired."""
         batch.check_pairs(batch_size, self.pairing_group_size, self.adaptive_cutmix)
 
-    def logged(self, y_pred):
+    def logged(self, y_pred: dict[str, Any]) -> Sequence[str]:
         """Return the names of the metrics that a step's logs have."""
         return _LOGS if "scores" in y_pred else ("supervised_loss", "teacher_decay")

@@ -1,11 +1,14 @@
 """Optimizers of the recipes, and how their learning rate goes."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_imas.backends.formulations import faster
+from keras_imas.typing import Scheduled, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
@@ -43,22 +46,22 @@ class SGD(keras.optimizers.SGD):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        momentum=0.0,
-        nesterov=False,
-        weight_decay=None,
+        learning_rate: Scheduled = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
         *,
-        l2=0.0,
-        multipliers=None,
-        **kwargs,
-    ):
+        l2: float = 0.0,
+        multipliers: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, momentum, nesterov, weight_decay, **kwargs)
         if l2 < 0:
             raise ValueError(f"`l2` must not be negative. Received: l2={l2}")
         self.multipliers = _checked(multipliers)
         self.l2 = l2
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         """Make the optimizer's own variables.
 
         Args:
@@ -83,7 +86,9 @@ class SGD(keras.optimizers.SGD):
             rate = ops.convert_to_tensor(learning_rate) * factor
             descend(variables, velocities, gradients, rate, self.momentum, self.l2)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         """Update one variable.
 
         Args:
@@ -98,7 +103,7 @@ class SGD(keras.optimizers.SGD):
             gradient = ops.cast(gradient, variable.dtype) + self.l2 * variable
         super().update_step(gradient, variable, learning_rate)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             **super().get_config(),
@@ -138,18 +143,18 @@ class AdamW(keras.optimizers.AdamW):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        weight_decay=0.01,
+        learning_rate: Scheduled = 0.001,
+        weight_decay: float = 0.01,
         *,
-        multipliers=None,
-        decay_vectors=False,
-        **kwargs,
-    ):
+        multipliers: dict[str, float] | None = None,
+        decay_vectors: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, weight_decay, **kwargs)
         self.multipliers = _checked(multipliers)
         self.decay_vectors = decay_vectors
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         """Make the optimizer's own variables.
 
         Args:
@@ -173,7 +178,9 @@ class AdamW(keras.optimizers.AdamW):
         if not self.multipliers and any(self._decays):
             super()._apply_weight_decay(variables)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         """Update one variable.
 
         Args:
@@ -189,7 +196,7 @@ class AdamW(keras.optimizers.AdamW):
                 self.assign_sub(variable, variable * share)
         super().update_step(gradient, variable, learning_rate)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             **super().get_config(),
@@ -234,7 +241,7 @@ def _factors(multipliers, variables):
 
 @keras.saving.register_keras_serializable(package="keras_imas")
 class PolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Let the learning rate grow linearly, and fall to 0 by a polynomial.
+    """Add to Keras' `PolynomialDecay` a warm-up, and a last step that is never NaN.
 
     `rate * (1 - step / steps)^power`, times `(step + 1) / warmup_steps` before that
     many steps. Keras' schedule of this name may be NaN at its last step: compiled,
@@ -255,7 +262,13 @@ class PolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
         [0.05, 0.09, 0.08, 0.0, 0.0]
     """
 
-    def __init__(self, initial_learning_rate, decay_steps, power=0.9, warmup_steps=0):
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        power: float = 0.9,
+        warmup_steps: int = 0,
+    ) -> None:
         if decay_steps < 1:
             raise ValueError(
                 f"`decay_steps` must be positive. Received: decay_steps={decay_steps}"
@@ -274,7 +287,7 @@ class PolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.power = power
         self.warmup_steps = warmup_steps
 
-    def __call__(self, step):
+    def __call__(self, step: int | Tensor) -> Tensor:
         """Return the learning rate of a step.
 
         Args:
@@ -288,7 +301,7 @@ class PolynomialDecay(keras.optimizers.schedules.LearningRateSchedule):
         grown = ops.minimum((step + 1.0) / max(self.warmup_steps, 1), 1.0)
         return self.initial_learning_rate * grown * ops.power(left, self.power)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             "initial_learning_rate": self.initial_learning_rate,

@@ -12,6 +12,7 @@ from keras_imas.arguments import (
     valid_weights,
 )
 from keras_imas.backends.formulations import faster
+from keras_imas.typing import ArrayLike, Tensor
 
 # Of an image, as `score_predictions` returns them.
 SCORES = (
@@ -148,15 +149,15 @@ def score_predictions(
 
 
 def hardness(
-    student_logits,
-    teacher_logits,
+    student_logits: ArrayLike,
+    teacher_logits: ArrayLike,
     *,
-    confidence_threshold=0.7,
-    background_class=None,
-    class_weighted=True,
-    valid_mask=None,
-    from_logits=True,
-):
+    confidence_threshold: float = 0.7,
+    background_class: int | None = None,
+    class_weighted: bool = True,
+    valid_mask: ArrayLike | None = None,
+    from_logits: bool = True,
+) -> Tensor:
     """Score how hard each image is, by how much student and teacher disagree.
 
     Hardness γ is 1 minus the mean, over student and teacher as the reference r, of

@@ -1,13 +1,16 @@
 """The teacher: an exponential moving average of the student."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from keras_imas.arguments import check_fraction
 from keras_imas.backends.formulations import faster
+from keras_imas.typing import Tensor
 
 
-def teacher_of(student, teacher=None):
+def teacher_of(student: keras.Model, teacher: keras.Model | None = None) -> keras.Model:
     """Return a teacher that starts as a copy of the student.
 
     Args:
@@ -51,7 +54,13 @@ def teacher_of(student, teacher=None):
     return teacher
 
 
-def ema_decay(step, *, max_decay=0.996, start_step=0, copy_until=0):
+def ema_decay(
+    step: int | Tensor,
+    *,
+    max_decay: float = 0.996,
+    start_step: int = 0,
+    copy_until: int = 0,
+) -> Tensor:
     """Return the decay of the teacher's moving average at a step.
 
     The teacher copies the student (decay 0) until `copy_until`; then the decay is
@@ -85,7 +94,9 @@ def ema_decay(step, *, max_decay=0.996, start_step=0, copy_until=0):
     return ops.where(step < max(start_step, copy_until), 0.0, decay)
 
 
-def ema_update(teacher_value, student_value, decay):
+def ema_update(
+    teacher_value: Tensor, student_value: Tensor, decay: Tensor | float
+) -> Tensor:
     """Return `decay * teacher + (1 - decay) * student`.
 
     Written as a sum of two products, so that decay 0 gives the student to the last bit;
@@ -113,7 +124,11 @@ def ema_update(teacher_value, student_value, decay):
     return ops.cast(decay * teacher_value + (1.0 - decay) * student_value, dtype)
 
 
-def move_teacher(teacher_variables, student_variables, decay):
+def move_teacher(
+    teacher_variables: Sequence[keras.Variable],
+    student_variables: Sequence[keras.Variable],
+    decay: Tensor,
+) -> None:
     """Move variables as `ema_update` says, in one pass over them.
 
     Args:

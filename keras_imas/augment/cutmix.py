@@ -15,9 +15,10 @@ from keras_imas.arguments import (
     check_shape,
 )
 from keras_imas.augment.area_boxes import sample_area_boxes
+from keras_imas.typing import ArrayLike, Tensor
 
 
-def cutmix_partners(hardness, *, group_size=None):
+def cutmix_partners(hardness: ArrayLike, *, group_size: int | None = None) -> Tensor:
     """Pair the easiest image with the hardest, the next easiest with the next hardest.
 
     Section 3.3 of Zhao et al., CVPR 2023. An odd middle is its own partner. Given
@@ -86,14 +87,14 @@ def for_each_image(values, batch_size, group_size):
 
 
 def sample_boxes(
-    batch_size,
-    height,
-    width,
+    batch_size: int,
+    height: int,
+    width: int,
     *,
-    fraction_range=(0.1, 0.9),
-    group_size=None,
-    seed=None,
-):
+    fraction_range: tuple[float, float] = (0.1, 0.9),
+    group_size: int | None = None,
+    seed: int | keras.random.SeedGenerator | None = None,
+) -> Tensor:
     """Draw one box an image; all boxes of a group have one side fraction.
 
     Args:
@@ -239,7 +240,9 @@ def cutmix_plan(
     return mixed, boxes, cutmix_partners(order, group_size=group_size)
 
 
-def boxes_from_draws(fraction, centers, height, width):
+def boxes_from_draws(
+    fraction: ArrayLike, centers: ArrayLike, height: int, width: int
+) -> Tensor:
     """Place boxes around their centers and clip them to the image.
 
     Args:
@@ -273,7 +276,7 @@ def boxes_from_draws(fraction, centers, height, width):
     return ops.concatenate([start, stop], axis=-1)
 
 
-def paste(images, boxes, partners):
+def paste(images: ArrayLike, boxes: ArrayLike, partners: ArrayLike) -> Tensor:
     """Paste each image's partner into its box.
 
     Args:

@@ -3,9 +3,10 @@
 from keras import ops
 
 from keras_imas.arguments import as_tensor, check_rank, check_shape
+from keras_imas.typing import ArrayLike, Tensor
 
 
-def blend(strong, weak, hardness):
+def blend(strong: ArrayLike, weak: ArrayLike, hardness: ArrayLike) -> Tensor:
     """Return `(1 - hardness) * strong + hardness * weak`, image by image.
 
     Easy images get the full strong view, hard ones the weak view (equation 6 of Zhao

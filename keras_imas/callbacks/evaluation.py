@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras_imas.files.removed import check_present
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.inference.predictor import Predictor
+from keras_imas.typing import Batches, Logs, StrPath
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -52,15 +54,15 @@ class Evaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        data,
-        num_classes,
+        data: Batches,
+        num_classes: int,
         *,
-        ignore_class=255,
-        every=1,
-        filepath=None,
-        select_on=None,
-        **prediction,
-    ):
+        ignore_class: int | None = 255,
+        every: int = 1,
+        filepath: StrPath | None = None,
+        select_on: Batches | None = None,
+        **prediction: Any,
+    ) -> None:
         super().__init__()
         check_positive(every=every, num_classes=num_classes)
         if filepath is not None:
@@ -79,12 +81,12 @@ class Evaluation(keras.callbacks.Callback):
         self.filepath = filepath
         self.prediction = prediction
         self.best = float("-inf")
-        self.best_epoch = None
+        self.best_epoch: int | None = None
         self.epochs = []
         self.confusion = {}
         self._told = set()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Wrap the two networks for evaluation.
 
         Args:
@@ -97,7 +99,7 @@ class Evaluation(keras.callbacks.Callback):
             "student": Predictor(self.model.student, **self.prediction),
         }
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Evaluate both networks, and save the teacher if it is the best so far.
 
         Args:
@@ -138,7 +140,7 @@ class Evaluation(keras.callbacks.Callback):
         names = [f"class {number}" for number in range(self.num_classes)]
         warnings.warn(f"{where}mean_iou: {remarks(confusion, names)[0]}", stacklevel=2)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """See that the best teacher is where it was saved.
 
         Args:
@@ -152,7 +154,7 @@ class Evaluation(keras.callbacks.Callback):
             check_present(best, self.filepath)
 
     @property
-    def log_names(self):
+    def log_names(self) -> list[str]:
         """Name of what it adds to the logs of some epochs."""
         return [
             f"{where}{network}{value}"
@@ -161,7 +163,7 @@ class Evaluation(keras.callbacks.Callback):
             for value in ("loss", "mean_iou", "pixel_accuracy")
         ]
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Return what a resumed run must know, as JSON has it."""
         return {
             "best": self.best,
@@ -173,7 +175,7 @@ class Evaluation(keras.callbacks.Callback):
             },
         }
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state.
 
         Args:

@@ -2,14 +2,18 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_imas.backends.devices import process_part, scope_of
+from keras_imas.data.examples import Examples
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.scoring import SCORES
+from keras_imas.typing import Logs, StrPath
 
 
 class HardnessLog(keras.callbacks.Callback):
@@ -43,7 +47,9 @@ class HardnessLog(keras.callbacks.Callback):
         ['a', 'b']
     """
 
-    def __init__(self, filepath, images):
+    def __init__(
+        self, filepath: StrPath, images: Examples | Sequence[str] | int
+    ) -> None:
         super().__init__()
         self.filepath = user_path(filepath)
         if not self.filepath.endswith(".parquet"):
@@ -57,7 +63,7 @@ class HardnessLog(keras.callbacks.Callback):
         self._epochs = 0
         self._told = False
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Make room on the device, before the step is compiled.
 
         Args:
@@ -71,7 +77,7 @@ class HardnessLog(keras.callbacks.Callback):
             model.image_scores.track(len(self.names))
         model.train_function = None  # one that was traced before knows nothing of it
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Read the epoch's values, and write the table with them.
 
         Args:
@@ -89,7 +95,7 @@ class HardnessLog(keras.callbacks.Callback):
         # Afterwards, as a signal may come in between.
         scores.clear()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Leave the model as it was.
 
         Args:
@@ -98,11 +104,11 @@ class HardnessLog(keras.callbacks.Callback):
         self.model.image_scores.tracks = False
         self.model.train_function = None
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Return what a resumed run must know, as JSON has it."""
         return {"epochs": self._epochs}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Continue from a state, and warn if rows that were written are gone.
 
         Args:

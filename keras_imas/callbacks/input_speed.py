@@ -1,8 +1,12 @@
 """Whether training waits for its input."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from keras_imas.callbacks.time_estimate import TimeEstimate
+from keras_imas.data.examples import Examples
+from keras_imas.typing import Batches, Size
 
 
 class InputSpeed(TimeEstimate):
@@ -34,15 +38,15 @@ class InputSpeed(TimeEstimate):
 
     def __init__(
         self,
-        make_batches,
-        examples,
+        make_batches: Callable[[], Batches],
+        examples: Examples,
         *,
-        crop_size,
-        strong=None,
-        pipeline="auto",
-        share=0.9,
-        **measurement,
-    ):
+        crop_size: int | Size,
+        strong: Any = None,
+        pipeline: str = "auto",
+        share: float = 0.9,
+        **measurement: Any,
+    ) -> None:
         super().__init__(**measurement)
         self.make_batches = make_batches
         self.examples = examples
@@ -52,7 +56,7 @@ class InputSpeed(TimeEstimate):
         self.share = share
         self.waits = None
 
-    def measured(self, seconds):
+    def measured(self, seconds: float) -> None:
         """Compare the pipeline with the step.
 
         Args:

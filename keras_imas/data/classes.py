@@ -12,6 +12,7 @@ from keras_imas.data.lists import read_text
 from keras_imas.files.csv_text import from_cell
 from keras_imas.files.user_path import user_path
 from keras_imas.near_miss import did_you_mean
+from keras_imas.typing import StrPath
 
 _COLUMNS = ("name", "id", "r", "g", "b")
 
@@ -26,16 +27,16 @@ class ClassTable:
         mask_colors: dict from `(r, g, b)` in masks to class id; several may share one.
     """
 
-    names: tuple
-    colors: tuple | None = None
-    mask_colors: dict = dataclasses.field(default_factory=dict)
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...] | None = None
+    mask_colors: dict[tuple, int] = dataclasses.field(default_factory=dict)
 
     @property
-    def grey(self):
+    def grey(self) -> bool:
         """Whether all colors are grey, so that grey masks hold them."""
         return all(r == g == b for r, g, b in self.mask_colors)
 
-    def ids(self, colors):
+    def ids(self, colors: np.ndarray) -> np.ndarray:
         """Look up the class ids of colors.
 
         Args:
@@ -76,7 +77,7 @@ def unlisted_color(class_id):
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def read_class_table(path, ignore_class=255):
+def read_class_table(path: StrPath, ignore_class: int | None = 255) -> ClassTable:
     """Read a table of classes.
 
     Args:

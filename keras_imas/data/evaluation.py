@@ -6,11 +6,17 @@ from keras_imas.data.device.whole_images import WholeImages
 from keras_imas.data.examples import as_record
 from keras_imas.data.pipelines import choose_pipeline
 from keras_imas.data.requirements import require
+from keras_imas.typing import Batches, Source
 
 
 def evaluation(
-    labeled, *, batch_size=1, ignore_class=255, num_classes=None, pipeline="auto"
-):
+    labeled: Source,
+    *,
+    batch_size: int = 1,
+    ignore_class: int | None = 255,
+    num_classes: int | None = None,
+    pipeline: str = "auto",
+) -> Batches:
     """Return whole images and label maps, in order, for `evaluate` and `fit`.
 
     Args:

@@ -1,7 +1,7 @@
 """A finite set of images, with or without label maps."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from keras_imas.data.requirements import (
     require_listed_colors,
 )
 from keras_imas.data.size_multiple import size_multiple
+from keras_imas.typing import Size, StrPath
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,18 +54,18 @@ class Examples:
     load: Callable
     size: int
     labeled: bool
-    fetch: Callable | None = None
+    fetch: Any = None
     dataset: Any = None
-    names: tuple | None = None
-    files: tuple | None = None
-    mask_files: tuple | None = None
-    image_size: tuple | None = None
-    sizes: frozenset = frozenset()
+    names: tuple[str, ...] | None = None
+    files: tuple[str, ...] | None = None
+    mask_files: tuple[str, ...] | None = None
+    image_size: tuple[int, ...] | None = None
+    sizes: frozenset[Size] = frozenset()
     on_bad_image: str = "error"
-    deep: tuple = ()
-    image_range: tuple | None = None
+    deep: tuple[bool, ...] = ()
+    image_range: tuple[float, float] | None = None
     by_color: bool = False
-    bad: dict = dataclasses.field(default_factory=dict)
+    bad: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if self.on_bad_image not in ("error", "skip"):
@@ -73,16 +74,16 @@ class Examples:
                 f"{self.on_bad_image!r}"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.size
 
     @property
-    def random_access(self):
+    def random_access(self) -> bool:
         """Whether a record is its index, so that a shuffle of all costs nothing."""
         return self.dataset is None
 
     @property
-    def records(self):
+    def records(self) -> Any:
         """The `tf.data.Dataset` of records: indices, or `(index, element)`."""
         if self.dataset is not None:
             return self.dataset
@@ -90,7 +91,7 @@ class Examples:
 
         return tf.data.Dataset.range(self.size)
 
-    def size_multiple(self):
+    def size_multiple(self) -> int:
         """Return what to round image sizes up to, so that few are compiled.
 
         Returns:
@@ -99,7 +100,7 @@ class Examples:
         """
         return size_multiple(() if self.image_size else self.sizes)
 
-    def decoded_bytes(self):
+    def decoded_bytes(self) -> int | None:
         """Return how much memory images and masks of files take decoded, at most.
 
         Returns:
@@ -112,7 +113,13 @@ class Examples:
         bytes_a_pixel = 4 if self.labeled else 3
         return len(self) * bytes_a_pixel * max(h * w for h, w in self.sizes)
 
-    def read(self, *record, num_classes=None, ignore_class=255, labels=True):
+    def read(
+        self,
+        *record: Any,
+        num_classes: int | None = None,
+        ignore_class: int | None = 255,
+        labels: bool = True,
+    ) -> dict[str, Any]:
         """Load one example, check it and resize it.
 
         Args:
@@ -130,14 +137,14 @@ class Examples:
 
     def read_each(
         self,
-        records,
-        function,
+        records: Any,
+        function: Callable,
         *,
-        num_classes=None,
-        ignore_class=255,
-        labels=True,
-        num_parallel_calls=None,
-    ):
+        num_classes: int | None = None,
+        ignore_class: int | None = 255,
+        labels: bool = True,
+        num_parallel_calls: int | None = None,
+    ) -> Any:
         """Read the examples of many records, in order and in parallel.
 
         Args:
@@ -172,7 +179,14 @@ class Examples:
         )
         return in_parallel(good, finished)
 
-    def get(self, index, *, num_classes=None, ignore_class=255, labels=True):
+    def get(
+        self,
+        index: int,
+        *,
+        num_classes: int | None = None,
+        ignore_class: int | None = 255,
+        labels: bool = True,
+    ) -> dict[str, Any] | None:
         """Read one example without TensorFlow, check it and resize it.
 
         Args:
@@ -204,7 +218,9 @@ class Examples:
                 example[key] = resized(example[key], self.image_size)
         return example
 
-    def each(self, indices, **options):
+    def each(
+        self, indices: Iterable[int], **options: Any
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Read examples without TensorFlow, in their order and a few ahead.
 
         Args:
@@ -220,7 +236,7 @@ class Examples:
             if example is not None:
                 yield index, example
 
-    def pick(self, indices):
+    def pick(self, indices: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Read single examples, in one pass, in their order.
 
         Args:
@@ -247,7 +263,7 @@ class Examples:
         for index, example in picked.as_numpy_iterator():
             yield index, {**example, "name": example["name"].decode()}
 
-    def cached(self, where):
+    def cached(self, where: StrPath) -> "Examples":
         """Return these examples, which keep their images once they are decoded.
 
         Args:
@@ -311,7 +327,7 @@ class Examples:
                 )[..., 0]
         return example
 
-    def shuffled(self, seed, buffer_size):
+    def shuffled(self, seed: Any, buffer_size: int) -> Any:
         """Return the records in a new order.
 
         Args:

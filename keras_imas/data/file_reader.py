@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class FileReader:
     plain: dict
     classes: object = None
     image_range: tuple | None = None
-    label_table: tuple | None = None
+    label_table: Sequence[int] | None = None
     one_object: bool = False
 
     def fetch(self, index, wanted=_READ):

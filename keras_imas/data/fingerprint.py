@@ -3,10 +3,12 @@
 import hashlib
 import os
 
+from keras_imas.data.examples import Examples
+
 _BLOCK = 1 << 20
 
 
-def fingerprint(examples, *, content=False):
+def fingerprint(examples: Examples, *, content: bool = False) -> str:
     """Return a digest of which examples there are, in which order, in which files.
 
     Args:

@@ -2,11 +2,13 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from typing import Literal
 
 from keras_imas.batch_checks import check_num_classes
 from keras_imas.data import files
-from keras_imas.data.classes import read_class_table
+from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.examples import Examples
 from keras_imas.data.file_reader import FileReader
 from keras_imas.data.files import IMAGE_SUFFIXES
@@ -17,30 +19,31 @@ from keras_imas.data.passed_over import passed_over
 from keras_imas.data.preflight import check_labels
 from keras_imas.data.problems import go_on, notice, report
 from keras_imas.data.tree import Tree
+from keras_imas.typing import Names, Size, StrPath
 
 # Class ids by the value in binary masks; other values stay, and are no class.
 _BINARY = (*range(255), 1)
 
 
 def from_folder(
-    images,
-    masks=None,
-    names=None,
+    images: StrPath,
+    masks: StrPath | Sequence[StrPath] | None = None,
+    names: Names | None = None,
     *,
-    labeled=True,
-    image_size=None,
-    ignore_class=255,
-    num_classes=None,
-    mask_name=None,
-    listed_masks=True,
-    label_table=None,
-    classes=None,
-    on_bad_image="error",
-    max_pixels=files.MAX_PIXELS,
-    follow_links=False,
-    image_range=None,
-    binary_masks=False,
-):
+    labeled: bool = True,
+    image_size: Size | None = None,
+    ignore_class: int | None = 255,
+    num_classes: int | None = None,
+    mask_name: str | Callable[[str], str] | None = None,
+    listed_masks: bool = True,
+    label_table: Sequence[int] | None = None,
+    classes: ClassTable | StrPath | None = None,
+    on_bad_image: Literal["error", "skip"] = "error",
+    max_pixels: int = files.MAX_PIXELS,
+    follow_links: bool = False,
+    image_range: tuple[float, float] | None = None,
+    binary_masks: bool = False,
+) -> Examples:
     """List the examples in a folder of images and a folder of masks.
 
     Nothing is decoded yet, but everything that can be wrong with the list or with the
@@ -178,7 +181,11 @@ def _image_range(image_range):
     return tuple(image_range)
 
 
-def with_masks(images, masks, mask_name=None):
+def with_masks(
+    images: StrPath,
+    masks: StrPath | Sequence[StrPath],
+    mask_name: str | Callable[[str], str] | None = None,
+) -> list[str]:
     """List the names of the images that have a mask.
 
     Args:

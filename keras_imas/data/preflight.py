@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 
 from keras_imas.batch_checks import check_num_classes
 from keras_imas.data.as_examples import as_examples
@@ -11,6 +12,7 @@ from keras_imas.data.facts import count_read, read_facts
 from keras_imas.data.problems import Problem, report
 from keras_imas.data.splits import in_both
 from keras_imas.progress import Progress
+from keras_imas.typing import Source, Verbose
 
 # Of the images as many of each part as cost seconds: what training checks at its start.
 SOME_IMAGES = 50
@@ -75,15 +77,15 @@ class Report:
 
 
 def check(
-    parts,
-    num_classes=None,
-    ignore_class=255,
+    parts: dict[str, Source],
+    num_classes: int | None = None,
+    ignore_class: int | None = 255,
     *,
-    class_names=None,
-    images=None,
-    allow_shared=False,
-    verbose=0,
-):
+    class_names: Sequence[str] | None = None,
+    images: int | None = None,
+    allow_shared: bool = False,
+    verbose: Verbose = 0,
+) -> "Report":
     """Read a data set and tells all that is wrong with it.
 
     Errors: what can't be decoded; class ids out of range, or colors that are not
@@ -190,7 +192,9 @@ def _unused_bits(name, part, examples):
         )
 
 
-def check_labels(examples, num_classes, ignore_class=255):
+def check_labels(
+    examples: Source, num_classes: int, ignore_class: int | None = 255
+) -> None:
     """Read every label map once and checks it.
 
     Args:

@@ -4,9 +4,12 @@ import contextlib
 import contextvars
 import dataclasses
 import warnings
+from collections.abc import Iterator
 
 _MAX_SHOWN = 10
-_collected = contextvars.ContextVar("collected", default=None)
+_collected: contextvars.ContextVar[list | None] = contextvars.ContextVar(
+    "collected", default=None
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Problem:
 
 
 @contextlib.contextmanager
-def collected():
+def collected() -> Iterator[list]:
     """Collect what is wrong with files and lists instead of raising it.
 
     What a problem concerns is then left out of the examples.

@@ -1,5 +1,7 @@
 """The training pipeline: labeled and unlabeled batches side by side."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_imas.arguments import check_choice
@@ -13,32 +15,33 @@ from keras_imas.data.position import Position
 from keras_imas.data.splits import check_separate
 from keras_imas.data.tensorflow_batches import by_tensorflow
 from keras_imas.imagenet import MEAN_COLOR
+from keras_imas.typing import Batches, Color, Size, Source
 
 # Streams of random numbers; the labeled one is the same with and without the other.
 _LABELED, _UNLABELED = 0, 1
 
 
 def semi_supervised(
-    labeled,
-    unlabeled,
+    labeled: Source,
+    unlabeled: Source,
     *,
-    crop_size,
-    labeled_batch_size=4,
-    unlabeled_batch_size=4,
-    num_classes=None,
-    ignore_class=255,
-    scale_range=(0.5, 2.0),
-    flip=True,
-    strong=None,
-    strong_views=1,
-    padding_color=MEAN_COLOR,
-    seed=0,
-    shuffle_buffer=1024,
-    num_parallel_calls=None,
-    part=(0, 1),
-    allow_shared=False,
-    pipeline="auto",
-):
+    crop_size: int | Size,
+    labeled_batch_size: int = 4,
+    unlabeled_batch_size: int = 4,
+    num_classes: int | None = None,
+    ignore_class: int | None = 255,
+    scale_range: tuple[float, float] = (0.5, 2.0),
+    flip: bool = True,
+    strong: Any = None,
+    strong_views: int = 1,
+    padding_color: Color = MEAN_COLOR,
+    seed: int = 0,
+    shuffle_buffer: int = 1024,
+    num_parallel_calls: int | None = None,
+    part: tuple[int, int] = (0, 1),
+    allow_shared: bool = False,
+    pipeline: str = "auto",
+) -> Batches:
     """Return the batches that `IMAS` trains on.
 
     An epoch is one pass over the unlabeled images, in a new order each time the
@@ -153,22 +156,22 @@ def semi_supervised(
 
 
 def supervised(
-    labeled,
+    labeled: Source,
     *,
-    crop_size,
-    batch_size=4,
-    steps_per_epoch=None,
-    num_classes=None,
-    ignore_class=255,
-    scale_range=(0.5, 2.0),
-    flip=True,
-    padding_color=MEAN_COLOR,
-    seed=0,
-    shuffle_buffer=1024,
-    num_parallel_calls=None,
-    part=(0, 1),
-    pipeline="auto",
-):
+    crop_size: int | Size,
+    batch_size: int = 4,
+    steps_per_epoch: int | None = None,
+    num_classes: int | None = None,
+    ignore_class: int | None = 255,
+    scale_range: tuple[float, float] = (0.5, 2.0),
+    flip: bool = True,
+    padding_color: Color = MEAN_COLOR,
+    seed: int = 0,
+    shuffle_buffer: int = 1024,
+    num_parallel_calls: int | None = None,
+    part: tuple[int, int] = (0, 1),
+    pipeline: str = "auto",
+) -> Batches:
     """Return the labeled batches of `semi_supervised` alone, for the baseline.
 
     With the same arguments, `batch_size` equal to `labeled_batch_size` and as many

@@ -5,13 +5,18 @@ import numbers
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
+
+from keras_imas.data.examples import Examples
 
 _MAX_PROBLEMS = 10
 
 
-def draw(names, share, seed=0):
+def draw(names: Sequence[str], share: float, seed: int = 0) -> list[str]:
     """Draw a share of the names.
 
     Args:
@@ -30,7 +35,14 @@ def draw(names, share, seed=0):
     return nested(names, [count], seed)[count]
 
 
-def nested(names, sizes, seed=0, *, groups=None, classes=None):
+def nested(
+    names: Sequence[str],
+    sizes: Sequence[float | Fraction],
+    seed: int = 0,
+    *,
+    groups: Sequence[str] | None = None,
+    classes: Sequence[set[int]] | None = None,
+) -> dict[Any, list[str]]:
     """Draw splits of several sizes, each of which contains the smaller ones.
 
     The seed puts the groups (without `groups`, the names) in an order, and each size
@@ -85,12 +97,12 @@ def nested(names, sizes, seed=0, *, groups=None, classes=None):
             )
     counts = {size: _count(size, len(names)) for size in sizes}
 
-    members = {}
+    grouped = {}
     for index, group in enumerate(range(len(names)) if groups is None else groups):
-        members.setdefault(group, []).append(index)
-    members = list(members.values())
-    order = np.random.default_rng(seed).permutation(len(members))
-    members = [members[index] for index in order]
+        grouped.setdefault(group, []).append(index)
+    order = np.random.default_rng(seed).permutation(len(grouped))
+    unordered = list(grouped.values())
+    members = [unordered[index] for index in order]
     if classes is not None:
         members = _with_all_classes(members, classes, min(counts.values()))
     return {
@@ -102,7 +114,7 @@ def nested(names, sizes, seed=0, *, groups=None, classes=None):
     }
 
 
-def group_keys(names, pattern):
+def group_keys(names: Sequence[str], pattern: str) -> list[str]:
     r"""Find the group of each name, for `nested`.
 
     Args:
@@ -121,23 +133,23 @@ def group_keys(names, pattern):
         ['0001TP', '0001TP', '0016E5']
     """
     try:
-        pattern = re.compile(pattern)
+        search = re.compile(pattern)
     except re.error as error:
         raise ValueError(
             f"`pattern` must be a regular expression. Received: {pattern!r}: {error}"
         ) from error
-    first = min(pattern.groups, 1)
-    keys = [match and match[first] for match in map(pattern.search, names)]
+    first = min(search.groups, 1)
+    keys = [match and match[first] for match in map(search.search, names)]
     unmatched = [name for name, key in zip(names, keys, strict=True) if key is None]
     if unmatched:
         raise ValueError(
-            f"{pattern.pattern!r} finds no group in {len(unmatched)} of {len(keys)} "
+            f"{pattern!r} finds no group in {len(unmatched)} of {len(keys)} "
             f"names: {_list(unmatched)}. It must match somewhere in each name"
         )
-    return keys
+    return [key for key in keys if key is not None]
 
 
-def rest(names, *taken):
+def rest(names: Sequence[str], *taken: Sequence[str]) -> list[str]:
     """List the names that are in none of the parts taken.
 
     Args:
@@ -151,11 +163,11 @@ def rest(names, *taken):
         >>> rest(["a", "b", "c"], ["b"], ["c"])
         ['a']
     """
-    taken = set(itertools.chain(*taken))
-    return [name for name in names if name not in taken]
+    gone = set(itertools.chain(*taken))
+    return [name for name in names if name not in gone]
 
 
-def check_separate(*, allow_shared=False, **parts):
+def check_separate(*, allow_shared: bool = False, **parts: Examples) -> None:
     """Raise where an image is in two parts: what is held out would leak.
 
     Images are told apart by their files where these are known, else by their names.
@@ -183,7 +195,7 @@ def check_separate(*, allow_shared=False, **parts):
             )
 
 
-def in_both(a, b):
+def in_both(a: Examples, b: Examples) -> dict[str, str]:
     """Find the images that are in two parts, by their files, or else their names.
 
     Args:
@@ -198,7 +210,7 @@ def in_both(a, b):
         return {name: name for name in b.names or () if name in ours}
     # Links and ways around lead to the same file.
     ours = set(map(os.path.realpath, a.files))
-    names = zip(b.files, b.names, strict=True)
+    names = zip(b.files, b.names or (), strict=True)
     return {file: name for file, name in names if os.path.realpath(file) in ours}
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from keras_imas.data.cityscapes import TRAIN_IDS
 from keras_imas.data.examples import Examples
 from keras_imas.data.requirements import require
 from keras_imas.files.user_path import user_path
+from keras_imas.typing import Size, StrPath
 
 _IMAGE_KEYS = ("image", "image_left")
 _LABEL_KEYS = (
@@ -32,16 +34,16 @@ _CLASS_IN_RED = ("scene_parse150",)
 
 
 def from_tfds(
-    name,
-    split,
+    name: str,
+    split: str,
     *,
-    data_dir=None,
-    labeled=True,
-    image_size=None,
-    label_table=None,
-    image_key=None,
-    label_key=None,
-):
+    data_dir: StrPath | None = None,
+    labeled: bool = True,
+    image_size: Size | None = None,
+    label_table: Sequence[int] | None = None,
+    image_key: str | None = None,
+    label_key: str | None = None,
+) -> Examples:
     """List the examples of a split of a TFDS set that is prepared.
 
     Examples are in the order of the set's files. They stay encoded until they are

@@ -1,12 +1,15 @@
 """PASCAL VOC 2012, with the labels of SBD: its directories, classes and colors."""
 
 from pathlib import Path
+from typing import Any
 
 from keras_imas.data.colors import default_colors
+from keras_imas.data.examples import Examples
 from keras_imas.data.folder import from_folder
 from keras_imas.data.lists import read_list
 from keras_imas.data.splits import rest
 from keras_imas.files.user_path import user_path
+from keras_imas.typing import Names, StrPath
 
 CLASSES = (
     "background",
@@ -35,7 +38,14 @@ CLASSES = (
 COLORS = ((0, 0, 0), *map(tuple, default_colors(20).tolist()))
 
 
-def read(data_dir, names, *, labeled=True, sbd_dir=None, **options):
+def read(
+    data_dir: StrPath,
+    names: Names,
+    *,
+    labeled: bool = True,
+    sbd_dir: StrPath | None = None,
+    **options: Any,
+) -> Examples:
     """List the examples of a list in the official directories.
 
     Args:
@@ -80,7 +90,7 @@ def read(data_dir, names, *, labeled=True, sbd_dir=None, **options):
     )
 
 
-def train_names(data_dir, sbd_dir=None):
+def train_names(data_dir: StrPath, sbd_dir: StrPath | None = None) -> list[str]:
     """List the training images: VOC's and SBD's without VOC's validation images.
 
     These are the 10,582 of the published runs.

@@ -4,13 +4,16 @@ import dataclasses
 import importlib.util
 import os
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_imas.data.classes import ClassTable
 from keras_imas.files import standard_json
 from keras_imas.files.user_path import user_path
 from keras_imas.inference.onnx_from_tensorflow import helped_tf2onnx
+from keras_imas.typing import ArrayLike, Size, StrPath
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +36,15 @@ class Format:
     describe: Callable | None = None
 
 
-def export(network, directory, format, *, size, metadata, photograph):
+def export(
+    network: keras.Model,
+    directory: StrPath,
+    format: str,
+    *,
+    size: Size,
+    metadata: dict[str, Any],
+    photograph: ArrayLike,
+) -> dict[str, Any]:
     """Export a network, load the export in its own runtime, and compare logits.
 
     Args:
@@ -91,7 +102,9 @@ def export(network, directory, format, *, size, metadata, photograph):
     }
 
 
-def describe(size, classes, image_range=None):
+def describe(
+    size: Size, classes: ClassTable, image_range: tuple[float, float] | None = None
+) -> dict[str, Any]:
     """Describe what an exported network takes and returns.
 
     Args:

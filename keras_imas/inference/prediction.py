@@ -11,6 +11,7 @@ from keras_imas.data.classes import ClassTable
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file
 from keras_imas.inference import drawing, mask_file
+from keras_imas.typing import StrPath
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -39,11 +40,11 @@ class Prediction:
     georeference: dict | None = None
 
     @functools.cached_property
-    def colors(self):
+    def colors(self) -> np.ndarray:
         """The classes painted in their colors: uint8 array `(H, W, 3)`."""
         return drawing.colorize(self.classes, self.class_table.colors)
 
-    def save(self, path):
+    def save(self, path: StrPath) -> None:
         """Write the class ids as an image, with the classes' colors as its palette.
 
         A TIFF of a photograph that was a GeoTIFF has the same georeference.

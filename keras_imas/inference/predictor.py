@@ -3,6 +3,7 @@
 import collections
 import itertools
 import math
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import full_size_logits, segmenter
 from keras_imas.models.resize import resize_bilinear
 from keras_imas.models.size_rule import size_rule
+from keras_imas.typing import ArrayLike, Size, Tensor
 
 
 class Predictor:
@@ -59,15 +61,15 @@ class Predictor:
 
     def __init__(
         self,
-        network,
+        network: keras.Model,
         *,
-        window=None,
-        stride=2 / 3,
-        flip=False,
-        scales=(1.0,),
-        batch_size=1,
-        size_multiple=1,
-    ):
+        window: int | Size | None = None,
+        stride: float = 2 / 3,
+        flip: bool = False,
+        scales: Sequence[float] = (1.0,),
+        batch_size: int = 1,
+        size_multiple: int = 1,
+    ) -> None:
         for name, value in (
             ("window", min(window) if isinstance(window, tuple) else window),
             ("batch_size", batch_size),
@@ -101,7 +103,7 @@ class Predictor:
         self.batch_size = batch_size
         self.size_multiple = math.lcm(size_multiple, rule.multiple)
 
-    def __call__(self, images):
+    def __call__(self, images: Iterable[ArrayLike]) -> Iterator[np.ndarray]:
         """Predict images one after the other.
 
         Warn if the first is not 0..255.
@@ -115,7 +117,7 @@ class Predictor:
         """
         return map(_on_host, self.on_device(images))
 
-    def on_device(self, images):
+    def on_device(self, images: Iterable[ArrayLike]) -> Iterator[tuple[Tensor, Size]]:
         """Predict images one after the other, and leave the result on the device.
 
         Args:
@@ -266,7 +268,7 @@ def _windows_over(side, starts, length):
     return np.maximum(counts, 1)
 
 
-def window_starts(side, window, stride=2 / 3):
+def window_starts(side: int, window: int, stride: float = 2 / 3) -> list[int]:
     """Return where the windows of a `Predictor` start along a side of an image.
 
     Args:

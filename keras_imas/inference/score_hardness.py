@@ -1,17 +1,27 @@
 """Score whole images by the student and the teacher."""
 
 import itertools
+from collections.abc import Iterable
+from typing import Any
 
+import keras
 import numpy as np
 
 from keras_imas.inference.predictor import Predictor
 from keras_imas.progress import Progress
 from keras_imas.scoring import hardness
+from keras_imas.typing import ArrayLike, Verbose
 
 
 def score_hardness(
-    model, images, *, count=None, verbose="auto", predictors=None, **prediction
-):
+    model: keras.Model,
+    images: Iterable[ArrayLike],
+    *,
+    count: int | None = None,
+    verbose: Verbose = "auto",
+    predictors: dict[str, Predictor] | None = None,
+    **prediction: Any,
+) -> np.ndarray:
     """Score whole images by the student and the teacher of a model.
 
     Args:

@@ -1,5 +1,7 @@
 """Consistency of the student with the teacher's pseudo labels."""
 
+from typing import Any
+
 from keras import ops
 
 from keras_imas.arguments import (
@@ -10,17 +12,18 @@ from keras_imas.arguments import (
     check_shape,
     valid_weights,
 )
+from keras_imas.typing import ArrayLike, Scheduled, Tensor
 
 
 def consistency_loss(
-    logits,
-    pseudo_labels,
-    confidence,
+    logits: ArrayLike,
+    pseudo_labels: ArrayLike,
+    confidence: ArrayLike,
     *,
-    hardness=None,
-    confidence_threshold=0.7,
-    valid_mask=None,
-):
+    hardness: ArrayLike | None = None,
+    confidence_threshold: float = 0.7,
+    valid_mask: ArrayLike | None = None,
+) -> Tensor:
     """Return the mean over images of `consistency_losses`.
 
     Equations 8 and 9 of Zhao et al., CVPR 2023, for one view.
@@ -63,14 +66,14 @@ def consistency_loss(
 
 
 def consistency_losses(
-    logits,
-    pseudo_labels,
-    confidence,
+    logits: ArrayLike,
+    pseudo_labels: ArrayLike,
+    confidence: ArrayLike,
     *,
-    hardness=None,
-    confidence_threshold=0.7,
-    valid_mask=None,
-):
+    hardness: ArrayLike | None = None,
+    confidence_threshold: float = 0.7,
+    valid_mask: ArrayLike | None = None,
+) -> Tensor:
     """Return the consistency loss of each image.
 
     The mean over all valid pixels, sure or not, of the cross-entropy with the pseudo
@@ -122,7 +125,12 @@ def consistency_losses(
     return losses
 
 
-def consistency_of_views(logits, targets, weights, **options):
+def consistency_of_views(
+    logits: dict[str, Tensor],
+    targets: dict[str, dict[str, Tensor]],
+    weights: dict[str, Tensor],
+    **options: Any,
+) -> tuple[Tensor, list[Tensor]]:
     """Return the consistency loss of images that have two views.
 
     Args:
@@ -155,7 +163,7 @@ def consistency_of_views(logits, targets, weights, **options):
     return ops.mean(weighted), [first, second]
 
 
-def weight_at(step, weight, *, start_step=0):
+def weight_at(step: Tensor, weight: Scheduled, *, start_step: int = 0) -> Tensor:
     """Return the weight λ of the consistency loss at a step.
 
     Args:

@@ -1,11 +1,14 @@
 """Cross-entropy over the pixels that count."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_imas.losses.label_map_loss import LabelMapLoss
+from keras_imas.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
@@ -40,12 +43,18 @@ class Crossentropy(LabelMapLoss):
     """
 
     def __init__(
-        self, ignore_class=255, class_weights=None, name="crossentropy", **kwargs
-    ):
+        self,
+        ignore_class: int | None = 255,
+        class_weights: Sequence[float] | None = None,
+        name: str = "crossentropy",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(ignore_class, name=name, **kwargs)
         self.class_weights = _class_weights(class_weights)
 
-    def losses(self, labels, logits, valid, weights):
+    def losses(
+        self, labels: Tensor, logits: Tensor, valid: Tensor, weights: Tensor
+    ) -> Tensor:
         """Return the loss of each pixel, so scaled that their mean is the loss.
 
         Args:
@@ -60,7 +69,7 @@ class Crossentropy(LabelMapLoss):
         weights = _weigh_classes(weights, labels, logits, self.class_weights)
         return self.over_counted(_cross_entropy(labels, logits), valid, weights)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "class_weights": self.class_weights}
 

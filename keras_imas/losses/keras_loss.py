@@ -1,11 +1,15 @@
 """Losses of Keras over label maps with ignored pixels."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_imas.arguments import is_of_keras
 from keras_imas.losses.crossentropy import Crossentropy
 from keras_imas.losses.label_map_loss import LabelMapLoss
+from keras_imas.typing import ArrayLike, Tensor
 
 # What each compares with what: ids or one-hot labels, logits or probabilities.
 _BY_PIXEL = {
@@ -28,7 +32,9 @@ _CLASSES = {
 }
 
 
-def loss_over_label_maps(loss, ignore_class=255):
+def loss_over_label_maps(
+    loss: str | Callable | None, ignore_class: int | None = 255
+) -> Callable:
     """Return a loss that reads label maps and leaves out ignored pixels.
 
     Args:
@@ -103,7 +109,12 @@ class KerasLoss(LabelMapLoss):
         0.0433
     """
 
-    def __init__(self, loss, ignore_class=255, name=None):
+    def __init__(
+        self,
+        loss: keras.losses.Loss,
+        ignore_class: int | None = 255,
+        name: str | None = None,
+    ) -> None:
         kind = type(loss)
         if kind not in _BY_PIXEL and kind not in _BY_REGION:
             named = [known.__name__ for known in (*_BY_PIXEL, *_BY_REGION)]
@@ -123,7 +134,12 @@ class KerasLoss(LabelMapLoss):
         super().__init__(ignore_class, name=name or loss.name, reduction=loss.reduction)
         self.loss = loss
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Tensor:
         """Return the loss.
 
         Args:
@@ -146,7 +162,9 @@ class KerasLoss(LabelMapLoss):
             )
         return super().__call__(y_true, y_pred, sample_weight)
 
-    def losses(self, labels, logits, valid, weights):
+    def losses(
+        self, labels: Tensor, logits: Tensor, valid: Tensor, weights: Tensor
+    ) -> Tensor:
         """Return the loss of each pixel, or of the regions.
 
         Args:
@@ -169,7 +187,7 @@ class KerasLoss(LabelMapLoss):
         loss = self.loss.call(labels * counted, logits * counted)
         return ops.reshape(loss, (-1,))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             "loss": keras.saving.serialize_keras_object(self.loss),
@@ -178,7 +196,7 @@ class KerasLoss(LabelMapLoss):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "KerasLoss":
         """Create the loss from what `get_config` returned.
 
         Args:

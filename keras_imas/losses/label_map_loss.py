@@ -1,11 +1,14 @@
 """The base of losses over label maps, some pixels of which don't count."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_imas.arguments import as_tensor, check_channels
 from keras_imas.backends.replicas import replica_mean
 from keras_imas.label_maps import as_label_maps, pixel_weights
+from keras_imas.typing import ArrayLike, Tensor
 
 MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
@@ -24,12 +27,17 @@ class LabelMapLoss(keras.losses.Loss):
         **kwargs: See `keras.losses.Loss`.
     """
 
-    def __init__(self, ignore_class=255, **kwargs):
+    def __init__(self, ignore_class: int | None = 255, **kwargs: Any) -> None:
         # In half precision ids above 256 or 2048 would be others.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.ignore_class = ignore_class
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Tensor:
         """Return the loss.
 
         Args:
@@ -50,7 +58,7 @@ class LabelMapLoss(keras.losses.Loss):
         weights = pixel_weights(sample_weight, labels)
         return super().__call__((labels, weights), y_pred)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the losses that `reduction` makes one number of.
 
         Args:
@@ -68,7 +76,9 @@ class LabelMapLoss(keras.losses.Loss):
         weights = ops.where(valid, weights, 0.0)
         return self.losses(ops.where(valid, labels, 0), y_pred, valid, weights)
 
-    def losses(self, labels, logits, valid, weights):
+    def losses(
+        self, labels: Tensor, logits: Tensor, valid: Tensor, weights: Tensor
+    ) -> Tensor:
         """Return the losses that `reduction` makes one number of.
 
         Args:
@@ -83,7 +93,7 @@ class LabelMapLoss(keras.losses.Loss):
         """
         raise NotImplementedError
 
-    def counted(self, valid, weights):
+    def counted(self, valid: Tensor, weights: Tensor) -> Tensor:
         """Return what pixels add to the number that the loss is divided by.
 
         Args:
@@ -98,7 +108,7 @@ class LabelMapLoss(keras.losses.Loss):
             return weights
         return ops.cast(valid, "float32")
 
-    def over_counted(self, values, valid, weights):
+    def over_counted(self, values: Tensor, valid: Tensor, weights: Tensor) -> Tensor:
         """Scale the losses of pixels so that their mean is that of those that count.
 
         Args:
@@ -115,6 +125,6 @@ class LabelMapLoss(keras.losses.Loss):
         share = replica_mean(ops.mean(self.counted(valid, weights)))
         return values / ops.where(share > 0.0, share, 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "ignore_class": self.ignore_class}

@@ -1,5 +1,8 @@
 """Cross-entropy over the hardest pixels: online hard example mining."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -14,6 +17,7 @@ from keras_imas.losses.crossentropy import (
     _weigh_classes,
 )
 from keras_imas.losses.label_map_loss import LabelMapLoss
+from keras_imas.typing import ArrayLike, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
@@ -55,14 +59,14 @@ class OHEMCrossentropy(LabelMapLoss):
 
     def __init__(
         self,
-        threshold=0.7,
-        min_kept=100_000,
-        ignore_class=255,
-        group_size=None,
-        class_weights=None,
-        name="ohem_crossentropy",
-        **kwargs,
-    ):
+        threshold: float = 0.7,
+        min_kept: int = 100_000,
+        ignore_class: int | None = 255,
+        group_size: int | None = None,
+        class_weights: Sequence[float] | None = None,
+        name: str = "ohem_crossentropy",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(ignore_class, name=name, **kwargs)
         check_fraction("threshold", threshold)
         if min_kept < 0:
@@ -75,7 +79,12 @@ class OHEMCrossentropy(LabelMapLoss):
         self.group_size = group_size
         self.class_weights = _class_weights(class_weights)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Tensor:
         """Return the loss.
 
         Args:
@@ -98,7 +107,9 @@ class OHEMCrossentropy(LabelMapLoss):
             )
         return super().__call__(y_true, y_pred, sample_weight)
 
-    def losses(self, labels, logits, valid, weights):
+    def losses(
+        self, labels: Tensor, logits: Tensor, valid: Tensor, weights: Tensor
+    ) -> Tensor:
         """Return the loss of each group, whose mean is the loss.
 
         Args:
@@ -141,7 +152,7 @@ class OHEMCrossentropy(LabelMapLoss):
         count = ops.where(count > 0.0, count, 1.0)
         return ops.sum(kept * weights * cross_entropy, axis=1) / count
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             **super().get_config(),

@@ -1,10 +1,14 @@
 """Means by image, kept on the device."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_imas.backends.formulations import faster
+from keras_imas.typing import ArrayLike, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
@@ -30,13 +34,15 @@ class ImageMeans(keras.metrics.Metric):
         ([0.25, nan, 0.75], [1, 0, 2])
     """
 
-    def __init__(self, value_names, name="image_means", dtype=None):
+    def __init__(
+        self, value_names: Sequence[str], name: str = "image_means", dtype: Any = None
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.value_names = tuple(value_names)
         self.totals = None
         self.tracks = False
 
-    def track(self, images):
+    def track(self, images: int) -> None:
         """Make the table, empty, and want values.
 
         Args:
@@ -56,7 +62,7 @@ class ImageMeans(keras.metrics.Metric):
         self.clear()
         self.tracks = True
 
-    def update_state(self, index, values):
+    def update_state(self, index: ArrayLike, values: dict[str, ArrayLike]) -> None:
         """Add the values of a batch.
 
         Args:
@@ -82,11 +88,11 @@ class ImageMeans(keras.metrics.Metric):
         )
         self.totals.assign(self.totals + ops.reshape(added, (images, columns)))
 
-    def counts(self):
+    def counts(self) -> np.ndarray:
         """Return how often each image was seen, int64 `(N,)`."""
         return ops.convert_to_numpy(self.totals)[:, -1].astype("int64")
 
-    def means(self):
+    def means(self) -> dict[str, np.ndarray]:
         """Return the means since the last `clear`.
 
         Returns:
@@ -97,18 +103,18 @@ class ImageMeans(keras.metrics.Metric):
             means = totals[:, :-1] / totals[:, -1:]
         return dict(zip(self.value_names, means.T, strict=True))
 
-    def clear(self):
+    def clear(self) -> None:
         """Forget all values."""
         self.totals.assign(ops.zeros(self.totals.shape))
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Do nothing."""
 
-    def result(self):
+    def result(self) -> Tensor:
         """Return an empty dict: the logs hold nothing of it."""
         return {}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             "value_names": self.value_names,

@@ -1,11 +1,14 @@
 """Metrics of Keras over label maps with ignored pixels."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_imas.arguments import as_tensor, check_channels, is_of_keras
 from keras_imas.label_maps import as_label_maps, pixel_weights
 from keras_imas.metrics.mean_iou import MeanIoU
+from keras_imas.typing import ArrayLike
 
 # What each compares with what.
 _KNOWN = {
@@ -23,7 +26,7 @@ _KNOWN = {
 }
 
 
-def metrics_over_label_maps(metrics, ignore_class=255):
+def metrics_over_label_maps(metrics: Any, ignore_class: int | None = 255) -> Any:
     """Return metrics that read label maps and leave out ignored pixels.
 
     Args:
@@ -93,7 +96,12 @@ class KerasMetric(keras.metrics.Metric):
         1.0
     """
 
-    def __init__(self, metric, ignore_class=255, name=None):
+    def __init__(
+        self,
+        metric: keras.metrics.Metric,
+        ignore_class: int | None = 255,
+        name: str | None = None,
+    ) -> None:
         kind = type(metric)
         what = getattr(metric, "__name__", kind.__name__)
         if kind not in _KNOWN:
@@ -127,7 +135,12 @@ class KerasMetric(keras.metrics.Metric):
         self.metric = metric
         self.ignore_class = ignore_class
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
         """Add a batch.
 
         Args:
@@ -154,15 +167,15 @@ class KerasMetric(keras.metrics.Metric):
             logits = ops.softmax(logits, axis=-1)
         self.metric.update_state(labels, logits, ops.reshape(weights, (-1,)))
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all batches."""
         self.metric.reset_state()
 
-    def result(self):
+    def result(self) -> Any:
         """Return the metric's result."""
         return self.metric.result()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             "metric": keras.saving.serialize_keras_object(self.metric),
@@ -171,7 +184,7 @@ class KerasMetric(keras.metrics.Metric):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "KerasMetric":
         """Create the metric from what `get_config` returned.
 
         Args:

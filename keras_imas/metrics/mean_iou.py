@@ -1,14 +1,17 @@
 """Mean intersection over union, from logits."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_imas.arguments import as_tensor, check_channels
 from keras_imas.label_maps import as_label_maps, check_integers, pixel_weights
+from keras_imas.typing import ArrayLike
 
 
-def iou_per_class(counts, ignore_class=None):
+def iou_per_class(counts: ArrayLike, ignore_class: int | None = None) -> np.ndarray:
     """Return the intersection over union of each class.
 
     Args:
@@ -62,7 +65,13 @@ class MeanIoU(keras.metrics.MeanIoU):
         array([ 1.,  1., nan], dtype=float32)
     """
 
-    def __init__(self, num_classes, name="mean_iou", dtype=None, ignore_class=None):
+    def __init__(
+        self,
+        num_classes: int,
+        name: str = "mean_iou",
+        dtype: Any = None,
+        ignore_class: int | None = None,
+    ) -> None:
         check_channels("num_classes", num_classes)
         super().__init__(
             num_classes,
@@ -73,7 +82,12 @@ class MeanIoU(keras.metrics.MeanIoU):
         # What Keras takes the mean over.
         self.target_class_ids = [k for k in range(num_classes) if k != ignore_class]
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Any:
         """Add a batch.
 
         Args:
@@ -106,7 +120,7 @@ class MeanIoU(keras.metrics.MeanIoU):
         dtype = keras.backend.standardize_dtype(y_pred.dtype)
         return rank > 3 and "float" in dtype and y_pred.shape[-1] == self.num_classes
 
-    def per_class(self):
+    def per_class(self) -> np.ndarray:
         """Return the IoU of each class.
 
         Returns:
@@ -116,7 +130,7 @@ class MeanIoU(keras.metrics.MeanIoU):
         counts = keras.ops.convert_to_numpy(self.total_cm).astype("float64")
         return iou_per_class(counts, self.ignore_class).astype("float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {
             "num_classes": self.num_classes,

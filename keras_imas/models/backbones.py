@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 
 import keras
 from keras import layers, ops
@@ -11,6 +12,7 @@ from keras_imas.files.user_path import user_path
 from keras_imas.models.deep_stem_resnet import deep_stem_resnet, load_torch_checkpoint
 from keras_imas.models.dilation import dilate
 from keras_imas.models.download import told_if_unreachable
+from keras_imas.typing import InputShape, StrPath
 
 
 def _from_minus_one_to_one(images):
@@ -78,14 +80,14 @@ BACKBONES = tuple(_BACKBONES)
 
 
 def dilated_backbone(
-    name,
+    name: str,
     *,
-    output_stride=16,
-    multi_grid=None,
-    weights="imagenet",
-    synchronized=False,
-    input_shape=(None, None, 3),
-):
+    output_stride: int = 16,
+    multi_grid: Sequence[int] | None = None,
+    weights: StrPath | None = "imagenet",
+    synchronized: bool = False,
+    input_shape: InputShape = (None, None, 3),
+) -> keras.Model:
     """Build an encoder whose last stages are dilated instead of strided.
 
     The weights' shapes are those of `keras.applications`, so its ImageNet weights load.

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from typing import Any
 
 import keras
 from keras import ops
@@ -39,7 +40,7 @@ class ComplementaryDropout(keras.layers.Layer):
         [1.0, 1.0]
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Note the number of channels.
 
         Args:
@@ -49,7 +50,7 @@ class ComplementaryDropout(keras.layers.Layer):
         self.channels = max(shape[-1] for shape in shapes)
         self.built = True
 
-    def call(self, features):
+    def call(self, features: Any) -> Any:
         """Return the features, times the mask of `dropped_features`.
 
         Args:
@@ -66,7 +67,7 @@ class ComplementaryDropout(keras.layers.Layer):
             return [_masked(x, mask) for x in features]
         return _masked(features, mask)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the features.
 
         Args:

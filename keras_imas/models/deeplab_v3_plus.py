@@ -1,5 +1,7 @@
 """DeepLabV3+ (Chen et al., ECCV 2018)."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -7,25 +9,26 @@ from keras_imas.models.backbones import dilated_backbone
 from keras_imas.models.complementary_dropout import ComplementaryDropout
 from keras_imas.models.dilation import BATCH_NORM_MOMENTUM
 from keras_imas.models.resize import ResizeLike
+from keras_imas.typing import InputShape, StrPath
 
 HEAD = r"(^|/)(aspp|decoder|classifier|auxiliary)"
 """Pattern of the paths of all variables that are not the encoder's."""
 
 
 def deeplab_v3_plus(
-    num_classes,
+    num_classes: int,
     *,
-    backbone="resnet50",
-    output_stride=16,
-    multi_grid=None,
-    auxiliary_head=False,
-    weights="imagenet",
-    input_shape=(None, None, 3),
-    channels=None,
-    separable=None,
-    synchronized=False,
-    complementary_dropout=False,
-):
+    backbone: str = "resnet50",
+    output_stride: int = 16,
+    multi_grid: Sequence[int] | None = None,
+    auxiliary_head: bool = False,
+    weights: StrPath | None = "imagenet",
+    input_shape: InputShape = (None, None, 3),
+    channels: int | None = None,
+    separable: bool | None = None,
+    synchronized: bool = False,
+    complementary_dropout: bool = False,
+) -> keras.Model:
     """Build a DeepLabV3+ from images 0..255 to logits at the images' resolution.
 
     Encoder, atrous spatial pyramid pooling (rates 6, 12, 18 at output stride 16, twice

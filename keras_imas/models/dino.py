@@ -1,12 +1,15 @@
 """DINOv2 and DINOv3: the architectures, and where their public weights are."""
 
+from typing import Any
+
 import keras
 
 from keras_imas.models.dino_checkpoint import checkpoint_file, load_dino_checkpoint
 from keras_imas.models.download import told_if_unreachable
 from keras_imas.models.vision_transformer import vision_transformer
+from keras_imas.typing import InputShape, StrPath
 
-_SIZES = {
+_SIZES: dict[str, dict[str, Any]] = {
     "small": {"width": 384, "depth": 12, "heads": 6},
     "base": {"width": 768, "depth": 12, "heads": 12},
     "large": {"width": 1024, "depth": 24, "heads": 16, "features": (4, 11, 17, 23)},
@@ -29,7 +32,12 @@ DINO_ENCODERS = tuple(_ENCODERS)
 _URL = "https://huggingface.co/facebook/{}/resolve/main/model.safetensors"
 
 
-def dino_encoder(name, *, weights="pretrained", input_shape=(None, None, 3)):
+def dino_encoder(
+    name: str,
+    *,
+    weights: StrPath | None = "pretrained",
+    input_shape: InputShape = (None, None, 3),
+) -> keras.Model:
     """Build a DINOv2 or DINOv3 vision transformer (Oquab et al., Siméoni et al.).
 
     Args:

@@ -1,11 +1,14 @@
 """DPT (Ranftl et al., ICCV 2021) over DINOv2 and DINOv3, as in UniMatch V2."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
 from keras_imas.models.complementary_dropout import ComplementaryDropout
 from keras_imas.models.dino import dino_encoder
 from keras_imas.models.resize import Enlarge, ResizeLike
+from keras_imas.typing import InputShape, StrPath
 
 # Of the four features after projection, and of the head, by the encoder's width; see
 # `dpt` for others.
@@ -13,16 +16,16 @@ _CHANNELS = {1024: ((256, 512, 1024, 1024), 256), 1536: ((1536,) * 4, 384)}
 
 
 def dpt(
-    num_classes,
+    num_classes: int,
     *,
-    backbone="dinov2_small",
-    weights="pretrained",
-    frozen=False,
-    input_shape=(None, None, 3),
-    channels=None,
-    width=None,
-    complementary_dropout=False,
-):
+    backbone: str | keras.Model = "dinov2_small",
+    weights: StrPath | None = "pretrained",
+    frozen: bool = False,
+    input_shape: InputShape = (None, None, 3),
+    channels: Sequence[int] | None = None,
+    width: int | None = None,
+    complementary_dropout: bool = False,
+) -> keras.Model:
     """Build a DPT from images 0..255 to logits at the images' resolution.
 
     A vision transformer and the head of UniMatch V2 (Yang et al., 2024): the features

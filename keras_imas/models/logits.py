@@ -1,6 +1,7 @@
 """From images to logits at full resolution, by any segmentation network."""
 
 import itertools
+from typing import Any
 
 import keras
 from keras import ops
@@ -10,9 +11,10 @@ from keras_imas.backends.formulations import accelerated, faster
 from keras_imas.backends.gradients import without_gradients
 from keras_imas.models.resize import ResizeLike, resize_bilinear
 from keras_imas.models.size_rule import check_images
+from keras_imas.typing import Tensor
 
 
-def list_outputs(outputs):
+def list_outputs(outputs: Any) -> list[Tensor]:
     """List a network's outputs: the main logits first, then auxiliary ones.
 
     Args:
@@ -42,7 +44,9 @@ def list_outputs(outputs):
     return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
-def run_network(network, images, *, training=False):
+def run_network(
+    network: keras.Model, images: Tensor, *, training: bool = False
+) -> list[Tensor]:
     """Run a network, by its backend's faster formulations, and list its outputs.
 
     Args:
@@ -63,7 +67,7 @@ def run_network(network, images, *, training=False):
         return list_outputs(network(images, training=training))
 
 
-def resize_logits(logits, images):
+def resize_logits(logits: Tensor, images: Tensor) -> Tensor:
     """Bring logits to float32 and to the resolution of the images.
 
     Args:
@@ -136,7 +140,7 @@ def _split(images, parts):
     ]
 
 
-def full_size_logits(network, images):
+def full_size_logits(network: keras.Model, images: Tensor) -> Tensor:
     """Run a network in inference mode; return its main logits at full resolution.
 
     Args:
@@ -184,7 +188,7 @@ def scoring_logits(network, images):
     return ops.stop_gradient(logits)
 
 
-def segmenter(network):
+def segmenter(network: keras.Model) -> keras.Model:
     """Wrap a network so that it returns one output, at the images' resolution.
 
     The weights are shared. What comes back can be evaluated, saved and exported.

@@ -1,29 +1,32 @@
 """Vision transformers, as DINOv2 and DINOv3 have them."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers, ops
 
 from keras_imas import imagenet
 from keras_imas.models.positions import RotaryPositions, Tokens
 from keras_imas.models.resize import resize_bilinear
+from keras_imas.typing import InputShape
 
 
 def vision_transformer(
     *,
-    width,
-    depth,
-    heads,
-    patch_size=14,
-    grid=37,
-    registers=0,
-    antialias=False,
-    rotary=False,
-    gated=0,
-    epsilon=1e-6,
-    features=None,
-    input_shape=(None, None, 3),
-    name="vision_transformer",
-):
+    width: int,
+    depth: int,
+    heads: int,
+    patch_size: int = 14,
+    grid: int = 37,
+    registers: int = 0,
+    antialias: bool = False,
+    rotary: bool = False,
+    gated: int = 0,
+    epsilon: float = 1e-6,
+    features: Sequence[int] | None = None,
+    input_shape: InputShape = (None, None, 3),
+    name: str = "vision_transformer",
+) -> keras.Model:
     """Build a vision transformer that returns the features of four of its blocks.
 
     Blocks are pre-norm, with LayerScale. Sides of images that are no multiple of the

@@ -1,12 +1,16 @@
 """A trained network, loaded to predict photographs."""
 
 import os
+from collections.abc import Sequence
+from typing import Any, cast
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_imas.batch_checks import warn_of_image_range
 from keras_imas.data import files, pixels
+from keras_imas.data.classes import ClassTable
 from keras_imas.files.user_path import user_path
 from keras_imas.inference.decided import decided
 from keras_imas.inference.georeference import read_georeference
@@ -18,9 +22,12 @@ from keras_imas.models.size_rule import size_rule
 from keras_imas.runs import provenance, run_directory, saved_networks
 from keras_imas.runs.prediction_options import prediction_options
 from keras_imas.runs.reading import reading_of_facts
+from keras_imas.typing import ArrayLike, StrPath
 
 
-def load(path, *, max_pixels=files.MAX_PIXELS, **options):
+def load(
+    path: StrPath, *, max_pixels: int = files.MAX_PIXELS, **options: Any
+) -> "LoadedRun":
     """Load the network of a run, to predict photographs.
 
     It is the teacher of the run's best epoch, or of the last one if there was no
@@ -85,13 +92,19 @@ class LoadedRun:
     """
 
     def __init__(
-        self, network, file, facts, *, max_pixels=files.MAX_PIXELS, options=None
-    ):
+        self,
+        network: keras.Model,
+        file: str,
+        facts: dict[str, Any],
+        *,
+        max_pixels: int = files.MAX_PIXELS,
+        options: dict[str, Any] | None = None,
+    ) -> None:
         self.network = network
         self.max_pixels = max_pixels
         self.file = file
         self.facts = facts
-        self.class_table = saved_networks.classes_of(
+        self.class_table: ClassTable = saved_networks.classes_of(
             file, segmenter(network).output_shape[-1]
         )
         try:
@@ -109,7 +122,9 @@ class LoadedRun:
         self._predictors = {}
         self._predictor(window=self._window)  # so that wrong options are refused now
 
-    def predict(self, images):
+    def predict(
+        self, images: StrPath | ArrayLike | Sequence[StrPath | ArrayLike]
+    ) -> Any:
         """Find the classes of a photograph, or of several.
 
         Args:
@@ -132,7 +147,9 @@ class LoadedRun:
             >>> [found.classes.shape for found in run.predict(np.zeros((2, 9, 8, 3)))]
             [(9, 8), (9, 8)]
         """
-        several = isinstance(images, list | tuple) or np.ndim(images) == 4
+        if _is_path(images):
+            return self._predict([images])[0]
+        several = isinstance(images, list | tuple) or np.ndim(cast(Any, images)) == 4
         found = self._predict(images if several else [images])
         return found if several else found[0]
 

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from typing import Any
 
 import keras
 from keras import ops
@@ -18,6 +19,7 @@ from keras_imas.training import callback_states, model_state
 from keras_imas.training.checkpoint_store import Checkpoints
 from keras_imas.training.stop_signals import Interrupted, StopSignals
 from keras_imas.training.training_settings import check_settings, learning_rate
+from keras_imas.typing import Logs, StrPath
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -76,8 +78,14 @@ class Checkpoint(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, directory, *, every="10min", keep=2, configuration=None, signals=None
-    ):
+        self,
+        directory: StrPath,
+        *,
+        every: int | str = "10min",
+        keep: int = 2,
+        configuration: dict[str, Any] | None = None,
+        signals: StopSignals | None = None,
+    ) -> None:
         super().__init__()
         directory = user_path(directory)
         if os.path.exists(directory) and not os.path.isdir(directory):
@@ -92,10 +100,15 @@ class Checkpoint(keras.callbacks.Callback):
             directory, keep=keep, configuration=configuration
         )
         self._given_signals = signals
-        self._signals = self._restored = self._draws = self._settings = None
+        self._signals = None
+        self._draws: dict | None = None
+        self._settings: dict[str, Any] | None = None
+        self._restored: tuple[dict, dict] | None = None
         self.callbacks = None
 
-    def restore(self, model, settings):
+    def restore(
+        self, model: keras.Model, settings: dict[str, Any]
+    ) -> dict[str, Any] | None:
         """Put a model into the state of the newest checkpoint, if there is one.
 
         Args:
@@ -138,7 +151,7 @@ class Checkpoint(keras.callbacks.Callback):
             )
         return state
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Put the history and the other callbacks into the restored state.
 
         Args:
@@ -160,7 +173,7 @@ class Checkpoint(keras.callbacks.Callback):
         history.history.update(state["history"])
         self._restore_callbacks()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Put the epoch's logs so far into the restored state.
 
         Args:
@@ -191,7 +204,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not amid:
             self._set_draws()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Put the random generators into the restored state.
 
         Args:
@@ -201,7 +214,7 @@ class Checkpoint(keras.callbacks.Callback):
         # Not before, as PyTorch draws where it begins to read data.
         self._set_draws()
 
-    def keep_draws(self):
+    def keep_draws(self) -> None:
         """Let the next epoch draw from here on, whatever is drawn until then."""
         self._draws = global_draws()
 
@@ -210,7 +223,7 @@ class Checkpoint(keras.callbacks.Callback):
         if draws:
             set_global_draws(draws)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Save if it is time, or a signal has come.
 
         Args:
@@ -231,7 +244,7 @@ class Checkpoint(keras.callbacks.Callback):
         elif self._due():
             self.save(self._state(self._epoch, step, logs))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Save if it is time.
 
         Args:
@@ -246,7 +259,7 @@ class Checkpoint(keras.callbacks.Callback):
             if finished or self._due() or best and self._at_all:
                 self.save(*self._pending)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Leave signals to others again.
 
         Args:
@@ -254,7 +267,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         self.leave()
 
-    def leave(self, error=None):
+    def leave(self, error: BaseException | None = None) -> None:
         """Leave signals to others, and save where one has cut an epoch's end short.
 
         Args:
@@ -272,7 +285,12 @@ class Checkpoint(keras.callbacks.Callback):
             if signals is not self._given_signals:
                 signals.__exit__()
 
-    def save(self, state, draws=None, arrays=None):
+    def save(
+        self,
+        state: tuple[dict[str, Any], dict[str, Any]],
+        draws: Any = None,
+        arrays: dict[str, Any] | None = None,
+    ) -> None:
         """Write a checkpoint, or a warning where that is not possible.
 
         Args:
@@ -287,12 +305,12 @@ class Checkpoint(keras.callbacks.Callback):
         step = int(ops.convert_to_numpy(model.step))
         if self._saved == step:
             return
-        state, of_callbacks = state
-        arrays = model_state.arrays_of(model) | of_callbacks | (arrays or {})
+        facts, of_callbacks = state
+        everything = model_state.arrays_of(model) | of_callbacks | (arrays or {})
         draws = global_draws() if draws is None else draws
-        arrays |= {f"draws/{name}": value for name, value in draws.items()}
+        everything |= {f"draws/{name}": value for name, value in draws.items()}
         try:
-            self.checkpoints.save(step, arrays, state)
+            self.checkpoints.save(step, everything, facts)
             self._saved = step
         except OSError as error:
             steps = self.checkpoints.steps()

@@ -1,6 +1,8 @@
 """A student, and its exponential moving average as the teacher."""
 
 import inspect
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,6 +26,7 @@ from keras_imas.models.logits import segmenter
 from keras_imas.models.size_rule import size_rule
 from keras_imas.teacher import ema_decay, teacher_of
 from keras_imas.training.resilient_model import ResilientModel
+from keras_imas.typing import StrPath, Tensor
 
 _OBJECTS = ("student", "teacher", "unlabeled_weight")
 
@@ -41,18 +44,18 @@ class MeanTeacher(ResilientModel):
 
     def __init__(
         self,
-        student,
-        teacher=None,
+        student: keras.Model,
+        teacher: keras.Model | None = None,
         *,
-        ema_decay=0.996,
-        ema_copy_steps=0,
-        supervised_only_steps=0,
-        ignore_class=255,
-        auxiliary_weight=0.4,
-        max_skipped_steps=0,
-        seed=None,
-        **kwargs,
-    ):
+        ema_decay: float = 0.996,
+        ema_copy_steps: int = 0,
+        supervised_only_steps: int = 0,
+        ignore_class: int | None = 255,
+        auxiliary_weight: float = 0.4,
+        max_skipped_steps: int | None = 0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(max_skipped_steps=max_skipped_steps, **kwargs)
         check_fraction("ema_decay", ema_decay)
         check_not_negative(
@@ -80,26 +83,26 @@ class MeanTeacher(ResilientModel):
     # teacher stays an ordinary network, which is trainable when it is saved and loaded.
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[keras.Variable]:
         """The student's trainable variables."""
         return self.student.trainable_variables
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[keras.Variable]:
         """The student's trainable weights."""
         return self.student.trainable_weights
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[keras.Variable]:
         """All other variables: the teacher's, batch statistics, counts."""
         return _without(self.variables, self.trainable_variables)
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[keras.Variable]:
         """All other weights."""
         return _without(self.weights, self.trainable_weights)
 
-    def teacher_decay(self):
+    def teacher_decay(self) -> Tensor:
         """Return the decay of the teacher at this step, see `ema_decay`."""
         # It goes by updates of the student, as with the large batch.
         steps, warm_up = self.steps_per_update, self.supervised_only_steps
@@ -110,7 +113,9 @@ class MeanTeacher(ResilientModel):
             copy_until=-(-(warm_up + self.ema_copy_steps) // steps),
         )
 
-    def look_at_labels(self, labels, logits, sample_weight=None, training=True):
+    def look_at_labels(
+        self, labels: Any, logits: Any, sample_weight: Any = None, training: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """Look in a step whether labels are classes.
 
         Args:
@@ -130,7 +135,9 @@ class MeanTeacher(ResilientModel):
         code = self.health.label_code(labels, num_classes, ignore_class, sample_weight)
         return known_labels(labels, num_classes, ignore_class), code
 
-    def evaluation_loss(self, x, y, logits, sample_weight, training):
+    def evaluation_loss(
+        self, x: Any, y: Any, logits: Any, sample_weight: Any, training: bool
+    ) -> Tensor:
         """Return the loss of a step that evaluates.
 
         Args:
@@ -152,7 +159,7 @@ class MeanTeacher(ResilientModel):
         self.health.note(ops.ones(()), label_code)
         return super().compute_loss(x, y, logits, sample_weight, training)
 
-    def supervised_loss(self, x, y, y_pred, sample_weight):
+    def supervised_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
         """Return the loss of the labeled images, and of the student's regularizers.
 
         Args:
@@ -173,8 +180,13 @@ class MeanTeacher(ResilientModel):
         return loss, label_code
 
     def compile(
-        self, optimizer="sgd", loss=None, metrics=None, weighted_metrics=None, **kwargs
-    ):
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "sgd",
+        loss: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Configure training, as `keras.Model.compile`.
 
         Args:
@@ -203,7 +215,14 @@ class MeanTeacher(ResilientModel):
             **kwargs,
         )
 
-    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Train, as `keras.Model.fit`; check NumPy arrays before the first step.
 
         With a `keras_imas.callbacks.Checkpoint` among the callbacks the training
@@ -236,7 +255,7 @@ class MeanTeacher(ResilientModel):
                 self.check_unlabeled(len(y) % batch_size or batch_size)
         return super().fit(x, y, batch_size, *args, **kwargs)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the teacher, as `keras.Model.evaluate`.
 
         Warn of arrays of images that are not 0..255.
@@ -256,7 +275,7 @@ class MeanTeacher(ResilientModel):
         _look_at_images(*args, **kwargs)
         return super().evaluate(*args, **kwargs)
 
-    def predict(self, *args, **kwargs):
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
         """Predict the teacher's logits, as `keras.Model.predict`.
 
         Warn of arrays of images that are not 0..255.
@@ -283,14 +302,16 @@ class MeanTeacher(ResilientModel):
             data_batch = images, labels, weights
         super()._symbolic_build(iterator, data_batch)
 
-    def check_unlabeled(self, batch_size):
+    def check_unlabeled(self, batch_size: int) -> None:
         """Refuse a number of unlabeled images that the method can't train on.
 
         Args:
             batch_size: Number of images in the smallest batch.
         """
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Return the logs: the method's in training, those of `compile` in evaluation.
 
         Args:
@@ -312,7 +333,7 @@ class MeanTeacher(ResilientModel):
         names = ("loss", *self.logged(y_pred))
         return {m.name: m.result() for m in self.metrics if m.name in names}
 
-    def logged(self, y_pred):
+    def logged(self, y_pred: Any) -> Sequence[str]:
         """Return the names of the training metrics that a step's logs have.
 
         Args:
@@ -320,11 +341,13 @@ class MeanTeacher(ResilientModel):
         """
         return [metric.name for metric in self.training_metrics]
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """Return the arguments of the constructor but for the networks."""
         return {**super().settings(), **self._options()}
 
-    def export(self, filepath, format="tf_saved_model", **kwargs):
+    def export(
+        self, filepath: StrPath, format: str = "tf_saved_model", **kwargs: Any
+    ) -> None:
         """Export the teacher, from images to logits, as `keras.Model.export`.
 
         Args:
@@ -334,7 +357,7 @@ class MeanTeacher(ResilientModel):
         """
         segmenter(self.teacher).export(filepath, format=format, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         config = super().get_config() | self._options()
         for name in _OBJECTS:
@@ -352,7 +375,7 @@ class MeanTeacher(ResilientModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "MeanTeacher":
         """Create the model from what `get_config` returned.
 
         Args:

@@ -4,6 +4,8 @@ import contextlib
 import functools
 import inspect
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 from keras import ops
@@ -17,6 +19,7 @@ from keras_imas.batch_checks import STRONG
 from keras_imas.training import resuming
 from keras_imas.training.finite_updates import FiniteUpdates
 from keras_imas.training.health import Health, all_finite, snapshot
+from keras_imas.typing import Logs, Tensor
 
 
 class ResilientModel(keras.Model):
@@ -44,14 +47,14 @@ class ResilientModel(keras.Model):
         training_metrics: Metrics that `log` updates.
     """
 
-    def __init__(self, *, max_skipped_steps=0, **kwargs):
+    def __init__(self, *, max_skipped_steps: int | None = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_skipped_steps = max_skipped_steps
         self.step = self._add_counter("step", ())
         self.health = Health(self._add_counter("health", (4,)), max_skipped_steps)
         self.image_names = {}
         self.training_metrics = []
-        self._passed_over = iter(())
+        self._passed_over: Iterator[Logs] = iter(())
         self._late_logs = LateLogs()
 
     def _add_counter(self, name, shape):
@@ -64,7 +67,12 @@ class ResilientModel(keras.Model):
             aggregation="only_first_replica",
         )
 
-    def compile(self, optimizer="sgd", loss=None, **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "sgd",
+        loss: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Configure training, as `keras.Model.compile`.
 
         Args:
@@ -73,13 +81,13 @@ class ResilientModel(keras.Model):
             **kwargs: See `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
-        self._optimizer_in_steps = contextlib.nullcontext
+        self._optimizer_in_steps: Any = contextlib.nullcontext
         if self.max_skipped_steps is not None and not self._scales_loss:
             # A function, as an attribute that is an optimizer would be saved too.
             updates = FiniteUpdates(self.optimizer)
             self._optimizer_in_steps = functools.partial(updates.stand_in, self)
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Configure training as it was when the model was saved.
 
         Args:
@@ -88,7 +96,14 @@ class ResilientModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Train, as `keras.Model.fit`; resume from a `Checkpoint` if there is one.
 
         Args:
@@ -120,7 +135,7 @@ class ResilientModel(keras.Model):
         options = inspect.signature(fit).bind(x, y, batch_size, *args, **kwargs)
         return resuming.fit(self, watched, **options.arguments)
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate, as `keras.Model.evaluate`.
 
         Args:
@@ -137,7 +152,7 @@ class ResilientModel(keras.Model):
         self.health.check_labels()
         return result
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """Return what a checkpoint's training and a resumed one must agree in.
 
         Returns:
@@ -145,7 +160,7 @@ class ResilientModel(keras.Model):
         """
         return {}
 
-    def pass_over(self, steps, logs):
+    def pass_over(self, steps: int, logs: Logs) -> None:
         """Let `fit` read its next batches without training on them.
 
         Args:
@@ -155,7 +170,7 @@ class ResilientModel(keras.Model):
         executions = -(-steps // self.steps_per_execution)
         self._passed_over = itertools.repeat(logs, executions)
 
-    def training_metrics_variables(self):
+    def training_metrics_variables(self) -> list[keras.Variable]:
         """Return the variables of the metrics that steps update, all known from start.
 
         The metrics of `compile` update in evaluation only.
@@ -163,12 +178,12 @@ class ResilientModel(keras.Model):
         metrics = [m for m in self.metrics if m is not self._compile_metrics]
         return [*itertools.chain(*(metric.variables for metric in metrics))]
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         """Reset the metrics, as `keras.Model.reset_metrics`."""
         super().reset_metrics()
         self._late_logs.restart()
 
-    def train_on_batch(self, *args, **kwargs):
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Train for a step, as `keras.Model.train_on_batch`.
 
         Args:
@@ -185,7 +200,7 @@ class ResilientModel(keras.Model):
         self.health.check()
         return logs
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Any:
         """Make the function that trains for a step, as `keras.Model` does.
 
         Args:
@@ -215,7 +230,7 @@ class ResilientModel(keras.Model):
         self.train_function = step_and_report
         return self.train_function
 
-    def gradient_step(self, data):
+    def gradient_step(self, data: Any) -> tuple[Logs, Tensor]:
         """Train the student for a step, as Keras does, or skip a step that is bad.
 
         Args:
@@ -252,11 +267,11 @@ class ResilientModel(keras.Model):
         return logs, ops.logical_and(trained, due)
 
     @property
-    def steps_per_update(self):
+    def steps_per_update(self) -> int:
         """Steps whose gradients the optimizer accumulates for one update."""
         return self._inner_optimizer.gradient_accumulation_steps or 1
 
-    def log(self, **values):
+    def log(self, **values: Tensor) -> None:
         """Update the training metrics of these names.
 
         Args:
@@ -266,7 +281,13 @@ class ResilientModel(keras.Model):
             if metric.name in values:
                 metric.update_state(values[metric.name])
 
-    def guarded(self, loss, inputs, losses, label_code=0):
+    def guarded(
+        self,
+        loss: Tensor,
+        inputs: dict[str, Tensor],
+        losses: list[Tensor],
+        label_code: Tensor = 0,
+    ) -> Tensor:
         """Return the loss, or NaN where something of the step is not finite.
 
         So the gradient is NaN too, on all replicas, and the optimizer leaves all as it

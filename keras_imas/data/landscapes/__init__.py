@@ -21,7 +21,11 @@ CLASSES = ("field", "trees", "water", "road", "house")
 COLORS = ((222, 203, 122), (56, 118, 66), (58, 125, 196), (92, 92, 100), (206, 72, 62))
 
 
-def draw(seed, season=0.0, size=96):
+def draw(
+    seed: int | tuple[int, ...],
+    season: float | tuple[float, float] = 0.0,
+    size: int = 96,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw one landscape.
 
     Args:
@@ -62,7 +66,13 @@ def draw(seed, season=0.0, size=96):
     return image, land.labels[::SAMPLES, ::SAMPLES].copy()
 
 
-def load(count, *, seed=0, season=(0.0, 1.0), size=96):
+def load(
+    count: int,
+    *,
+    seed: int = 0,
+    season: float | tuple[float, float] = (0.0, 1.0),
+    size: int = 96,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a data set of landscapes.
 
     Landscape `i` depends on `(seed, i)`, the season and the size alone, so a larger

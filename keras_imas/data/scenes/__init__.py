@@ -26,7 +26,9 @@ from keras_imas.data.scenes.weather import plan_weather
 __all__ = ["CLASSES", "COLORS", "IGNORE_CLASS", "draw", "load"]
 
 
-def draw(seed, height=128, width=256):
+def draw(
+    seed: int | tuple[int, int], height: int = 128, width: int = 256
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw one street scene.
 
     Args:
@@ -73,7 +75,9 @@ def draw(seed, height=128, width=256):
     return develop(rng, canvas, weather, items)
 
 
-def load(count, *, seed=0, height=128, width=256):
+def load(
+    count: int, *, seed: int = 0, height: int = 128, width: int = 256
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a data set of street scenes.
 
     Scene `i` depends on `(seed, i)` and the size alone, so a larger data set begins
