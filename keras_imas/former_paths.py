@@ -19,6 +19,9 @@ FORMER = {
 }
 
 
+UNTIL = "2027-06-30"
+
+
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name, path=None, target=None):
         if name in FORMER:
@@ -27,7 +30,11 @@ class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module):
         name = module.__name__
-        warnings.warn(f"{name} is now {FORMER[name]}", FutureWarning, stacklevel=2)
+        warnings.warn(
+            f"{name} is now {FORMER[name]}. The former name works until {UNTIL}",
+            FutureWarning,
+            stacklevel=2,
+        )
         sys.modules[name] = importlib.import_module(FORMER[name])
 
 

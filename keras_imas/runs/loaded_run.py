@@ -21,7 +21,7 @@ from keras_imas.models.logits import segmenter
 from keras_imas.models.size_rule import size_rule
 from keras_imas.runs import provenance, run_directory, saved_networks
 from keras_imas.runs.prediction_options import prediction_options
-from keras_imas.runs.reading import reading_of_facts
+from keras_imas.runs.reading import Reading, reading_of_facts
 from keras_imas.typing import ArrayLike, StrPath
 
 
@@ -32,7 +32,7 @@ def load(
 
     It is the teacher of the run's best epoch, or of the last one if there was no
     evaluation. It reads photographs as the run was evaluated, and gives what
-    `scripts/predict.py` writes.
+    `keras-imas predict` writes.
 
     Args:
         path: Directory of a run, or a `.keras` file, such as a run's
@@ -108,14 +108,16 @@ class LoadedRun:
             file, segmenter(network).output_shape[-1]
         )
         try:
-            reading = reading_of_facts(facts)
+            known = reading_of_facts(facts)
+            names = known.keys() & {"image_size", "image_range"}
+            reading = Reading(**{name: known[name] for name in names})
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"The run.json beside {file!r} is damaged, or of another version: "
                 f"{error}"
             ) from error
-        self._image_size = reading.get("image_size") or None
-        self._image_range = reading.get("image_range") or None
+        self._image_size = reading.image_size or None
+        self._image_range = reading.image_range or None
         self._options = dict(options or {})
         self._window = self._options.pop("window", None) or size_rule(network).size
         self._options.pop("size_multiple", None)  # chosen by the images' sizes
@@ -189,7 +191,7 @@ class LoadedRun:
         if os.path.isdir(path):
             raise ValueError(
                 f"{path!r} is a folder. Pass a list of its files, or segment it as a "
-                "whole by scripts/predict.py"
+                "whole by `keras-imas predict`"
             )
         try:
             header = files.read_header(path, self.max_pixels)

@@ -155,7 +155,7 @@ def _scores(facts, history, best):
         return (
             "Nothing was measured: the run had no validation images. How good the "
             "network is, nobody knows before it is evaluated on labeled photographs "
-            "that it was not trained on (`scripts/evaluate.py`)."
+            "that it was not trained on (`keras-imas evaluate`)."
         )
     if best is None:
         return "Nothing is known: no pixel of the validation images has a label."

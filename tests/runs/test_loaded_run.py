@@ -134,6 +134,8 @@ def test_names_what_is_wrong(tmp_path, photo):
         keras_imas.load(directory)
     with pytest.raises(ValueError, match=r"run\.json .* damaged"):
         keras_imas.load(save_run(tmp_path / "odd", settings=[1]))
+    with pytest.raises(ValueError, match=r"run\.json .*`image_size` must be height"):
+        keras_imas.load(save_run(tmp_path / "odd", image_size=[0, 5]))
 
     run = keras_imas.load(save_run(tmp_path / "good"), max_pixels=600)
     with pytest.raises(FileNotFoundError, match="no image"):
