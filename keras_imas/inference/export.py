@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_imas.files import standard_json
 from keras_imas.files.user_path import user_path
+from keras_imas.inference.onnx_from_tensorflow import helped_tf2onnx
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,8 @@ def export(network, directory, format, *, size, metadata, photograph):
     path = os.path.join(user_path(directory), what.path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     signature = [keras.InputSpec(shape=(1, *size, 3), dtype="float32", name="images")]
-    network.export(path, format=format, verbose=False, input_signature=signature)
+    with helped_tf2onnx(network):
+        network.export(path, format=format, verbose=False, input_signature=signature)
     if what.describe is not None:
         what.describe(path, standard_json.dumps(metadata))
 

@@ -40,9 +40,9 @@ def resize_bicubic(images, height, width, *, antialias=False):
 def _interpolation(old, new, antialias):
     """Return the matrix `(new, old)` that interpolates along one axis."""
     scale = old / ops.cast(new, "float32")
-    position = (ops.cast(ops.arange(new), "float32") + 0.5) * scale - 0.5
+    position = (ops.cast(ops.arange(0, new), "float32") + 0.5) * scale - 0.5
     if antialias:
-        distance = position[:, None] - ops.arange(old, dtype="float32")
+        distance = position[:, None] - ops.arange(0, old, dtype="float32")
         weights = _cubic(distance / ops.maximum(scale, 1.0), a=-0.5)
         return weights / ops.sum(weights, axis=1, keepdims=True)
     # Two pixels beyond either end, which are those at the ends again.
@@ -229,5 +229,5 @@ class RotaryPositions(keras.layers.Layer):
 
 def _centers(count):
     """Return the centers of so many patches along an axis, in [-1, 1]."""
-    steps = ops.cast(ops.arange(count), "float32") + 0.5
+    steps = ops.cast(ops.arange(0, count), "float32") + 0.5
     return 2.0 * steps / ops.cast(count, "float32") - 1.0

@@ -41,8 +41,8 @@ def _interpolation(old, new, images):
     """Return the matrix `(new, old)` that interpolates linearly along one axis."""
     steps = ops.cast(ops.maximum(new - 1, 1), "float32")
     scale = ops.cast(old - 1, "float32") / steps
-    position = ops.cast(ops.arange(new), "float32") * scale
-    distance = position[:, None] - ops.cast(ops.arange(old), "float32")[None, :]
+    position = ops.cast(ops.arange(0, new), "float32") * scale
+    distance = position[:, None] - ops.cast(ops.arange(0, old), "float32")[None, :]
     return ops.cast(ops.maximum(1.0 - ops.abs(distance), 0.0), images.dtype)
 
 

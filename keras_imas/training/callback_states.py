@@ -1,6 +1,7 @@
 """What Keras' callbacks know of a training, to go through a stop and a resume."""
 
 import contextlib
+import copy
 import os
 
 import keras
@@ -76,7 +77,8 @@ def get_state(callback):
         2
     """
     if hasattr(callback, "get_state"):
-        return callback.get_state(), []
+        # A copy, as it is written later, when the callback may have gone on.
+        return copy.deepcopy(callback.get_state()), []
     if isinstance(callback, keras.callbacks.CSVLogger):
         written = 0
         with contextlib.suppress(FileNotFoundError):  # removed while training

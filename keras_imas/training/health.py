@@ -19,7 +19,7 @@ _CHECKED = (
     *_IMAGES,
     "the supervised loss",
     "the consistency loss of the strong view",
-    "the consistency loss of the CutMix view",
+    "the consistency loss of the second view",
     "the batch statistics",
 )
 

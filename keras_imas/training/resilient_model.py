@@ -230,7 +230,8 @@ class ResilientModel(keras.Model):
         taken = ops.copy(self._gradients_taken)
         guards = self.max_skipped_steps is not None
         # What a step changes before it is known to be finite.
-        restore = snapshot(self._changed_by_passes() if guards else [])
+        counts = self.training_metrics_variables()
+        restore = snapshot([*self._changed_by_passes(), *counts] if guards else [])
         with self._optimizer_in_steps():
             logs = keras_step(self, data)
         trained = self._gradients_taken != taken
@@ -292,15 +293,17 @@ class ResilientModel(keras.Model):
             for names in (("labeled",), ("unlabeled", *STRONG))
         ]
         losses = [[part] for part in losses] + [[]] * (3 - len(losses))
-        variables = self.student.non_trainable_variables
-        statistics = [v for v in variables if "float" in v.dtype]
+        statistics = [v for v in self._changed_by_passes() if "float" in v.dtype]
         finite = [all_finite(part) for part in (*images, *losses, statistics)]
         healthy = self.health.note(replica_mean(ops.stack(finite)), label_code)
         return loss * ops.where(healthy, 1.0, float("nan"))
 
     def _changed_by_passes(self):
-        counts = self.training_metrics_variables()
-        return [*self.student.non_trainable_variables, *counts]
+        """Return what passes of the student change, such as batch statistics."""
+        layers = self.student._flatten_layers()
+        frozen = [x._trainable_variables for x in layers if not x.trainable]
+        still = {id(variable) for of_layer in frozen for variable in of_layer}
+        return [v for v in self.student.non_trainable_variables if id(v) not in still]
 
     @property
     def _scales_loss(self):

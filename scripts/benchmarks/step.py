@@ -30,8 +30,8 @@ from keras import ops  # noqa: E402
 
 import keras_imas  # noqa: E402
 from keras_imas.backends.gpu import set_up_gpu  # noqa: E402
-from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
-from keras_imas.runs.recipe import PRECISIONS  # noqa: E402
+from keras_imas.models import BACKBONES, DINO_ENCODERS, cost  # noqa: E402
+from keras_imas.runs.recipe import PRECISIONS, Recipe  # noqa: E402
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum(
@@ -41,7 +41,12 @@ flags.DEFINE_enum(
     "gpu: the paper's network in bfloat16, 16 + 16 crops of 769² or as many as fit, "
     "beside PyTorch's step, apart, unless other flags say otherwise.",
 )
-flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
+flags.DEFINE_enum(
+    "backbone",
+    "mobilenet_v2",
+    [*BACKBONES, *DINO_ENCODERS],
+    "Encoder of a DeepLabV3+, or of a DPT: dinov2_small, ...",
+)
 flags.DEFINE_integer("output_stride", 16, "Output stride.")
 flags.DEFINE_boolean("auxiliary_head", False, "Give the network an auxiliary head.")
 flags.DEFINE_integer("crop_size", 257, "Side of the crops in pixels.", 1)
@@ -223,14 +228,15 @@ def take_alone(name):
 
 def network():
     """Return a network as the flags ask for it."""
-    return deeplab_v3_plus(
-        FLAGS.num_classes,
+    recipe = Recipe(
         backbone=FLAGS.backbone,
         output_stride=FLAGS.output_stride,
         auxiliary_head=FLAGS.auxiliary_head,
-        weights=None,
-        input_shape=(FLAGS.crop_size, FLAGS.crop_size, 3),
+        weights="none",
+        precision=FLAGS.precision,
     )
+    shape = (FLAGS.crop_size, FLAGS.crop_size, 3)
+    return recipe.student(FLAGS.num_classes, input_shape=shape)
 
 
 def make(name):

@@ -156,6 +156,34 @@ def test_a_signal_during_evaluation_loses_nothing(uninterrupted, tmp_path):
     assert_as(uninterrupted, *train(tmp_path, every=0))
 
 
+def test_what_an_epoch_s_end_changes_is_not_in_the_state_before_it(tmp_path):
+    """So that nothing is there twice when the end of the epoch is done again."""
+
+    class Ends(keras.callbacks.Callback):
+        """Notes ends of epochs, and asks to stop in the second one."""
+
+        def __init__(self, stop):
+            super().__init__()
+            self.seen, self.stop = [], stop
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen.append(epoch)
+            if self.stop and epoch == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def get_state(self):
+            return {"seen": self.seen}
+
+        def set_state(self, state):
+            self.seen = state["seen"]
+
+    with pytest.raises(Interrupted):
+        train(tmp_path, Ends(stop=True), every=0)
+    ends = Ends(stop=False)
+    train(tmp_path, ends, every=0)
+    assert ends.seen == [0, 1, 2]
+
+
 @pytest.mark.full
 def test_a_longer_training_goes_on_from_a_finished_one(uninterrupted, tmp_path):
     train(tmp_path, epochs=2)

@@ -18,8 +18,8 @@ METADATA = describe(SIZE, ClassTable(("sky", "sea"), ((1, 2, 3), (4, 5, 6))))
 def network():
     layers = [
         keras.Input((None, None, 3)),
-        keras.layers.Rescaling(1 / 255),
-        keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"),
+        keras.layers.Normalization(mean=[90.0] * 3, variance=[60.0**2] * 3),
+        keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="gelu"),
         keras.layers.BatchNormalization(),
         keras.layers.Conv2D(2, 1),
     ]
