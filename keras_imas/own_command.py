@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 
-from keras_imas_command import COMMANDS
+from keras_imas.command_line import COMMANDS
 
 _ENTRIES = ("keras-imas", "python -m keras_imas")
 _WORDS = "|".join(map(re.escape, sorted(COMMANDS, key=len, reverse=True)))

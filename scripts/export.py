@@ -4,7 +4,11 @@
 `keras_imas.commands.export`.
 """
 
-from keras_imas_command import load, run
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from keras_imas.commands.running import load, run  # noqa: E402
 
 main = load("export").main
 

@@ -6,8 +6,8 @@ r"""Check a data set before training: read it, and list all that is wrong with i
 
 Takes a directory, whose layout it recognizes (Cityscapes, VOC, CamVid, or images and
 masks, with classes.csv if there is one), or --dataset (default: folder) and the flags
-of `keras-imas train NAME`, of which those of the training itself don't matter. The exit
-status is 1 if there are errors.
+that a training on it takes, of which those of the training itself don't matter. The
+exit status is 1 if there are errors.
 """
 
 import dataclasses

@@ -1,6 +1,8 @@
 """Print what runs here: versions, devices and settings, for a bug report.
 
-keras-imas env
+    keras-imas env
+
+Paste all of it into the report.
 """
 
 import importlib.metadata

@@ -1,6 +1,8 @@
 """Train on CamVid, in the directories of SegNet's tutorial.
 
-keras-imas train camvid --data_dir=CamVid --image_size=180,240
+    keras-imas train camvid --data_dir=CamVid --image_size=180,240
+
+The images of the tutorial are 360 x 480; --image_size makes them smaller when read.
 """
 
 from keras_imas.runs.program import Program

@@ -16,9 +16,10 @@ import numpy as np
 import programs
 import pytest
 from PIL import Image
+from tiers import core_and_full
 
+from keras_imas.command_line import COMMANDS
 from keras_imas.runs.recipes import recipe_names
-from keras_imas_command import COMMANDS
 
 TINY = (
     "--weights=none",
@@ -29,9 +30,10 @@ TINY = (
 )
 FOLDER = ("--images=images", "--masks=masks", "--num_classes=3")
 # The entry point that `pip install` writes, whatever is installed here.
-ENTRY_POINT = """\
+ENTRY_POINT = f"""\
 import sys
 sys.argv[0] = "keras-imas"
+sys.path.insert(0, {str(programs.ROOT)!r})
 from keras_imas_command import main
 sys.exit(main())
 """
@@ -58,8 +60,8 @@ def photographs(tmp_path):
 
 WITHOUT_KERAS = """
 import contextlib, io, sys
+sys.path.insert(0, sys.argv.pop(1))
 from keras_imas_command import main
-sys.argv = ["keras-imas", *sys.argv[1:]]
 with contextlib.redirect_stdout(io.StringIO()) as printed:
     main()
 print(printed.getvalue())
@@ -70,7 +72,7 @@ assert not loaded, loaded
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("train", "--help")])
 def test_the_first_screen_imports_neither_keras_nor_a_backend(arguments, tmp_path):
-    process = programs.run("-c", WITHOUT_KERAS, *arguments, cwd=tmp_path)
+    process = programs.run("-c", WITHOUT_KERAS, programs.ROOT, *arguments, cwd=tmp_path)
     assert process.returncode == 0, process.stdout
     listed = [words for words in COMMANDS if f"\n  {words} " in process.stdout]
     assert listed == [w for w in COMMANDS if not arguments[1:] or w.startswith("train")]
@@ -81,47 +83,38 @@ def test_every_program_of_the_checkout_is_a_command():
     programs_of_commands = {c.program for c in COMMANDS.values() if c.program}
     for program in programs_of_commands:
         text = (programs.ROOT / program).read_text(encoding="utf-8")
-        assert "from keras_imas_command import load, run" in text
+        assert "from keras_imas.commands.running import load, run" in text
         assert len(text.splitlines()) < 20
     examples = {f"examples/{p.name}" for p in programs.ROOT.glob("examples/*.py")}
     assert examples <= programs_of_commands
 
 
+WRONG = {
+    "lable-next": "no command 'lable-next'; did you mean 'label-next'?",
+    "train foldr": "'train foldr'; did you mean 'train folder'?",
+    "benchmark step": "python scripts/benchmark.py",
+    "predict --imput=a": "no flag --imput; did you mean --input?",
+    "predict --model=a": "--input is needed\n--output is needed\nkeras-imas",
+    "report": "Pass the directories of one or several runs.\nkeras-imas",
+    "label-next nowhere": "Error: ",
+    "train voc --recipe=voc_classic": "There is no recipe 'voc_classic'",
+    "train folder --recipe=x": "There are no recipes of folder",
+    "train voc --flagfile=x": "--flagfile=x",
+    "check --images a": "`images` and `masks` are needed",
+}
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("lable-next",), "no command 'lable-next'; did you mean 'label-next'?"),
-        (("train", "foldr"), "'train foldr'; did you mean 'train folder'?"),
-        (("benchmark", "step"), "python scripts/benchmark.py"),
-        (("predict", "--imput=a"), "no flag --imput; did you mean --input?"),
-        (("predict", "--model=a"), "--input is needed\n--output is needed\nkeras-imas"),
-        (
-            ("report",),
-            "Pass the directories of one or several runs.\nkeras-imas",
-        ),
-        (("label-next", "nowhere"), "Error: "),
-        (("train", "voc", "--recipe=voc_classic"), "There is no recipe 'voc_classic'"),
-        (("train", "folder", "--recipe=x"), "There are no recipes of folder"),
-        (("train", "voc", "--flagfile=x"), "--flagfile=x"),
-        (("check", "--images", "a"), "`images` and `masks` are needed"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    "typed", core_and_full(["lable-next", "predict --imput=a"], WRONG)
 )
-def test_what_is_wrong_is_said_in_a_line_and_what_to_do(arguments, message, tmp_path):
-    process = run(*arguments, cwd=tmp_path)
+def test_what_is_wrong_is_said_in_a_line_and_what_to_do(typed, tmp_path):
+    process = run(*typed.split(), cwd=tmp_path)
     assert process.returncode == 1
-    assert message in process.stdout
+    assert WRONG[typed] in process.stdout
     assert "Traceback" not in process.stdout
 
 
-def core_and_full_commands():
-    return [
-        pytest.param(words, marks=() if words == "train folder" else pytest.mark.full)
-        for words in COMMANDS
-    ]
-
-
-@pytest.mark.parametrize("words", core_and_full_commands())
+@pytest.mark.parametrize("words", core_and_full(["train folder"], COMMANDS))
 def test_help_of_a_command_fits_a_screen_and_the_full_one_has_all(words, tmp_path):
     process = run(*words.split(), "--help", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
@@ -240,11 +233,9 @@ def test_the_wheel_does_the_whole_job(tmp_path):
     """Built, installed in an environment of its own, and used away from here."""
     pytest.importorskip("setuptools")
     source = tmp_path / "source"
-    shutil.copytree(
-        programs.ROOT,
-        source,
-        ignore=shutil.ignore_patterns(".*", "*.egg-info", "runs", "build", "dist"),
-    )
+    shutil.copytree(programs.ROOT / "keras_imas", source / "keras_imas")
+    for name in ("pyproject.toml", "keras_imas_command.py", "README.md", "LICENSE"):
+        shutil.copy(programs.ROOT / name, source)
     process = programs.run(
         "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
         "--wheel-dir", tmp_path, source, cwd=tmp_path,
@@ -261,8 +252,8 @@ def test_the_wheel_does_the_whole_job(tmp_path):
     programs.run("-m", "venv", "--without-pip", environment, cwd=tmp_path)
     (site,) = environment.glob("[Ll]ib/**/site-packages")
     installed = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps",
-         "--python", environment, wheel],
+        [sys.executable, "-m", "pip", "--python", environment, "install", "--quiet",
+         "--no-deps", wheel],
         capture_output=True, text=True,
     )  # fmt: skip
     assert installed.returncode == 0, installed.stderr
