@@ -21,7 +21,7 @@ from keras_imas.data.problems import Problem
 from keras_imas.files import standard_json
 from keras_imas.runs.flags import define_flags, define_path
 from keras_imas.runs.recipe import Recipe
-from keras_imas.runs.recipes import with_recipes
+from keras_imas.runs.shipped_recipes import with_recipes
 from keras_imas.runs.sources import SOURCES
 
 FLAGS = flags.FLAGS

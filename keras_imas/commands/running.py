@@ -87,9 +87,10 @@ def _parse(argv):
         message += f"; did you mean --{meant}?" if meant else ""
     except (flags.Error, OSError, ValueError) as error:
         message = re.sub(_REQUIRED, r"--\1 is needed", str(error))
+        message = re.sub(r"^flags (\w+=[^:]*): ", "", message, flags=re.M)
     named = [argument for argument in argv if "flagfile" in argument]
     if named:
-        message += f" (flags and those of {' '.join(named)})"
+        message += f" (typed, or in {' '.join(named)})"
     sys.exit(f"Error: {message}{_all_flags()}")
 
 

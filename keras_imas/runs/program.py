@@ -18,7 +18,7 @@ from keras_imas.runs.flags import define_flags, define_path, define_verbose, giv
 from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
-from keras_imas.runs.recipes import recipe_names, recipe_table, with_recipes
+from keras_imas.runs.shipped_recipes import recipe_names, recipe_table, with_recipes
 from keras_imas.training.health import NonFiniteError
 from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
 

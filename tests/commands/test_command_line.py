@@ -19,7 +19,7 @@ from PIL import Image
 from tiers import core_and_full
 
 from keras_imas.command_line import COMMANDS
-from keras_imas.runs.recipes import recipe_names
+from keras_imas.runs.shipped_recipes import recipe_names
 
 TINY = (
     "--weights=none",

@@ -4,7 +4,7 @@ import pathlib
 
 from keras_imas.near_miss import did_you_mean
 
-_FOLDER = pathlib.Path(__file__).parent
+_FOLDER = pathlib.Path(__file__).parent / "recipes"
 # Where a checkout shows them.
 _SHOWN_AS = ("examples", "flagfiles")
 
