@@ -126,7 +126,7 @@ def test_help_of_a_command_fits_a_screen_and_the_full_one_has_all(words, tmp_pat
     program = COMMANDS[words].program
     if program:
         shown = programs.run(programs.ROOT / program, "--help", cwd=tmp_path).stdout
-        assert f"python {program}" in shown and "keras-imas" not in shown
+        assert f"python {program}" in shown and "keras-imas " not in shown
         for name in re.findall(r"^  --(?:\[no\])?(\w+):", shown, re.M):
             assert re.search(rf"^  --(\[no\])?{name}[= \n]", process.stdout, re.M), name
 
