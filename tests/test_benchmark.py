@@ -59,7 +59,7 @@ def test_data_of_ones_own(tmp_path):
     )  # fmt: skip
     assert process.returncode == 0, process.stdout
     assert "voc: 4 times PNG of 20×30 pixels" in process.stdout
-    assert [row[0] for row in rows(process.stdout)].count("voc, unlabeled") == 2
+    assert [row[0] for row in rows(process.stdout)].count("voc, unlabeled") == 3
 
 
 @pytest.mark.full
