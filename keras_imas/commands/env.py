@@ -45,15 +45,15 @@ def define():
 
 
 def main(argv):
-    """Print a line for each fact.
+    """Print the facts, a line each.
 
     Args:
         argv: Command line, of which absl has taken the flags.
     """
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
-    for name, value in _facts().items():
-        print(f"{name + ':':21}{value}")
+    facts = _facts().items()
+    print("\n".join(f"{name + ':':21}{value}" for name, value in facts))
 
 
 def _facts():
