@@ -39,7 +39,7 @@ def test_nothing_is_overwritten(tmp_path):
 def test_the_tour_shows_a_finished_run(tmp_path):
     process = run(DEMO, "--tour", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
-    for words in ("supervised 0.47  iMAS 0.54", "October 0.3", "3. Label next"):
+    for words in ("supervised 0.47  iMAS 0.54", "October: 0.31", "3. Label next"):
         assert words in process.stdout
     with Image.open(tmp_path / "runs" / "tour-1" / "tour.png") as picture:
         assert picture.width > 900 and picture.height > 1200

@@ -334,6 +334,7 @@ def test_train_folder_held_out_images_must_not_be_trained_on(photographs):
 @pytest.fixture
 def voc(tmp_path):
     rng = np.random.default_rng(0)
+    palette = rng.integers(0, 256, 768).tolist()
     lists = {"train_aug": range(40), "train": range(30), "val": range(40, 42)}
     for name, numbers in lists.items():
         ids = [f"2007_{number:06}" for number in numbers]
@@ -344,7 +345,7 @@ def voc(tmp_path):
             image = rng.integers(0, 256, (30, 45, 3), dtype="uint8")
             save(tmp_path / "JPEGImages" / f"{image_id}.jpg", image)
             mask = Image.fromarray(rng.choice([0, 15, 255], (30, 45)).astype("uint8"))
-            mask.putpalette(rng.integers(0, 256, 768).tolist())
+            mask.putpalette(palette)
             path = tmp_path / "SegmentationClass" / f"{image_id}.png"
             path.parent.mkdir(exist_ok=True)
             mask.save(path)

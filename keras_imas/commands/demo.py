@@ -36,7 +36,7 @@ FIRST = {"Flags": ("tour", "steps", "seed", "output", "strong_colors")}
 
 def define():
     """Define its flags."""
-    flags.DEFINE_integer("seed", 0, "Seed of the landscapes and of the training.", 0)
+    flags.DEFINE_integer("seed", 100, "Seed of the landscapes and of the training.", 0)
     flags.DEFINE_integer(
         "steps",
         1200,
@@ -57,7 +57,7 @@ def define():
         "strong_colors",
         False,
         "Train a third time, supervised with the strong view's colors on the labeled "
-        "images, which needs the TensorFlow backend.",
+        "images.",
     )
 
 
@@ -127,6 +127,8 @@ def _train(method, labeled, unlabeled):
 
 def _recolor(batches):
     """Give the labeled images the colors of a strong view."""
+    import tensorflow as tf  # noqa: TID251  `batches` is of tf.data
+
     view = ColorJitter()
 
     def recolored(step, batch):
@@ -135,7 +137,7 @@ def _recolor(batches):
             view(inputs["labeled"][number], (1000 * step + FLAGS.seed, number))
             for number in range(4)
         ]
-        return {**inputs, "labeled": keras.ops.stack(images)}, label_maps
+        return {**inputs, "labeled": tf.stack(images)}, label_maps
 
     return batches.enumerate().map(recolored)
 
@@ -162,7 +164,12 @@ def _compare(models, seconds, output):
         writer.writerows(rows)
     shown = {f"{name}: mIoU {means[name]:.2f}": predicted[name][:4] for name in models}
     picture = comparison_picture(
-        images[:4], truth[:4], shown, landscapes.COLORS, heading=season
+        images[:4],
+        truth[:4],
+        shown,
+        landscapes.COLORS,
+        class_names=CLASSES,
+        heading=season,
     )
     picture.save(output / "demo.png")
 

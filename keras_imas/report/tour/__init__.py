@@ -8,16 +8,20 @@ import pathlib
 
 import keras
 import numpy as np
-from PIL import Image
 
 from keras_imas.data import landscapes
-from keras_imas.inference.comparison import comparison_picture, score_networks
-from keras_imas.inference.drawing import grid
+from keras_imas.inference.comparison import (
+    comparison_picture,
+    score_networks,
+    stack_pictures,
+)
+from keras_imas.inference.drawing import colorize, grid
 from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.scoring import hardness
 
 SEED = 100
 MONTHS = {"June": (0.0, 0.05), "August": (0.45, 0.55), "October": (0.9, 1.0)}
+PLACES = 24
 THRESHOLD = 0.9  # by which the demo trains
 
 
@@ -50,76 +54,80 @@ def show_tour(path):
     """
     networks = load_tour()
     student = networks.pop("iMAS student")
-    print(
-        "A finished run: labels from June, images without labels from June to October"
-    )
-    sheets = [_predictions(networks), _unlabeled(student, networks["iMAS"])]
-    _stack(sheets).save(path)
+    print("A finished run of the demo: 16 landscapes from June have labels, 200 from")
+    print("June to October have none. What its networks make of new landscapes:\n")
+    sheets = [_predictions(networks), *_unlabeled(student, networks["iMAS"])]
+    stack_pictures(sheets).save(path)
 
 
 def _predictions(networks):
-    """Print how well the networks do in October, and draw four landscapes."""
-    images, truth = landscapes.load(24, seed=10 * SEED + 2, season=MONTHS["October"])
-    classes = len(landscapes.CLASSES)
-    predicted, confusion = score_networks(networks, images, truth, classes)
-    means = {name: counts.mean_iou for name, counts in confusion.items()}
-    print("\n1. October, which no label shows. mIoU of 24 places:")
-    print("  ", *(f" {name} {mean:.2f}" for name, mean in means.items()))
-    shown = {f"{name}: mIoU {means[name]:.2f}": predicted[name][:3] for name in means}
+    """Print how well the networks do in each month, and draw three landscapes."""
+    print("1. Predictions. Mean IoU (1 is perfect) of 24 places in each month:")
+    for month, season in MONTHS.items():
+        images, truth = landscapes.load(PLACES, seed=10 * SEED + 2, season=season)
+        predicted, confusion = score_networks(
+            networks, images, truth, len(landscapes.CLASSES)
+        )
+        means = {name: counts.mean_iou for name, counts in confusion.items()}
+        print(f"{month:>10}:", *(f" {name} {x:.2f}" for name, x in means.items()))
+    shown = {
+        f"{name}, mIoU of 24: {means[name]:.2f}": predicted[name][:3] for name in means
+    }
     return comparison_picture(
-        images[:3], truth[:3], shown, landscapes.COLORS, heading="1. October"
+        images[:3],
+        truth[:3],
+        shown,
+        landscapes.COLORS,
+        class_names=landscapes.CLASSES,
+        heading="1. October",
     )
 
 
 def _unlabeled(student, teacher):
     """Print hardness by month and what to label next, and draw both."""
-    seed = 10 * SEED + 1
-    months = [month for month in MONTHS for _ in range(24)]
+    names = [f"{month}, place {n}" for month in MONTHS for n in range(PLACES)]
     images = np.concatenate(
-        [landscapes.load(24, seed=seed, season=season)[0] for season in MONTHS.values()]
+        [
+            landscapes.load(PLACES, seed=10 * SEED + 1, season=season)[0]
+            for season in MONTHS.values()
+        ]
     )
-    logits = [network.predict(images, verbose=0) for network in (student, teacher)]
+    logits = [x.predict(images, batch_size=8, verbose=0) for x in (student, teacher)]
     scores = keras.ops.convert_to_numpy(
         hardness(*logits, confidence_threshold=THRESHOLD)
     )
-    print("\n2. Hardness: how much student and teacher disagree, from 0 to 1. Mean of")
+    print("\n2. Hardness, from 0 (student and teacher are sure and agree) to 1. Mean:")
     for month, of_month in zip(MONTHS, np.split(scores, len(MONTHS)), strict=True):
-        print(f"   {month:>8} {of_month.mean():.2f}")
+        print(f"{month:>10}: {of_month.mean():.2f}")
+    print(
+        "   Both can be sure, agree and be wrong, as in October: hardness misses that."
+    )
 
     labeled, _ = landscapes.load(16, seed=10 * SEED, season=MONTHS["June"])
-    order, _ = label_next(
+    order, novelty = label_next(
         scores,
         [thumbnail_features(image) for image in images],
         [thumbnail_features(image) for image in labeled],
         count=4,
     )
-    print("\n3. Label next, hard and unlike each other:")
-    for place in order:
-        print(f"   place {place % 24} in {months[place]}, hardness {scores[place]:.2f}")
-    ranked = np.argsort(scores)[np.linspace(0, len(scores) - 1, 4).astype(int)]
-    rows = [
-        (ranked, "2. from the easiest to the hardest"),
-        (order, "3. label next"),
-    ]
-    return _stack(
-        [
-            grid(
-                [images[chosen]],
-                [title],
-                [[f"{months[i]}, hardness {scores[i]:.2f}" for i in chosen]],
-                tile_width=240,
-            )
-            for chosen, title in rows
-        ]
+    print(
+        "\n3. Label next: the hardest that are unlike those labeled or listed before:"
     )
+    for place, new in zip(order, novelty, strict=True):
+        print(f"   {names[place]}: hardness {scores[place]:.2f}, novelty {new:.2f}")
 
-
-def _stack(sheets, gap=12):
-    """Put pictures below each other."""
-    height = sum(sheet.height + gap for sheet in sheets) - gap
-    stack = Image.new("RGB", (max(sheet.width for sheet in sheets), height), "white")
-    top = 0
-    for sheet in sheets:
-        stack.paste(sheet, (0, top))
-        top += sheet.height + gap
-    return stack
+    maps = [x.argmax(-1) for x in logits]
+    agreed = np.where(maps[0] == maps[1], maps[1], len(landscapes.COLORS))
+    ranked = np.argsort(scores)[np.linspace(0, len(scores) - 1, 4).astype(int)]
+    for chosen, title in (
+        (ranked, "2. From the easiest to the hardest"),
+        (order, "3. Label next"),
+    ):
+        captions = [f"{names[i]}: hardness {scores[i]:.2f}" for i in chosen]
+        painted = [colorize(agreed[i], landscapes.COLORS) for i in chosen]
+        yield grid(
+            [images[chosen], painted],
+            [title],
+            [captions, ["black: they differ", "", "", ""]],
+            tile_width=240,
+        )
