@@ -23,6 +23,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 # What is read and listed by TensorFlow and Pillow on all backends, but for what the
 # device computes.
 SAME_ON_ALL = (
+    "commands",
     "data",
     "test_hostile",
     "test_benchmark",

@@ -18,7 +18,7 @@ ADVICE = re.compile(
 READS_FOLDERS = ("data/folder.py", "data/files.py", "runs/reading.py")
 PROGRAMS = {
     "scripts/evaluate.py": READS_FOLDERS,
-    "scripts/make_splits.py": (*READS_FOLDERS, "scripts/make_splits.py"),
+    "scripts/make_splits.py": (*READS_FOLDERS, "commands/splits.py"),
     "scripts/predict.py": ("data/files.py",),
     "scripts/export.py": ("data/files.py",),
     "examples/train_folder.py": (
@@ -72,10 +72,7 @@ def test_advice_is_found():
     "program", core_and_full(["examples/train_folder.py"], PROGRAMS)
 )
 def test_cures_are_flags(program):
-    modules = [
-        programs.ROOT / name if name.startswith("scripts") else PACKAGE / name
-        for name in PROGRAMS[program]
-    ]
+    modules = [PACKAGE / name for name in PROGRAMS[program]]
     named = set().union(*map(cures, modules))
     shown = programs.run(
         programs.ROOT / program, "--help", cwd=pathlib.Path(programs.ROOT)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from keras_imas import data
+from keras_imas.command_line import COMMANDS
 
 ROOT = programs.ROOT
 DOCUMENTS = [
@@ -43,8 +44,8 @@ EXEMPT = {
 }
 # What makes the rest small: flags for the programs, other text in Python.
 FLAGS = {
-    r"train_\w+\.py": "--steps=2 --crop_size=33 --weights=none --verbose=0 "
-    "--labeled_batch_size=2 --unlabeled_batch_size=2",
+    r"train_\w+\.py|keras-imas train": "--steps=2 --crop_size=33 --weights=none "
+    "--verbose=0 --labeled_batch_size=2 --unlabeled_batch_size=2",
     r"examples/demo\.py": "--steps=50",
     r"train_cityscapes\.py$": "--unlabeled_batch_size=80",
     r"--images=camvid": "--image_size=48,64 --dry_run",
@@ -102,7 +103,8 @@ def can_run(command):
 def run_command(command, cwd):
     flags = [added for program, added in FLAGS.items() if re.search(program, command)]
     command = " ".join([command, *flags])
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    folders = [f"{cwd}/bin", os.path.dirname(sys.executable), os.environ["PATH"]]
+    path = os.pathsep.join(folders)
     process = subprocess.run(
         command,
         shell=True,
@@ -124,6 +126,9 @@ def test_links_and_programs_are_there(document):
     for _, code in blocks(document, "bash"):
         for program in re.findall(r"python ((?:examples|scripts)/\S+\.py)", code):
             assert (ROOT / program).is_file(), program
+        for typed in re.findall(r"^keras-imas (.*)", code, re.M):
+            one, two = typed.split()[0], " ".join(typed.split()[:2])
+            assert one.startswith("--") or {one, two} & COMMANDS.keys(), typed
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -133,12 +138,19 @@ def test_flags_are_those_of_the_programs(document):
     sources = [*programs, *ROOT.glob("keras_imas/**/*.py")]
     source = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     for line in code.split("\n"):
-        if not re.search(r"python \w+/\S+\.py", line):
+        if not re.search(r"python \w+/\S+\.py|^keras-imas \w", line):
             continue
         for flag in re.findall(r" --([a-z]\w*)", line):
             name = f"({flag}|{flag.removeprefix('no')})"
             defined = rf'"(--)?{name}"|\b{name}: \w+ = field'
-            assert flag == "flagfile" or re.search(defined, source), flag
+            assert flag in ("flagfile", "help") or re.search(defined, source), flag
+
+
+def test_every_command_is_in_the_table_with_its_program():
+    table = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    for words, command in COMMANDS.items():
+        program = f"`{command.program}`" if command.program else ""
+        assert f"| `keras-imas {words}` | {command.summary} | {program} |" in table
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -149,7 +161,7 @@ def test_python_is_python(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_blocks_are_run_or_exempt(document):
-    program = r"(\w+=\w+ )?python (examples|scripts)/"
+    program = r"(\w+=\w+ )?(python (examples|scripts)/|keras-imas )"
     if document.name not in EXEMPT_DOCUMENTS:
         for language, code in to_run(document):
             assert language in ("bash", "python", "csv"), code
@@ -161,6 +173,13 @@ def workplace(tmp_path, monkeypatch):
     """A directory with the files that the documents name, drawn here."""
     for folder in ("examples", "scripts"):
         (tmp_path / folder).symlink_to(ROOT / folder)
+    entry_point = tmp_path / "bin" / "keras-imas"  # as pip installs it, of this package
+    entry_point.parent.mkdir()
+    entry_point.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from keras_imas_command import main\nmain()\n"
+    )
+    entry_point.chmod(0o755)
     images, label_maps = data.scenes.load(12, height=64, width=96)
     labeled, unlabeled, val = range(4), range(4, 8), range(8, 12)
     train = range(8)

@@ -125,6 +125,40 @@ def _tpu_strategy():
         raise ValueError(f"There is no TPU that can be used: {error}") from error
 
 
+def device_names():
+    """List the devices that the backend computes on, by the names of their kinds.
+
+    Returns:
+        List of strings, such as `["CPU"]` or `["NVIDIA H200"]`.
+
+    Example:
+        >>> len(device_names()) > 0
+        True
+    """
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        count = torch.cuda.device_count()
+        names = [torch.cuda.get_device_name(number) for number in range(count)]
+        if not names and torch.backends.mps.is_available():
+            names = ["Apple GPU (mps)"]
+    elif backend == "jax":
+        import jax
+
+        names = [device.device_kind for device in jax.devices()]
+    else:
+        import tensorflow as tf
+
+        details = tf.config.experimental.get_device_details
+        names = [
+            details(device).get("device_name", device.name)
+            for kind in ("GPU", "TPU")
+            for device in tf.config.list_physical_devices(kind)
+        ]
+    return names or ["CPU"]
+
+
 def scope_of(model):
     """Return the context that a model was made in, for what handles its variables.
 

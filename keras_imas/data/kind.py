@@ -48,6 +48,7 @@ def require_parts(examples, batch_size, parts):
     if examples.on_bad_image == "skip":
         raise ValueError(
             "Several processes that train together can't skip bad images, which would "
-            "put their batches out of step. Find them by scripts/check_dataset.py, and "
+            "put their batches out of step. Find them by `keras-imas check` "
+            "(scripts/check_dataset.py), and "
             'take them out of the lists, or train with `on_bad_image="error"`'
         )

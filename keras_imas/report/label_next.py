@@ -1,7 +1,12 @@
 """Choose which images to label next: hard ones that differ from each other."""
 
+import csv
+
 import numpy as np
 from PIL import Image
+
+from keras_imas.files.csv_text import to_cell
+from keras_imas.files.whole_file import whole_file
 
 
 def thumbnail_features(image, side=8):
@@ -75,6 +80,25 @@ def label_next(hardness, features, labeled_features=None, count=50):
         left[best] = False
         see(features[best])
     return np.array(order, int), np.array(novelties)
+
+
+def write_ranking(path, rows):
+    """Write the images to label next as CSV, best first.
+
+    Args:
+        path: Path of the file.
+        rows: List of dicts, as `keras_imas.report.inspection.inspect` finds them.
+    """
+    columns = ["rank", "image", "file", "hardness", "novelty"]
+    with (
+        whole_file(path) as part,
+        open(part, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        for row in rows:
+            names = {name: to_cell(row[name]) for name in ("image", "file")}
+            writer.writerow({**row, **names})
 
 
 def _median_distance(features):

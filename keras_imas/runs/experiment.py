@@ -13,6 +13,7 @@ from keras_imas.files.removed import Removed
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file
 from keras_imas.models.logits import segmenter
+from keras_imas.own_command import as_started
 from keras_imas.progress import progress_style
 from keras_imas.runs import pictures, results, run_directory
 from keras_imas.runs.dry_run import describe
@@ -181,7 +182,7 @@ def run(
     print(
         f"Took {format_duration(seconds)}; models and pictures are in {output_dir}\n"
         "A page about the run, with the images to label next, is made by\n"
-        f"  python scripts/report.py {output_dir}"
+        + as_started(f"  keras-imas report {output_dir}")
     )
     return facts
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 import os
-import sys
 
 import keras
 import numpy as np
 
 from keras_imas.backends.devices import device_count
 from keras_imas.models.size_rule import size_rule
+from keras_imas.own_command import command_line
 from keras_imas.runs import batches, provenance
 from keras_imas.runs.class_weights import BALANCED
 from keras_imas.runs.parts import Parts
@@ -195,7 +195,7 @@ class Plan:
         labeled = self.parts.examples["labeled"]
         return {
             "recipe": dataclasses.asdict(self.recipe),
-            "command": sys.argv,
+            "command": command_line(),
             "working_directory": os.getcwd(),
             "settings": self.settings,
             "backend": configuration["backend"],

@@ -12,11 +12,13 @@ import keras_imas
 from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
 from keras_imas.backends.gpu import set_up_gpu
+from keras_imas.own_command import rerun
 from keras_imas.runs import experiment, run_directory
 from keras_imas.runs.flags import define_flags, define_path, define_verbose, given_flags
 from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
+from keras_imas.runs.shipped_recipes import recipe_names, recipe_table, with_recipes
 from keras_imas.training.health import NonFiniteError
 from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
 
@@ -24,7 +26,7 @@ from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
 class Program:
     """A training program: a kind of data set, and the recipe it starts from.
 
-    Making one defines its flags.
+    It is the part of a command that all kinds of data sets share.
 
     Args:
         name: Name of the data set, as in the name of the output directory.
@@ -37,15 +39,26 @@ class Program:
     def __init__(self, name, source, recipe, demo=None):
         self.name = name
         self.source = source
+        self.recipe = recipe
         self.demo = demo
-        define_flags(source)
-        define_flags(recipe)
+
+    def define(self):
+        """Define its flags."""
+        define_flags(self.source)
+        define_flags(self.recipe)
         key = {"module_name": sys.argv[0]}
+        if recipe_names(self.name):
+            flags.DEFINE_string(
+                "recipe",
+                None,
+                "Recipe that comes with the package, by its name; list: show them.",
+                module_name=__name__,  # its flags take its place
+            )
         define_path(
             "output_dir",
             None,
-            f"New directory; default: runs/{name}-METHOD-N. The same command resumes "
-            "an unfinished run.",
+            f"New directory; default: runs/{self.name}-METHOD-N. The same command "
+            "resumes an unfinished run.",
             **key,
         )
         flags.DEFINE_boolean(
@@ -93,6 +106,57 @@ class Program:
         )
         flags.DEFINE_boolean("tensorboard", False, "Write logs for TensorBoard.", **key)
         define_verbose(**key)
+
+    def first_flags(self, *data):
+        """Return the flags that matter most, by headings.
+
+        Args:
+            *data: Names of those of the data set.
+
+        Returns:
+            Dict from heading to names, the `FIRST` of a module of
+            `keras_imas.commands`.
+        """
+        return {
+            "Data": data,
+            "Training": (
+                "method",
+                "backbone",
+                "weights",
+                "crop_size",
+                "steps",
+                "labeled_batch_size",
+                "unlabeled_batch_size",
+                "learning_rate",
+                "class_weights",
+            ),
+            "The run": (
+                *(("recipe",) if recipe_names(self.name) else ()),
+                "output_dir",
+                "dry_run",
+                "checkpoint_every",
+                "tensorboard",
+                "seed",
+            ),
+        }
+
+    def prepare(self, argv):
+        """Replace the recipe that a command line names by its flagfile.
+
+        Args:
+            argv: Command line.
+
+        Returns:
+            Command line.
+
+        Raises:
+            ValueError: If there is no such recipe.
+        """
+        table = recipe_table(self.name)
+        if table and not {"--recipe=list", "-recipe=list"}.isdisjoint(argv):
+            print(table)
+            sys.exit(0)
+        return [argv[0], *with_recipes(argv[1:], self.name)]
 
     def main(self, argv):
         """Train as the flags say.
@@ -171,8 +235,7 @@ def _command(output_dir):
         arguments.append(f"--output_dir={output_dir}")
     backend = os.environ.get("KERAS_BACKEND")
     environment = [f"KERAS_BACKEND={shlex.quote(backend)}"] if backend else []
-    command = [sys.executable, sys.argv[0], *arguments]
-    return " ".join([*environment, shlex.join(command)])
+    return " ".join([*environment, shlex.join(rerun(*arguments))])
 
 
 def _worded_here(error):

@@ -1,0 +1,6 @@
+"""The commands of `keras-imas`, a module each.
+
+A module has `define()`, which defines its flags, `main(argv)`, and `FIRST`, the flags
+that `--help` shows, by headings. One with `prepare(argv)` changes the command line
+before its flags are read. `keras_imas.command_line` lists the words of all.
+"""

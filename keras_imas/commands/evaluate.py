@@ -1,0 +1,187 @@
+r"""Evaluate a saved segmentation network: accuracy by class and confusion matrix.
+
+    keras-imas evaluate --images=val_photos --masks=val_masks --window=129 \
+      --model=runs/folder-imas-1/teacher_last.keras,runs/folder-imas-1/student_last.keras
+
+`--model` names files that a training program left, its directory, or any Keras models
+from images 0..255 to logits; of a whole `IMAS`, saved by `model.save`, teacher and
+student are both evaluated. Images and masks are read as the model's run read them:
+classes, colors, ignored pixels, names of masks and sizes; a flag that contradicts the
+run is named, and counts. Prints a table and writes `evaluation.json`, and
+`confusion_NAME.csv` and `confusion_NAME.png` for each network, into a new directory.
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+from keras_imas import data, evaluation
+from keras_imas.files import standard_json
+from keras_imas.files.user_path import user_path
+from keras_imas.files.whole_file import write_whole
+from keras_imas.inference import drawing
+from keras_imas.inference.predictor import Predictor
+from keras_imas.models.logits import segmenter
+from keras_imas.own_command import command_line
+from keras_imas.runs import saved_networks
+from keras_imas.runs.flags import (
+    define_flags,
+    define_path,
+    define_verbose,
+)
+from keras_imas.runs.new_directory import (
+    claim_directory,
+    unused_directory,
+)
+from keras_imas.runs.one_line import in_one_line
+from keras_imas.runs.prediction_flags import (
+    define_prediction_flags,
+    options_from_flags,
+)
+from keras_imas.runs.reading import Reading, reading_from_flags
+
+FLAGS = flags.FLAGS
+FIRST = {
+    "Network": ("model",),
+    "Images": (
+        "images",
+        "masks",
+        "names",
+        "cityscapes",
+        "voc",
+        "num_classes",
+        "class_names",
+        "classes",
+        "ignore_class",
+    ),
+    "Prediction": ("window", "stride", "flip", "scales", "batch_size"),
+    "Result": ("output_dir", "verbose"),
+}
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_list(
+        "model",
+        None,
+        "Files of saved models (.keras) or directories of runs, by commas.",
+    )
+    define_path("images", None, "Folder of images, searched recursively.")
+    define_path(
+        "masks", None, "Folder of masks: NAME.png, a class id or color a pixel."
+    )
+    define_path("names", None, "List of images, a name a line; default: all.")
+    define_path(
+        "cityscapes", None, "Directory of leftImg8bit and gtFine, instead of --images."
+    )
+    define_path("voc", None, "Directory of JPEGImages, instead of --images.")
+    define_flags(Reading)
+    define_prediction_flags()
+    flags.DEFINE_integer(
+        "size_multiple",
+        0,
+        "Pad whole images to multiples of so many pixels, as each size is compiled "
+        "anew; 0: none, or 64 where there are more than 8 sizes.",
+    )
+    define_path("output_dir", None, "New directory; default: runs/evaluation-N.")
+    define_verbose()
+    flags.mark_flag_as_required("model")
+    flags.register_multi_flags_validator(
+        ["images", "cityscapes", "voc"],
+        lambda given: sum(map(bool, given.values())) == 1,
+        "one of --images, --cityscapes and --voc is needed",
+    )
+
+
+@in_one_line
+def main(argv):
+    """Evaluate networks as the flags say.
+
+    Args:
+        argv: Command line, of which absl has taken the flags.
+    """
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    models = [user_path(path) for path in FLAGS.model]
+    networks = saved_networks.load_networks(models)
+    num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
+    reading = reading_from_flags(models[0])
+    examples, table = _read(reading)
+    class_names = saved_networks.classes_of(models[0], num_classes, table).names
+    data.check_labels(examples, num_classes, reading.ignore_class)
+    output_dir = FLAGS.output_dir or unused_directory("runs/evaluation")
+    claim_directory(output_dir)
+
+    options = options_from_flags(models[0], examples, FLAGS.size_multiple)
+    results = {"command": command_line(), "images": len(examples), **options}
+    columns = {}
+    for name, network in networks.items():
+        confusion, loss = evaluation.evaluate(
+            Predictor(network, **options),
+            data.evaluation(examples),
+            num_classes,
+            ignore_class=reading.ignore_class,
+            verbose=FLAGS.verbose,
+        )
+        columns[name] = confusion.iou
+        results[name] = _numbers(confusion, loss, class_names)
+        path = os.path.join(output_dir, f"confusion_{name}")
+        confusion.save_csv(f"{path}.csv", class_names)
+        drawing.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
+    print(drawing.class_table(class_names, columns, confusion.labeled))
+    for name in networks:
+        if confusion.labeled.any():
+            accuracy = results[name]["pixel_accuracy"]
+            print(f"pixel accuracy of the {name}: {accuracy:.3f}")
+        for remark in results[name]["remarks"]:
+            print(f"{name}: {remark}")
+    peak = _peak_memory()
+    if peak is not None:
+        results["peak_host_memory_gib"] = round(peak, 2)
+        print(f"peak memory of the process on the host: {peak:.2f} GiB")
+    text = standard_json.dumps(results, indent=1) + "\n"
+    write_whole(os.path.join(output_dir, "evaluation.json"), text)
+    print(f"Written to {output_dir}")
+
+
+def _numbers(confusion, loss, class_names):
+    """Return the numbers of a network, and what is to be said about them."""
+    return {
+        "mean_iou": confusion.mean_iou,
+        "mean_iou_labeled": confusion.mean_iou_labeled,
+        "pixel_accuracy": confusion.pixel_accuracy,
+        "loss": loss,
+        "iou": evaluation.by_class(class_names, confusion.iou),
+        "remarks": evaluation.remarks(confusion, class_names),
+    }
+
+
+def _peak_memory():
+    """Return the peak memory of this process in GiB; `None` where it is not known."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)  # bytes, or else KiB
+
+
+def _read(reading):
+    """Return the examples, and the table of their classes where it is known."""
+    names = reading.table
+    options = {
+        "on_bad_image": reading.on_bad_image,
+        "max_pixels": reading.max_pixels,
+        "follow_links": reading.follow_links,
+    }
+    if FLAGS.cityscapes:
+        examples = data.cityscapes.read(FLAGS.cityscapes, "val", FLAGS.names, **options)
+        return examples, names or data.ClassTable(data.cityscapes.CLASSES)
+    if FLAGS.voc:
+        default = os.path.join(FLAGS.voc, "ImageSets", "Segmentation", "val.txt")
+        examples = data.voc.read(FLAGS.voc, FLAGS.names or default, **options)
+        return examples, names or data.ClassTable(data.voc.CLASSES)
+    if not FLAGS.masks:
+        raise app.UsageError("--images needs --masks.")
+    return reading.read_folder(FLAGS.images, FLAGS.masks, FLAGS.names), names

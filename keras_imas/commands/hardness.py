@@ -1,0 +1,111 @@
+r"""Rank photographs by how hard they are for a network of your own.
+
+    keras-imas hardness --images=photos \
+      --models=epoch_10.keras,epoch_20.keras --output=hardness.csv
+
+Takes two checkpoints of any Keras model from images 0..255 to logits (or, by
+--probabilities, to probabilities), of whatever training: where they are unsure or
+disagree, an image is hard. Writes a table of all images, the next one to label first:
+the hardest, without near-duplicates.
+"""
+
+import csv
+import itertools
+import os
+import sys
+
+import keras
+from absl import app, flags
+
+import keras_imas
+from keras_imas import data
+from keras_imas.files.csv_text import to_cell
+from keras_imas.progress import Progress
+from keras_imas.report.label_next import label_next, thumbnail_features
+from keras_imas.runs.flags import define_path
+from keras_imas.runs.prediction_flags import (
+    define_prediction_flags,
+    options_from_flags,
+)
+from keras_imas.runs.saved_networks import load_networks
+
+FLAGS = flags.FLAGS
+FIRST = {
+    "Flags": ("images", "models", "output", "confidence_threshold", "probabilities"),
+    "Prediction": ("window", "flip", "scales", "batch_size"),
+}
+
+
+def define():
+    """Define its flags."""
+    define_path("images", None, "Folder of images, or a pattern.")
+    flags.DEFINE_list("models", None, "Two .keras files of one model, by a comma.")
+    define_path("output", "hardness.csv", "Table to write.")
+    flags.DEFINE_float("confidence_threshold", 0.7, "From where a pixel is sure.", 0, 1)
+    flags.DEFINE_boolean("probabilities", False, "The models return no logits.")
+    define_prediction_flags()
+    flags.mark_flags_as_required(["images", "models"])
+
+
+def main(argv):
+    """Rank images as the flags say.
+
+    Args:
+        argv: Command line, of which absl has taken the flags.
+    """
+    if len(FLAGS.models) != 2:
+        raise app.UsageError("--models takes two files.")
+    if os.path.exists(FLAGS.output):
+        sys.exit(f"Error: {FLAGS.output!r} is there. Choose another --output")
+    try:
+        examples = data.from_folder(FLAGS.images, on_bad_image="skip")
+        earlier, later = (_predictor(path, examples) for path in FLAGS.models)
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+
+    names, features, scores = [], [], []
+
+    def images():
+        for index, example in examples.pick(range(len(examples))):
+            names.append(examples.names[index])
+            features.append(thumbnail_features(example["image"]))
+            yield example["image"]
+
+    progress = Progress(len(examples), "image", "Scored")
+    for first, second in zip(
+        *(predict(copy) for predict, copy in zip(
+            (earlier, later), itertools.tee(images()), strict=True
+        )),
+        strict=True,
+    ):  # fmt: skip
+        hardness = keras_imas.hardness(
+            first[None],
+            second[None],
+            confidence_threshold=FLAGS.confidence_threshold,
+            from_logits=False,
+        )
+        scores.append(float(hardness[0]))
+        progress.add()
+
+    order, novelty = label_next(scores, features, count=len(scores))
+    with open(FLAGS.output, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["rank", "image", "hardness", "novelty"])
+        for rank, (place, new) in enumerate(zip(order, novelty, strict=True), 1):
+            name = to_cell(names[place])
+            row = [rank, name, round(scores[place], 4), round(float(new), 4)]
+            writer.writerow(row)
+            if rank <= 5:
+                print(f"\n{names[place]}: hardness {scores[place]:.2f}", end="")
+    print(f"\nWritten: {FLAGS.output}, {len(scores)} images")
+    for reason in examples.bad.values():
+        print(f"Skipped: {reason}")
+
+
+def _predictor(path, examples):
+    network = next(iter(load_networks([path]).values()))
+    if FLAGS.probabilities:  # whose logarithms are logits of themselves
+        logits = keras.ops.log(keras.ops.maximum(network.output, 1e-7))
+        network = keras.Model(network.input, logits)
+    options = options_from_flags(path, examples)
+    return keras_imas.inference.Predictor(network, **options)

@@ -1,0 +1,70 @@
+"""List the images of a run to label next: hard ones that differ from each other.
+
+    keras-imas label-next runs/folder-imas-1
+
+Writes label_next_RUN.csv into the run, best first, and prints the first ones. An image
+counts by its hardness and by how far it is from those that are labeled or listed before
+it. `keras-imas report` shows them as pictures.
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+from keras_imas.files.user_path import user_path
+from keras_imas.report.inspection import inspect
+from keras_imas.report.label_next import write_ranking
+from keras_imas.runs import read_run
+from keras_imas.runs.flags import define_path, define_verbose
+from keras_imas.runs.one_line import in_one_line
+
+FLAGS = flags.FLAGS
+FIRST = {"Flags": ("count", "show", "candidates", "output", "verbose")}
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_integer("count", 50, "Number of images to list.", 1)
+    flags.DEFINE_integer("show", 10, "Number of these to print.", 0)
+    flags.DEFINE_integer(
+        "candidates", 500, "Number of hardest images to choose them from.", 1
+    )
+    define_path("output", None, "File to write; default: label_next_RUN.csv there.")
+    define_verbose()
+
+
+@in_one_line
+def main(argv):
+    """Write and print the list.
+
+    Args:
+        argv: Program and directory of the run.
+    """
+    if len(argv) != 2:
+        raise app.UsageError("Pass the directory of one run.")
+    run = read_run(user_path(argv[1]))
+    if run.hardness is None:
+        raise ValueError(
+            f"{run.directory} has no hardness.parquet: the run was supervised, or its "
+            "first epoch is not over. Pass a run of --method=imas or uniform"
+        )
+    found = inspect(
+        run,
+        gallery=0,
+        count=FLAGS.count,
+        candidates=FLAGS.candidates,
+        truths=0,
+        verbose=FLAGS.verbose,
+    )
+    for sentence in found.missing:
+        print(sentence)
+    if not found.next:
+        sys.exit("Error: there is no image to list.")
+    for row in found.next[: FLAGS.show]:
+        name = row["file"] or row["image"]
+        print(f"{row['rank']:4}. hardness {row['hardness']:.3f}  {name}")
+    default = os.path.join(run.directory, f"label_next_{run.name}.csv")
+    output = FLAGS.output or default
+    write_ranking(output, found.next)
+    print(f"Written: {output}, {len(found.next)} images")

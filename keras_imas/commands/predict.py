@@ -1,0 +1,119 @@
+"""Segment photographs with a saved network.
+
+    keras-imas predict --model=runs/folder-imas-1 --input=photos --output=out
+
+`--model` is the directory of a run (its best teacher), a file that a run saved, or any
+Keras model from images 0..255 to logits. `--input` is an image, a folder, or a pattern
+in quotes. The network sees images in the size that its run resized them to, and masks
+have the images' own size. `--output` gets masks/ (class ids, with colors as palette),
+overlays/ and, with --confidence, confidence/, all named like the images, and
+classes.csv. Run the same command again to resume.
+"""
+
+import os
+import sys
+
+from absl import app, flags
+
+from keras_imas import data
+from keras_imas.inference import image_files
+from keras_imas.models.logits import segmenter
+from keras_imas.runs import saved_networks
+from keras_imas.runs.flags import (
+    define_flags,
+    define_path,
+    define_verbose,
+)
+from keras_imas.runs.prediction_flags import (
+    define_prediction_flags,
+    options_from_flags,
+)
+from keras_imas.runs.reading import Reading, reading_from_flags
+
+FLAGS = flags.FLAGS
+FIRST = {
+    "What to predict": ("model", "input", "output"),
+    "What is written": ("overlay", "opacity", "confidence", "classes"),
+    "Prediction": ("window", "flip", "scales", "batch_size", "image_size"),
+}
+
+
+def define():
+    """Define its flags."""
+    define_path("model", None, "File of a saved model, or directory of a run.")
+    define_path("input", None, "An image, a folder of images, or a pattern.")
+    define_path("output", None, "Directory: new, or with the same predictions.")
+    flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
+    flags.DEFINE_float("opacity", 0.5, "Share of the colors in an overlay.", 0, 1)
+    flags.DEFINE_boolean(
+        "confidence", False, "Write the probability of the predicted class."
+    )
+    define_path(
+        "classes",
+        None,
+        "CSV file of the classes' names and colors (name,id,r,g,b); default: those of "
+        "the model's run.",
+    )
+    define_flags(Reading, only=("image_size", "image_range", "max_pixels"))
+    define_prediction_flags(
+        "the size the network is built for, or whole images, very large ones by windows"
+    )
+    define_verbose()
+    flags.mark_flags_as_required(["model", "input", "output"])
+
+
+def main(argv):
+    """Predict images as the flags say.
+
+    Args:
+        argv: Command line, of which absl has taken the flags.
+    """
+    if len(argv) > 1:
+        raise app.UsageError(
+            f"Unknown arguments: {' '.join(argv[1:4])} (a pattern needs quotes)"
+        )
+    try:
+        images = image_files.find_images(FLAGS.input, leave_out=FLAGS.output)
+        model_file = saved_networks.model_file(FLAGS.model)
+        # An IMAS model gives its teacher first.
+        network = next(iter(saved_networks.load_networks([model_file]).values()))
+        num_classes = segmenter(network).output_shape[-1]
+        options = options_from_flags(model_file)
+        del options["size_multiple"]  # chosen by the images' sizes
+        reading = reading_from_flags(model_file)
+        table = (
+            data.read_class_table(FLAGS.classes, reading.ignore_class)
+            if FLAGS.classes
+            else None
+        )
+        results = image_files.predict_files(
+            network,
+            images,
+            FLAGS.output,
+            saved_networks.classes_of(model_file, num_classes, table),
+            made_by=model_file,
+            overlays=FLAGS.overlay,
+            confidence=FLAGS.confidence,
+            opacity=FLAGS.opacity,
+            image_size=reading.image_size or None,
+            image_range=reading.image_range or None,
+            max_pixels=reading.max_pixels,
+            verbose=FLAGS.verbose,
+            **options,
+        )
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Run the same command again to resume.")
+    skipped = results["skipped"]
+    print(
+        f"{results['predicted']} images predicted, {results['kept']} were there "
+        f"already, {len(skipped)} skipped. Written to {FLAGS.output}"
+    )
+    if results["georeferenced"]:
+        print(f"{results['georeferenced']} masks are GeoTIFFs, like their photographs")
+    for path, reason in list(skipped.items())[:20]:
+        # A name that is no UTF-8 must not end the list.
+        print(f"  {path}: {reason}".encode(errors="backslashreplace").decode())
+    if len(skipped) > 20:
+        print(f"  ... all of them in {os.path.join(FLAGS.output, 'predictions.json')}")

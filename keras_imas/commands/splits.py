@@ -1,0 +1,261 @@
+r"""Draw splits of a list of training images into labeled and unlabeled.
+
+    keras-imas splits --names=camvid/train.txt --output_dir=camvid/splits \
+      --sizes=1/16,1/8,1/4 --seeds=0,1,2
+
+Writes 1_16_seed0/labeled.txt and unlabeled.txt, and so on, a name a line, for
+`--labeled` and `--unlabeled` of the training programs, and splits.json, which says how
+they were drawn. The splits of a seed are nested: 1/16 is part of 1/8, and so on.
+
+Video frames next to each other are nearly the same image: with --group a sequence is
+drawn as a whole. Rare classes are easily missed by a small draw: with --masks every
+class is in the smallest split, and in all others with it.
+"""
+
+import collections
+import fractions
+import itertools
+from pathlib import Path
+
+from absl import app, flags
+
+from keras_imas.data import lists, splits
+from keras_imas.data.facts import read_facts
+from keras_imas.data.files import stem
+from keras_imas.files import standard_json
+from keras_imas.own_command import command_line
+from keras_imas.runs import provenance
+from keras_imas.runs.flags import define_flags, define_path
+from keras_imas.runs.new_directory import claim_directory
+from keras_imas.runs.one_line import in_one_line
+from keras_imas.runs.reading import Reading, reading_from_flags
+
+FLAGS = flags.FLAGS
+FIRST = {
+    "Images": ("names", "images", "exclude"),
+    "Draw": ("sizes", "seeds", "group", "masks", "num_classes", "classes"),
+    "Result": ("output_dir",),
+}
+
+
+def define():
+    """Define its flags."""
+    define_path(
+        "names",
+        None,
+        "List of images to draw from, a name a line; of a pair `a.jpg a.png` the "
+        "first.",
+    )
+    define_path(
+        "images",
+        None,
+        "Folder of images to draw from, all below it or those of --names.",
+    )
+    define_path("exclude", None, "List of images to leave out, as those held out.")
+    flags.DEFINE_list(
+        "sizes",
+        ["1/16", "1/8", "1/4", "1/2"],
+        "How much is labeled: shares such as 1/16 or 0.1, or numbers of images such as "
+        "99.",
+    )
+    flags.DEFINE_list("seeds", ["0"], "Seeds, by commas; each draws all sizes.")
+    flags.DEFINE_string(
+        "group",
+        None,
+        "Regular expression that finds in a name the group it is drawn with, such as "
+        r"its video sequence: '^(\w+?)_'. The first parentheses, or without them all "
+        "of the match, are the group. The sizes are then met as nearly as whole groups "
+        "allow.",
+    )
+    define_path(
+        "masks",
+        None,
+        "Folder of masks: have every class that is in any of them in every labeled "
+        "part. Needs --images, and the classes.",
+    )
+    define_path(
+        "model",
+        None,
+        "Directory of a run, or a file in it: read masks as that run did, where no "
+        "flag says otherwise.",
+    )
+    define_flags(Reading)
+    define_path(
+        "output_dir", None, "New directory, of a directory for each size and seed."
+    )
+    flags.mark_flag_as_required("output_dir")
+    flags.register_multi_flags_validator(
+        ["names", "images"],
+        lambda given: any(given.values()),
+        "--names or --images is needed",
+    )
+    flags.register_multi_flags_validator(
+        ["masks", "images"],
+        lambda given: not given["masks"] or given["images"],
+        "--masks needs --images",
+    )
+    flags.register_validator(
+        "seeds",
+        lambda seeds: (
+            all(seed.isdecimal() for seed in seeds)
+            and 0 < len(set(map(int, seeds))) == len(seeds)
+        ),
+        "must be different integers, such as 0,1,2",
+    )
+
+
+@in_one_line
+def main(argv):
+    """Draw splits as the flags say.
+
+    Args:
+        argv: Command line, of which absl has taken the flags.
+    """
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+    sizes = _read_sizes()
+    names, classes = _read()
+    groups = FLAGS.group and splits.group_keys(names, FLAGS.group)
+    exact = splits.nested(names, list(sizes.values()))
+    drawn = {}
+    for seed in map(int, FLAGS.seeds):
+        parts = splits.nested(
+            names, list(sizes.values()), seed, groups=groups, classes=classes
+        )
+        for size, number in sizes.items():
+            drawn[f"{size.replace('/', '_')}_seed{seed}"] = (size, seed, parts[number])
+    claim_directory(FLAGS.output_dir)
+
+    present = None if classes is None else set().union(*classes)
+    record = {
+        "command": command_line(),
+        "versions": provenance.versions(),
+        "git_revision": provenance.git_revision(),
+        "images": len(names),
+        "classes": None if present is None else sorted(present),
+        "group": FLAGS.group,
+        "excluded": FLAGS.exclude,
+        "sizes": list(sizes),
+        "seeds": list(map(int, FLAGS.seeds)),
+        "splits": {},
+    }
+    for directory, (size, seed, labeled) in drawn.items():
+        unlabeled = splits.rest(names, labeled)
+        entry = {
+            "size": size,
+            "seed": seed,
+            "labeled": len(labeled),
+            "unlabeled": len(unlabeled),
+            "checksum": provenance.split_checksum(labeled=labeled, unlabeled=unlabeled),
+        }
+        if groups:
+            entry["wanted"] = len(exact[sizes[size]])
+        if classes is not None:
+            found = dict(zip(names, classes, strict=True))
+            here = set().union(*(found[name] for name in labeled))
+            entry["classes"] = f"{len(here)} of {len(present)}"
+        record["splits"][directory] = entry
+        path = Path(FLAGS.output_dir, directory)
+        path.mkdir()
+        for part, content in (("labeled", labeled), ("unlabeled", unlabeled)):
+            lines = "".join(f"{name}\n" for name in content)
+            (path / f"{part}.txt").write_text(lines, encoding="utf-8")
+    path = Path(FLAGS.output_dir, "splits.json")
+    path.write_text(standard_json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(_table(record["splits"]))
+    _print_same(record["splits"])
+    print(f"Written to {FLAGS.output_dir}")
+
+
+def _read_sizes():
+    """Return the numbers of --sizes by their texts."""
+    sizes = {}
+    for text in map(str.strip, FLAGS.sizes):
+        try:
+            size = int(text) if text.isdecimal() else fractions.Fraction(text)
+        except (ValueError, ZeroDivisionError):
+            raise app.UsageError(
+                "--sizes must be shares such as 1/16 or 0.1, or numbers of images such "
+                f"as 100. Received: {text!r}"
+            ) from None
+        sizes[text] = size
+    return sizes
+
+
+def _read():
+    """Return the names, and with --masks the set of classes in each one's mask."""
+    classes = None
+    if FLAGS.images:
+        reading = reading_from_flags(FLAGS.model)
+        if FLAGS.masks and reading.known_classes is None:
+            raise ValueError(
+                "With `masks` the classes must be known: pass `num_classes` or "
+                "`classes`, or the `model` of a run"
+            )
+        examples = reading.read_folder(
+            FLAGS.images,
+            FLAGS.masks,
+            FLAGS.names,
+            num_classes=reading.known_classes if FLAGS.masks else None,
+        )
+        names = list(examples.names)
+        if FLAGS.masks:
+            classes = _classes_of(examples, reading.ignore_class)
+    else:
+        names = _read_list(FLAGS.names)
+    if FLAGS.exclude:
+        excluded = {stem(name) for name in _read_list(FLAGS.exclude)}
+        kept = [stem(name) not in excluded for name in names]
+        if all(kept) or not any(kept):
+            raise app.UsageError(
+                f"--exclude must list some of the {len(names)} images, and leave some. "
+                f"It lists {'none' if all(kept) else 'all'} of them; their names are "
+                f"such as {names[0]!r}."
+            )
+        print(f"Left out by --exclude: {kept.count(False)} of {len(names)} images")
+        names = list(itertools.compress(names, kept))
+        classes = classes and list(itertools.compress(classes, kept))
+    return names, classes
+
+
+def _read_list(path):
+    """Return the names in a list; of an image file and its mask file the former."""
+    names = []
+    for entry in lists.read_list(path):
+        fields = entry.fields()
+        # Anything else may be a name with a space or a comma in it.
+        pair = len(fields) == 2 and all(stem(field) != field for field in fields)
+        names.append(fields[0] if pair else entry.text)
+    if not names:
+        raise app.UsageError(f"{path!r} has no names.")
+    counts = collections.Counter(map(stem, names))
+    twice = [name for name in names if counts[stem(name)] > 1]
+    if twice:
+        raise ValueError(f"{path!r} names images more than once: {', '.join(twice)}")
+    return names
+
+
+def _classes_of(examples, ignore_class):
+    """Return the set of classes in each label map."""
+    ignored = {ignore_class}
+    return [set(f["ids"].tolist()) - ignored for f in read_facts(examples, 0)]
+
+
+def _table(entries):
+    """Format the splits as a table in Markdown."""
+    columns = ["labeled", "wanted", "unlabeled", "checksum", "classes"]
+    known = next(iter(entries.values()))
+    columns = [column for column in columns if column in known]
+    rows = [["split", *columns], ["---", *["---:"] * len(columns)]]
+    rows += [[name, *(entry[c] for c in columns)] for name, entry in entries.items()]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def _print_same(entries):
+    """Say which splits are one and the same."""
+    same = {}
+    for name, entry in entries.items():
+        same.setdefault(entry["checksum"], []).append(name)
+    for names in same.values():
+        if len(names) > 1:
+            print(f"Note: the same images are in {', '.join(names)}.")

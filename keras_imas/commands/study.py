@@ -1,0 +1,94 @@
+"""Run a study: a grid of trainings, each in a process of its own.
+
+    keras-imas study studies/regime.toml
+
+Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`
+and the last teacher into `studies/runs/regime/TRIAL`. Trials that have rows are
+skipped, so the same command resumes where it was stopped. Rows are shown by
+`keras-imas study-report`.
+"""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from absl import app, flags
+
+from keras_imas.own_command import rerun
+from keras_imas.report import study as report
+from keras_imas.runs.flags import define_path
+from keras_imas.runs.study import Study
+
+FLAGS = flags.FLAGS
+FIRST = {"Flags": ("list", "jobs", "runs", "trial")}
+
+
+def define():
+    """Define its flags."""
+    define_path("runs", "studies/runs", "Directory of the trials' directories.")
+    flags.DEFINE_integer("jobs", 1, "Trials to run at once.", 1)
+    flags.DEFINE_boolean("list", False, "List the trials and stop.")
+    flags.DEFINE_string(
+        "trial", None, "Run this trial alone, in this process; no rows."
+    )
+
+
+def main(argv):
+    """Run the trials of a study, or list them.
+
+    Args:
+        argv: Program and file of the study.
+    """
+    if len(argv) != 2:
+        raise app.UsageError("One file of a study is needed.")
+    try:
+        study = Study(argv[1])
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    directories = {
+        trial.name: os.path.join(FLAGS.runs, study.name, trial.name)
+        for trial in study.trials
+    }
+    if FLAGS.trial:
+        (trial,) = (trial for trial in study.trials if trial.name == FLAGS.trial)
+        directory = directories[trial.name]
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+        study.run(trial, directory)
+        return
+    table = f"{os.path.splitext(study.path)[0]}.csv"
+    done = {study.trial_of(row) for row in report.read(table)}
+    if FLAGS.list:
+        for trial in study.trials:
+            print(f"{trial.name}{' (done)' if trial in done else ''}")
+        return
+    with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool:
+        waiting = {
+            pool.submit(_run, argv[1], trial.name, directories[trial.name]): trial.name
+            for trial in study.trials
+            if trial not in done
+        }
+        failed = []
+        for trained in concurrent.futures.as_completed(waiting):
+            result = trained.result()
+            if result is None:
+                failed.append(waiting[trained])
+            else:
+                report.append(table, report.rows_of(result))
+    if failed:
+        sys.exit(f"Error: failed, and run again by the same command: {failed}")
+
+
+def _run(path, name, directory):
+    """Run a trial in a process of its own; return its result, `None` if it failed."""
+    result = os.path.join(directory, "trial.json")
+    if not os.path.exists(result):
+        print(name, flush=True)
+        command = rerun(path, f"--trial={name}", f"--runs={FLAGS.runs}")
+        if subprocess.run(command).returncode:
+            return None
+    with open(result) as file:
+        return json.load(file)

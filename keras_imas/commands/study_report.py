@@ -1,0 +1,42 @@
+r"""Show what a study found: means, paired differences with 95 % intervals, and a plot.
+
+    keras-imas study-report studies/regime.csv --baseline=supervised,regime \
+      --plot=docs/regime.png
+
+The mean is that over the runs, ± their standard deviation; a difference is that of the
+runs of one split and seed, ± the half width of the interval, and how many there are.
+"""
+
+from absl import app, flags
+
+from keras_imas.report import study
+from keras_imas.runs.flags import define_path
+
+FLAGS = flags.FLAGS
+FIRST = {"Flags": ("baseline", "score", "reading", "plot")}
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_list("baseline", None, "METHOD,VARIANT to compare the others with.")
+    flags.DEFINE_string("score", "teacher_last", "Column to show, such as iou_car.")
+    flags.DEFINE_string("reading", None, "Only this way of reading images.")
+    define_path("plot", None, "Picture to draw (PNG; needs matplotlib).")
+
+
+def main(argv):
+    """Print what a study found.
+
+    Args:
+        argv: Program and table of the study.
+    """
+    if len(argv) != 2:
+        raise app.UsageError("One table of a study is needed.")
+    rows = study.read(argv[1])
+    if FLAGS.reading:
+        rows = [row for row in rows if row["reading"] == FLAGS.reading]
+    if not rows:
+        raise app.UsageError(f"There is nothing to show in {argv[1]!r}.")
+    print(study.table(rows, FLAGS.baseline and tuple(FLAGS.baseline), FLAGS.score))
+    if FLAGS.plot:
+        study.plot(rows, FLAGS.plot, column=FLAGS.score)

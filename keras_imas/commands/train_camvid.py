@@ -1,0 +1,14 @@
+"""Train on CamVid, in the directories of SegNet's tutorial.
+
+    keras-imas train camvid --data_dir=CamVid --image_size=180,240
+
+The images of the tutorial are 360 x 480; --image_size makes them smaller when read.
+"""
+
+from keras_imas.runs.program import Program
+from keras_imas.runs.recipe import SMALL_DATA
+from keras_imas.runs.sources import CamVid
+
+_PROGRAM = Program("camvid", CamVid, SMALL_DATA)
+define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
+FIRST = _PROGRAM.first_flags("data_dir", "image_size", "labeled", "labeled_share")

@@ -1,0 +1,24 @@
+"""Train on your own photographs: a few with masks, many without.
+
+    keras-imas train folder --images=photos --masks=masks --num_classes=11
+
+Every image with a mask of the same name is labeled, all others are unlabeled; or say
+which are which by lists of names: --labeled=labeled.txt --unlabeled=unlabeled.txt.
+"""
+
+from keras_imas.runs.program import Program
+from keras_imas.runs.recipe import SMALL_DATA
+from keras_imas.runs.sources import Folder
+
+_PROGRAM = Program("folder", Folder, SMALL_DATA)
+define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
+FIRST = _PROGRAM.first_flags(
+    "images",
+    "masks",
+    "num_classes",
+    "classes",
+    "val_images",
+    "val_masks",
+    "image_size",
+    "ignore_class",
+)

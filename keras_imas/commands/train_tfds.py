@@ -1,0 +1,17 @@
+r"""Train on a set of TensorFlow Datasets.
+
+    keras-imas train tfds --name=oxford_iiit_pet --num_classes=3 \
+      --labeled='train[:5%]' --unlabeled='train[5%:]' --val='test[:10%]'
+
+Prepare it once before, which downloads it: tfds build oxford_iiit_pet
+"""
+
+from keras_imas.runs.program import Program
+from keras_imas.runs.recipe import SMALL_DATA
+from keras_imas.runs.sources import TFDS
+
+_PROGRAM = Program("tfds", TFDS, SMALL_DATA)
+define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
+FIRST = _PROGRAM.first_flags(
+    "name", "labeled", "unlabeled", "val", "num_classes", "image_size"
+)
