@@ -12,7 +12,7 @@ def main():
     """Run what was typed, as `keras_imas.command_line` knows it."""
     package = pathlib.Path(importlib.util.find_spec("keras_imas").origin).parent
     found = importlib.util.spec_from_file_location(
-        "keras_imas_command_line", package / "command_line.py"
+        "keras_imas_command_line", package / "command_line" / "__init__.py"
     )
     command_line = importlib.util.module_from_spec(found)
     found.loader.exec_module(command_line)

@@ -26,13 +26,8 @@ from keras_imas.teacher import move_teacher
 from keras_imas.training.mean_teacher import MeanTeacher
 from keras_imas.typing import Scheduled, Tensor
 
-_LOGS = (
-    "supervised_loss",
-    "consistency_loss",
-    "hardness",
-    "pseudo_label_ratio",
-    "teacher_decay",
-)
+_LOGS = ("supervised_loss", "consistency_loss", "hardness", "pseudo_label_ratio")
+_LOGS += ("teacher_decay",)
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
@@ -288,9 +283,7 @@ class IMAS(MeanTeacher):
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)
         return self.guarded(total, x or {}, [loss, *losses], label_code)
 
-    def sample_draws(
-        self, batch_size: int, height: int, width: int
-    ) -> dict[str, Tensor]:
+    def sample_draws(self, batch_size: int, height: int, width: int) -> dict:
         """Make a step's random draws; override it to repeat a step with given ones."""
         channels = dropped_channels(self.student) if self.complementary_dropout else 0
         return self.two_views.sample(

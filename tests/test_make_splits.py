@@ -124,7 +124,7 @@ LIST = "--names=names.txt"
         ),
         ((LIST, "--seeds=1,1"), "must be different integers"),
         ((LIST, "--group=^x"), "finds no group in 32 of 32 names: tour0_000, tour0_"),
-        ((LIST, "--masks=."), "--masks needs --images and --num_classes"),
+        ((LIST, "--masks=."), "--masks needs --images"),
         ((LIST, "--exclude=names.txt"), "It lists all of them"),
         (("--names=twice.txt",), "images more than once: a.png, a.jpg"),
     ],

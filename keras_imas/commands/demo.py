@@ -20,13 +20,13 @@ from keras import layers
 
 import keras_imas
 from keras_imas.augment.color_jitter import ColorJitter
+from keras_imas.command_line.own_command import as_started
 from keras_imas.data import landscapes
 from keras_imas.inference.comparison import (
     comparison_picture,
     score_networks,
 )
 from keras_imas.inference.drawing import class_table
-from keras_imas.own_command import as_started
 from keras_imas.report.tour import show_tour
 from keras_imas.runs.new_directory import claim_directory, unused_directory
 

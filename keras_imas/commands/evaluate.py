@@ -17,13 +17,13 @@ import sys
 from absl import app, flags
 
 from keras_imas import data, evaluation
+from keras_imas.command_line.own_command import command_line
 from keras_imas.files import standard_json
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import write_whole
 from keras_imas.inference import drawing
 from keras_imas.inference.predictor import Predictor
 from keras_imas.models.logits import segmenter
-from keras_imas.own_command import command_line
 from keras_imas.runs import saved_networks
 from keras_imas.runs.flags import (
     define_flags,

@@ -8,9 +8,9 @@ import sys
 from absl import app, flags
 
 from keras_imas.command_line import COMMANDS
+from keras_imas.command_line.own_command import as_started, entry_and_words
 from keras_imas.commands.help_screen import help_screen
 from keras_imas.near_miss import near_miss
-from keras_imas.own_command import as_started, entry_and_words
 from keras_imas.runs.flags import parse_flags
 
 _REQUIRED = r"flag --\w+=None: Flag --(\w+) must have a value other than None\."

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from absl import app, flags
 
+from keras_imas.command_line.own_command import command_line
 from keras_imas.data import lists, splits
 from keras_imas.data.facts import read_facts
 from keras_imas.data.files import stem
 from keras_imas.files import standard_json
-from keras_imas.own_command import command_line
 from keras_imas.runs import provenance
 from keras_imas.runs.flags import define_flags, define_path
 from keras_imas.runs.new_directory import claim_directory

@@ -17,7 +17,7 @@ import sys
 
 from absl import app, flags
 
-from keras_imas.own_command import rerun
+from keras_imas.command_line.own_command import rerun
 from keras_imas.report import study as report
 from keras_imas.runs.flags import define_path
 from keras_imas.runs.study import Study

@@ -9,11 +9,11 @@ import keras
 
 from keras_imas.callbacks import Checkpoint
 from keras_imas.callbacks.time_estimate import format_duration
+from keras_imas.command_line.own_command import as_started
 from keras_imas.files.removed import Removed
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import whole_file
 from keras_imas.models.logits import segmenter
-from keras_imas.own_command import as_started
 from keras_imas.progress import progress_style
 from keras_imas.runs import pictures, results, run_directory
 from keras_imas.runs.dry_run import describe

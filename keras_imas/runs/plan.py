@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_imas.backends.devices import device_count
+from keras_imas.command_line.own_command import command_line
 from keras_imas.models.size_rule import size_rule
-from keras_imas.own_command import command_line
 from keras_imas.runs import batches, provenance
 from keras_imas.runs.class_weights import BALANCED
 from keras_imas.runs.parts import Parts

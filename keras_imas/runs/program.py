@@ -12,7 +12,7 @@ import keras_imas
 from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
 from keras_imas.backends.gpu import set_up_gpu
-from keras_imas.own_command import rerun
+from keras_imas.command_line.own_command import rerun
 from keras_imas.runs import experiment, run_directory
 from keras_imas.runs.flags import define_flags, define_path, define_verbose, given_flags
 from keras_imas.runs.new_directory import unused_directory
