@@ -26,8 +26,8 @@ from keras_imas.teacher import move_teacher
 from keras_imas.training.mean_teacher import MeanTeacher
 from keras_imas.typing import Scheduled, Tensor
 
-_LOGS = ("supervised_loss", "consistency_loss", "hardness", "pseudo_label_ratio")
-_LOGS += ("teacher_decay",)
+_PARTS = ("supervised_loss", "consistency_loss", "hardness", "pseudo_label_ratio")
+_LOGS = (*_PARTS, "teacher_decay")
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
