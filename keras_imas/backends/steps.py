@@ -3,6 +3,7 @@
 On JAX a step takes the values of all variables and returns new ones.
 """
 
+import contextlib
 import functools
 import itertools
 
@@ -32,7 +33,7 @@ def on_every_backend(train_step):
     @functools.wraps(train_step)
     def step(model, *args):
         if keras.backend.backend() != "jax":
-            with without_uploads():
+            with without_uploads(), _once_read(args):
                 return train_step(model, *args)
         state, data = args
         variables = _state_variables(model)
@@ -43,6 +44,19 @@ def on_every_backend(train_step):
         return logs, tuple(list(itertools.islice(values, len(s))) for s in state)
 
     return step
+
+
+def _once_read(batch):
+    """Let what is done within wait for the batch.
+
+    On TensorFlow the step that finds the data at their end would count itself, and
+    draw, before it fails.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    return tf.control_dependencies(tf.nest.flatten(batch))
 
 
 def keras_step(model, data):

@@ -79,6 +79,17 @@ def test_fit_takes_data_of_every_kind(kind, fitted):
     assert all((a != b).any() for a, b in zip(before, after, strict=True))
 
 
+def test_the_step_that_finds_no_more_data_is_none():
+    tf = pytest.importorskip("tensorflow")
+    keras.utils.set_random_seed(0)
+    model = compiled(keras_imas.IMAS(conv_student(), seed=0))
+    dataset = tf.data.Dataset.from_tensor_slices((batch(4, 4), label_maps(4)))
+    dataset = dataset.filter(lambda *_: True).batch(2)  # of unknown length
+    model.fit(dataset, epochs=2, verbose=0)
+    expected = 2 * len(list(dataset))
+    assert int(keras.ops.convert_to_numpy(model.step)) == expected
+
+
 def test_fit_on_labeled_images_alone(fitted):
     history = fitted.fit(
         {"labeled": images(4)},

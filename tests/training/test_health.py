@@ -308,7 +308,7 @@ def test_all_finite_is_that_of_numpy(values):
 
 SEVERAL = """
 import os, sys
-sys.path.insert(0, "tests")
+sys.path[:0] = ["tests", "tests/training"]
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 import keras, numpy as np
 if keras.backend.backend() == "tensorflow":
@@ -321,7 +321,7 @@ from keras_imas.backends.devices import strategy_scope
 strategy = "mirrored" if keras.backend.backend() == "tensorflow" else "auto"
 with strategy_scope(strategy) as replicas:
     assert replicas == 2
-    import test_finite as t
+    import test_health as t
     model = t.imas(max_skipped_steps=1)
     inputs, labels = t.batch(count=24)
     inputs["labeled_index"] = inputs["unlabeled_index"] = np.arange(24, dtype="int32")
