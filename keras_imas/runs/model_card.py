@@ -1,10 +1,10 @@
 """The model card of a run: what its network was trained on, and how good it is."""
 
 import dataclasses
-import json
 import os
 import shlex
 
+from keras_imas.files import standard_json
 from keras_imas.files.whole_file import write_whole
 from keras_imas.inference.drawing import class_table
 from keras_imas.runs.recipe import Recipe
@@ -110,7 +110,7 @@ def _use(name, measured):
 ```python
 import keras_imas
 
-run = keras_imas.load({json.dumps(name)})  # the folder of this card
+run = keras_imas.load({standard_json.dumps(name)})  # the folder of this card
 found = run.predict("photo.jpg")
 found.classes, found.colors, found.confidence
 ```
