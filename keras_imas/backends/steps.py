@@ -56,7 +56,9 @@ def _once_read(batch):
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    return tf.control_dependencies(tf.nest.flatten(batch))
+    return tf.control_dependencies(
+        [x for x in tf.nest.flatten(batch) if tf.is_tensor(x)]
+    )
 
 
 def keras_step(model, data):
