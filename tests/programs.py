@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -19,3 +21,23 @@ def run(*command, cwd, timeout=500):
         text=True,
         timeout=timeout,
     )
+
+
+def stop_after_an_epoch(command, output, **options):
+    """Send SIGTERM to a training once its first epoch is in the history of `output`.
+
+    Returns what it printed. It must have ended as one that can be resumed.
+    """
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+    while not (output / "history.jsonl").exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 75, printed
+    return printed

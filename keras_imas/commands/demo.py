@@ -62,8 +62,6 @@ def define():
 
 
 CLASSES = landscapes.CLASSES
-SEASONS = {"June": (0.0, 0.05), "August": (0.45, 0.55), "October": (0.9, 1.0)}
-LABELED, UNLABELED, TEST = range(3)  # landscapes of different places
 
 
 def _make_student():
@@ -146,8 +144,10 @@ def _compare(models, seconds, output):
     """Score networks on each season, print it, and write a table and a picture."""
     rows = []
     print("\nmIoU of 24 other places, from 0 to 1")
-    for season, when in SEASONS.items():
-        images, truth = landscapes.load(24, seed=10 * FLAGS.seed + TEST, season=when)
+    for season, when in landscapes.MONTHS.items():
+        images, truth = landscapes.load(
+            24, seed=landscapes.seed_of("test", FLAGS.seed), season=when
+        )
         predicted, confusion = score_networks(models, images, truth, len(CLASSES))
         means = {name: counts.mean_iou for name, counts in confusion.items()}
         print(f"{season:>8}:", *(f" {name} {mean:.2f}" for name, mean in means.items()))
@@ -195,9 +195,13 @@ def main(argv):
         )
         print(as_started("  keras-imas demo"))
         return
-    seed = 10 * FLAGS.seed
-    labeled = landscapes.load(16, seed=seed + LABELED, season=SEASONS["June"])
-    unlabeled, _ = landscapes.load(200, seed=seed + UNLABELED, season=(0.0, 1.0))
+    seed = FLAGS.seed
+    labeled = landscapes.load(
+        16, seed=landscapes.seed_of("labeled", seed), season=landscapes.MONTHS["June"]
+    )
+    unlabeled, _ = landscapes.load(
+        200, seed=landscapes.seed_of("unlabeled", seed), season=(0.0, 1.0)
+    )
     print("16 landscapes from June with labels, 200 from June to October without")
     models, seconds = {}, {}
     for method in ("supervised", "strong colors", "iMAS"):

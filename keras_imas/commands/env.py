@@ -5,7 +5,6 @@
 Paste all of it into the report.
 """
 
-import importlib.metadata
 import os
 import platform
 
@@ -69,10 +68,7 @@ def _facts():
         "devices": ", ".join(device_names()),
         **versions,
     }
-    for name in _OTHERS:
-        try:
-            facts[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    others = provenance.package_versions(_OTHERS)
+    facts |= {name: version for name, version in others.items() if version}
     given = [f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ]
     return {**facts, "variables": " ".join(given) or "none"}

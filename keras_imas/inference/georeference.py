@@ -25,13 +25,13 @@ def read_georeference(path):
         True
     """
     try:
-        with Image.open(path) as image:
-            tags = getattr(image, "tag_v2", {})
+        with Image.open(path, formats=("TIFF",)) as image:
+            tags = image.tag_v2
             # A mask is upright, and so has other rows and columns than a rotated file.
             if _KEYS not in tags or tags.get(_ORIENTATION, 1) != 1:
                 return None
             return {t: (tags.tagtype[t], tags[t]) for t in _TAGS if t in tags}
-    except Exception:  # it is no image, of whatever kind Pillow finds that
+    except Exception:  # it is no TIFF, of whatever kind Pillow finds that
         return None
 
 

@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from keras_imas.data import files, pixels
+from keras_imas.data import files
 from keras_imas.data.pixels import resized
 from keras_imas.data.read_ahead import ahead
 from keras_imas.data.tree import Tree
@@ -22,6 +22,7 @@ from keras_imas.inference import drawing, mask_file
 from keras_imas.inference.decided import decided
 from keras_imas.inference.georeference import read_georeference
 from keras_imas.inference.network_digest import network_digest
+from keras_imas.inference.photograph import photograph_header, read_photograph
 from keras_imas.inference.predictions_folder import (
     LISTED,
     claimed,
@@ -239,7 +240,7 @@ def predict_files(
             def pixels(names=names, waiting=waiting):
                 paths = [missing[name] for name in names]
                 read = ahead(
-                    functools.partial(_read, image_range=image_range),
+                    functools.partial(read_photograph, image_range=image_range),
                     paths,
                     workers=_READ_AHEAD,
                     pending=_READ_AHEAD,
@@ -278,7 +279,10 @@ def _passes(images, window, image_size, image_range, max_pixels, pool, skip):
     sizes = {}
     for name, (header, problem) in zip(
         images,
-        pool.map(lambda path: _header(path, max_pixels, image_range), images.values()),
+        pool.map(
+            lambda path: photograph_header(path, max_pixels, image_range),
+            images.values(),
+        ),
         strict=True,
     ):
         if problem:
@@ -286,18 +290,3 @@ def _passes(images, window, image_size, image_range, max_pixels, pool, skip):
         else:
             sizes[name] = image_size or header.size
     yield from whole_or_windows(sizes, window)
-
-
-def _header(path, max_pixels, image_range):
-    try:
-        header = files.read_header(path, max_pixels)
-        return header, files.image_problem(header, image_range)
-    except (OSError, ValueError) as error:
-        return None, f"cannot be read: {error}"
-
-
-def _read(path, image_range):
-    try:
-        return pixels.read_image(path, image_range), None
-    except Exception as error:  # decoders raise errors of many types
-        return None, f"cannot be read: {error}"

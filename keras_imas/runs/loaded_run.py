@@ -14,6 +14,7 @@ from keras_imas.data.classes import ClassTable
 from keras_imas.files.user_path import user_path
 from keras_imas.inference.decided import decided
 from keras_imas.inference.georeference import read_georeference
+from keras_imas.inference.photograph import photograph_header, read_photograph
 from keras_imas.inference.prediction import Prediction
 from keras_imas.inference.predictor import Predictor
 from keras_imas.inference.whole_or_windows import whole_or_windows
@@ -193,14 +194,12 @@ class LoadedRun:
                 f"{path!r} is a folder. Pass a list of its files, or segment it as a "
                 "whole by `keras-imas predict`"
             )
-        try:
-            header = files.read_header(path, self.max_pixels)
-            problem = files.image_problem(header, self._image_range)
-            if not problem:
-                return pixels.read_image(path, self._image_range)
-        except Exception as error:  # of whatever kind the decoder's library raises
-            problem = f"cannot be read: {error}"
-        raise ValueError(f"The image {path!r} {problem}")
+        _, problem = photograph_header(path, self.max_pixels, self._image_range)
+        if not problem:
+            photograph, problem = read_photograph(path, self._image_range)
+        if problem:
+            raise ValueError(f"The image {path!r} {problem}")
+        return photograph
 
     def _seen(self, image):
         """Return a photograph as the network sees it."""

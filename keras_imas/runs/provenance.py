@@ -19,8 +19,24 @@ def versions():
         >>> versions()["keras"] is None
         False
     """
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    return {"python": platform.python_version(), **package_versions(PACKAGES)}
+
+
+def package_versions(names):
+    """Return the versions of packages.
+
+    Args:
+        names: Their names, as pip has them.
+
+    Returns:
+        Dict from name to version, `None` where a package is not installed.
+
+    Example:
+        >>> package_versions(["no-such-package"])
+        {'no-such-package': None}
+    """
+    found = {}
+    for name in names:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

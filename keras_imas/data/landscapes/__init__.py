@@ -15,10 +15,12 @@ from keras_imas.data.landscapes.paint import paint
 from keras_imas.data.landscapes.seasons import plan_look
 from keras_imas.data.landscapes.textures import TILE
 
-__all__ = ["CLASSES", "COLORS", "draw", "load"]
+__all__ = ["CLASSES", "COLORS", "MONTHS", "draw", "load", "seed_of"]
 
 CLASSES = ("field", "trees", "water", "road", "house")
 COLORS = ((222, 203, 122), (56, 118, 66), (58, 125, 196), (92, 92, 100), (206, 72, 62))
+# Seasons of three months, to compare networks by.
+MONTHS = {"June": (0.0, 0.05), "August": (0.45, 0.55), "October": (0.9, 1.0)}
 
 
 def draw(
@@ -103,3 +105,20 @@ def load(
     pairs = [draw((seed, index), season, size) for index in range(count)]
     images, label_maps = zip(*pairs, strict=True)
     return np.stack(images), np.stack(label_maps)
+
+
+def seed_of(part, seed):
+    """Return the seed of a part of an experiment; no two parts share a place.
+
+    Args:
+        part: `"labeled"`, `"unlabeled"` or `"test"`.
+        seed: Seed of the experiment, an integer of at least 0.
+
+    Returns:
+        Integer.
+
+    Example:
+        >>> seed_of("test", 100)
+        1002
+    """
+    return 10 * seed + ("labeled", "unlabeled", "test").index(part)

@@ -20,7 +20,6 @@ from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.scoring import hardness
 
 SEED = 100
-MONTHS = {"June": (0.0, 0.05), "August": (0.45, 0.55), "October": (0.9, 1.0)}
 PLACES = 24
 THRESHOLD = 0.9  # by which the demo trains
 
@@ -63,8 +62,9 @@ def show_tour(path):
 def _predictions(networks):
     """Print how well the networks do in each month, and draw three landscapes."""
     print("1. Predictions. Mean IoU (1 is perfect) of 24 places in each month:")
-    for month, season in MONTHS.items():
-        images, truth = landscapes.load(PLACES, seed=10 * SEED + 2, season=season)
+    seed = landscapes.seed_of("test", SEED)
+    for month, season in landscapes.MONTHS.items():
+        images, truth = landscapes.load(PLACES, seed=seed, season=season)
         predicted, confusion = score_networks(
             networks, images, truth, len(landscapes.CLASSES)
         )
@@ -85,11 +85,13 @@ def _predictions(networks):
 
 def _unlabeled(student, teacher):
     """Print hardness by month and what to label next, and draw both."""
-    names = [f"{month}, place {n}" for month in MONTHS for n in range(PLACES)]
+    months = landscapes.MONTHS
+    names = [f"{month}, place {n}" for month in months for n in range(PLACES)]
+    seed = landscapes.seed_of("unlabeled", SEED)
     images = np.concatenate(
         [
-            landscapes.load(PLACES, seed=10 * SEED + 1, season=season)[0]
-            for season in MONTHS.values()
+            landscapes.load(PLACES, seed=seed, season=season)[0]
+            for season in months.values()
         ]
     )
     logits = [x.predict(images, batch_size=8, verbose=0) for x in (student, teacher)]
@@ -97,13 +99,14 @@ def _unlabeled(student, teacher):
         hardness(*logits, confidence_threshold=THRESHOLD)
     )
     print("\n2. Hardness, from 0 (student and teacher are sure and agree) to 1. Mean:")
-    for month, of_month in zip(MONTHS, np.split(scores, len(MONTHS)), strict=True):
+    for month, of_month in zip(months, np.split(scores, len(months)), strict=True):
         print(f"{month:>10}: {of_month.mean():.2f}")
     print(
         "   Both can be sure, agree and be wrong, as in October: hardness misses that."
     )
 
-    labeled, _ = landscapes.load(16, seed=10 * SEED, season=MONTHS["June"])
+    seed = landscapes.seed_of("labeled", SEED)
+    labeled, _ = landscapes.load(16, seed=seed, season=months["June"])
     order, novelty = label_next(
         scores,
         [thumbnail_features(image) for image in images],
