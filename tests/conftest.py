@@ -30,6 +30,7 @@ SAME_ON_ALL = (
     "test_check_dataset",
     "test_make_splits",
     "test_troubleshooting",
+    "test_typing",
 )
 
 hypothesis.settings.register_profile(

@@ -107,7 +107,7 @@ def load(
     return np.stack(images), np.stack(label_maps)
 
 
-def seed_of(part, seed):
+def seed_of(part: str, seed: int) -> int:
     """Return the seed of a part of an experiment; no two parts share a place.
 
     Args:
