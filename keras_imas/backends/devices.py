@@ -79,7 +79,7 @@ def strategy_scope(strategy="auto"):
 
 _MULTI_WORKER = (
     "Keras on TensorFlow fails where several workers share a batch of several arrays. "
-    "Train on several hosts with JAX: see docs/scale_out.md"
+    "Train on several hosts with JAX: see docs/guides/many_gpus.md"
 )
 
 
