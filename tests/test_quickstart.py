@@ -25,7 +25,7 @@ def test_every_code_cell_ran_in_order_without_an_error():
 def test_it_runs(tmp_path):
     code = ["".join(cell["source"]) for cell in cells() if cell["cell_type"] == "code"]
     (tmp_path / "quickstart.py").write_text("\n\n".join(code), encoding="utf-8")
-    process = run("quickstart.py", cwd=tmp_path)
+    process = run("quickstart.py", cwd=tmp_path, timeout=1500)
     assert process.returncode == 0, process.stdout
     assert "October: mean IoU" in process.stdout
     assert (tmp_path / "hardness.parquet").is_file()
