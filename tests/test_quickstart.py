@@ -24,8 +24,11 @@ def test_every_code_cell_ran_in_order_without_an_error():
 @pytest.mark.full
 def test_it_runs(tmp_path):
     code = ["".join(cell["source"]) for cell in cells() if cell["cell_type"] == "code"]
-    (tmp_path / "quickstart.py").write_text("\n\n".join(code), encoding="utf-8")
-    process = run("quickstart.py", cwd=tmp_path, timeout=1500)
+    program = "\n\n".join(code)
+    assert "epochs = 16\n" in program
+    program = program.replace("epochs = 16\n", "epochs = 1\n")
+    (tmp_path / "quickstart.py").write_text(program, encoding="utf-8")
+    process = run("quickstart.py", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
     assert "October: mean IoU" in process.stdout
     assert (tmp_path / "hardness.parquet").is_file()
