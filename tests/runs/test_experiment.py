@@ -25,7 +25,8 @@ LABELS = RNG.integers(0, 3, (7, 10, 12)).astype("uint8")
 
 def run(recipe, output_dir, labels=LABELS, validation=True):
     network = keras.Sequential(
-        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")],
+        name="network",
     )
     return experiment.run(
         recipe,
