@@ -114,7 +114,10 @@ def main(argv):
         )
         problems += found.problems
         _print_parts(found, classes)
-        suggestions = _suggestions(parts, found, classes)
+        try:
+            suggestions = _suggestions(parts, found, classes)
+        except ValueError as error:  # of flags of the training, which don't matter here
+            problems.append(Problem(str(error), "warning"))
         print_suggestions(suggestions)
     # An image may be in several lists, and what is wrong with it is said once.
     problems = list(dict.fromkeys(problems))
@@ -161,7 +164,7 @@ def _print_parts(found, classes):
 
 def _suggestions(parts, found, classes):
     """List the settings that the data ask for, but for those that are given."""
-    if not found.parts.get("labeled"):
+    if "labeled" not in parts:
         return []
     facts = Facts.of(
         as_examples(parts["labeled"]),

@@ -241,31 +241,26 @@ def _image_size(facts, recipe):
 
 
 def _labeled_batch(facts, recipe):
-    """Small crops leave room for more of them."""
-    return _batch("labeled", facts.labeled, recipe.crop_size)
+    return _batch("labeled", facts.labeled, recipe)
 
 
 def _unlabeled_batch(facts, recipe):
-    return _batch("unlabeled", facts.unlabeled, recipe.crop_size)
+    return _batch("unlabeled", facts.unlabeled, recipe)
 
 
-def _batch(kind, images, crop):
-    if not images:
-        return None
-    flag, room = f"{kind}_batch_size", _BATCH * _CROP**2 // crop**2
+def _batch(kind, images, recipe):
+    """Small crops leave room for more of them, but no image is there twice."""
+    crop = recipe.crop_size
+    if not images or recipe.ohem_group_size or recipe.pairing_group_size:
+        return None  # a batch must be whole groups
+    room = min(max(_BATCH * _CROP**2 // crop**2, _BATCH), _LARGEST_BATCH)
     # Powers of 2, which several devices can divide.
-    fitting = 2 ** (min(max(room, _BATCH), _LARGEST_BATCH).bit_length() - 1)
-    size = min(fitting, 2 ** (images.bit_length() - 1))
-    if size < fitting:
-        return Suggestion(flag, size, f"there are no more than {images} {kind} images")
-    if size > _BATCH:
-        reason = (
-            f"crops of {crop} pixels leave room for more than {_BATCH}; there are "
-            f"{images} {kind} images"
-        )
-        return Suggestion(flag, size, reason)
-    reason = f"crops of {crop} pixels; there are {images} {kind} images"
-    return Suggestion(flag, size, reason)
+    size = 2 ** (min(room, images).bit_length() - 1)
+    reason = f"crops of {crop} pixels leave room for it"
+    if images < room:
+        reason = "not more than there are"
+    reason += f"; there are {images} {kind} images"
+    return Suggestion(f"{kind}_batch_size", size, reason)
 
 
 def _steps(facts, recipe):
@@ -282,7 +277,7 @@ def _steps(facts, recipe):
     passes = steps * batch / images
     reason = f"{passes:.0f} passes over {images} images by {batch} a step"
     if wanted < steps:
-        reason += "; the labels alone need them, however few they are"
+        reason += f"; {_STEPS:,} is what labels alone need, however few"
     if wanted > steps:
         reason += f"; up to {_PASSES} may be better, but take {wanted:,} steps"
     return Suggestion("steps", steps, reason)
