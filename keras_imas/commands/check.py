@@ -163,7 +163,7 @@ def _print_parts(found, classes):
 
 
 def _suggestions(parts, found, classes):
-    """List the settings that the data ask for, but for those that are given."""
+    """List the settings that the data ask for, but for flags that are given."""
     if "labeled" not in parts:
         return []
     facts = Facts.of(
@@ -174,7 +174,9 @@ def _suggestions(parts, found, classes):
         ignore_class=classes["ignore_class"],
     )
     given = {name for name in FLAGS if FLAGS[name].present}
-    return suggest(facts, Recipe.from_flags(), given)[1]
+    found = suggest(facts, Recipe.from_flags(), given)[1]
+    # Not every data set can be read smaller, or has masks of other ids.
+    return [suggestion for suggestion in found if suggestion.flag in FLAGS]
 
 
 def _write_json(path, found, classes, suggestions, problems):

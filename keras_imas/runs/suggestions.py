@@ -62,7 +62,7 @@ class Facts:
             `Facts`.
         """
         parts = {"labeled": labeled, "unlabeled": unlabeled}
-        sizes: Counter = Counter()
+        sizes = Counter()
         for name, part in parts.items():
             if part is not None:
                 sizes.update(_sizes(part, report and report.parts[name]))

@@ -231,14 +231,14 @@ def test_check_prints_them_and_train_folder_takes_them(tmp_path):
 @pytest.mark.full
 def test_a_run_on_settings_from_the_data_resumes(tmp_path):
     write(tmp_path, 8, (40, 56), masks=3)
-    command = [sys.executable, TRAIN, *FLAGS, "--epochs=20", "--warmup_steps=1"]
+    command = [sys.executable, TRAIN, *FLAGS, "--epochs=8", "--warmup_steps=1"]
     output = tmp_path / "runs" / "folder-imas-1"
     programs.stop_after_an_epoch(command, output, cwd=tmp_path)
     run = json.loads((output / "run.json").read_text())
     assert run["recipe"]["crop_size"] == 40 and run["settings"]["crop_size"] == 129
     assert {"flag", "value", "reason", "taken"} == run["suggestions"][0].keys()
     process = programs.run(
-        TRAIN, *FLAGS, "--epochs=20", "--warmup_steps=1", "--dry_run",
+        TRAIN, *FLAGS, "--epochs=8", "--warmup_steps=1", "--dry_run",
         "--settings=defaults", cwd=tmp_path,
     )  # fmt: skip
     assert "first batch: labeled (4, 129, 129, 3)" in process.stdout
