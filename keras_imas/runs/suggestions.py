@@ -264,7 +264,7 @@ def _batch(kind, images, recipe):
 
 
 def _steps(facts, recipe):
-    """As many passes over the images as 30, and no fewer steps than labels need."""
+    """Many passes over the images, and no fewer steps than were tried."""
     if recipe.epochs:
         return None
     images, batch = max(
@@ -277,7 +277,7 @@ def _steps(facts, recipe):
     passes = steps * batch / images
     reason = f"{passes:.0f} passes over {images} images by {batch} a step"
     if wanted < steps:
-        reason += f"; {_STEPS:,} is what labels alone need, however few"
+        reason += f"; fewer than {_STEPS:,} were not tried"
     if wanted > steps:
         reason += f"; up to {_PASSES} may be better, but take {wanted:,} steps"
     return Suggestion("steps", steps, reason)
@@ -323,8 +323,8 @@ def _backbone(facts, recipe):
     reason = (
         f"there is a GPU ({facts.gpu}), and a foundation encoder is worth most with "
         f"few masks, {facts.labeled} here; with --optimizer=adamw "
-        "--learning_rate=5e-6 --decoder_multiplier=40, and larger crops, such as 322, "
-        "where images are"
+        "--learning_rate=5e-6 --decoder_multiplier=40, and crops of 322 where "
+        "images are as large"
     )
     return Suggestion("backbone", "dinov2_small", reason, taken=False)
 
