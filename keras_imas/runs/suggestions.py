@@ -264,7 +264,7 @@ def _batch(kind, images, recipe):
 
 
 def _steps(facts, recipe):
-    """Many passes over the images, and no fewer steps than were tried."""
+    """Many passes over the images, and no fewer steps than the default."""
     if recipe.epochs:
         return None
     images, batch = max(
@@ -277,7 +277,7 @@ def _steps(facts, recipe):
     passes = steps * batch / images
     reason = f"{passes:.0f} passes over {images} images by {batch} a step"
     if wanted < steps:
-        reason += f"; fewer than {_STEPS:,} were not tried"
+        reason += f"; no fewer than the default of {_STEPS:,}"
     if wanted > steps:
         reason += f"; up to {_PASSES} may be better, but take {wanted:,} steps"
     return Suggestion("steps", steps, reason)
