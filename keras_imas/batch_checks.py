@@ -17,6 +17,7 @@ KEYS = (
     "labeled_index",
     "unlabeled_index",
 )
+_ROUNDING = 0.01  # grey levels: what resizing in float32 may add to 255
 # What each key is of no use without.
 _NEEDED = {
     "unlabeled": ("unlabeled_strong",),
@@ -151,8 +152,8 @@ def check_image_range(images, name="images"):
         name: What to call them. Defaults to `"images"`.
 
     Raises:
-        ValueError: If a value is below 0, above 255 or not finite, or if the highest is
-            above 0 and at most 1.
+        ValueError: If a value is below 0 or above 255 by more than resizing rounds, or
+            not finite, or if the highest is above 0 and at most 1.
 
     Example:
         >>> check_image_range(np.full((1, 2, 2, 3), 128.0))
@@ -180,14 +181,14 @@ def _cure(dtype, low, high):
     """Return what to do about values that are no colors, or `None`."""
     if not (np.isfinite(low) and np.isfinite(high)):
         return "Find out where NaN or infinite values come from"
-    if low < 0:
+    if low < -_ROUNDING:
         if dtype == np.int8:
             return 'Convert them by `.astype("uint8")`, if 128..255 became negative'
         return (
             "Undo what normalized them, such as by `images * std + mean`: the network "
             "scales its own input"
         )
-    if high > 255:
+    if high > 255 + _ROUNDING:
         bits = int(high).bit_length()
         whole = f"255 / {2**bits - 1}"
         return (

@@ -35,8 +35,8 @@ class IMAS(MeanTeacher):
     """Train a segmentation network on labeled and unlabeled images.
 
     A student learns from labels and from its teacher's pseudo labels. The teacher is
-    the moving average of the student, and what predicts. Each unlabeled image has a
-    hardness from how much the two disagree. It sets how strongly the image is
+    the moving average of the student, and makes the predictions. Each unlabeled image
+    has a hardness from how much the two disagree. It sets how strongly the image is
     augmented, which image it is mixed with, and how much its consistency loss counts.
 
     `fit` takes batches `(inputs, label_maps)`; `inputs` is a dict of images 0..255:

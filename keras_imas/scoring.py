@@ -24,7 +24,9 @@ SCORES = (
 )
 
 
-def pseudo_labels(logits, *, from_logits=True):
+def pseudo_labels(
+    logits: ArrayLike, *, from_logits: bool = True
+) -> tuple[Tensor, Tensor]:
     """Predict the class of each pixel and the confidence in it.
 
     Args:
@@ -47,7 +49,12 @@ def pseudo_labels(logits, *, from_logits=True):
     return labels, ops.max(probabilities, axis=-1)
 
 
-def confidence_ratio(confidence, *, confidence_threshold=0.7, valid_mask=None):
+def confidence_ratio(
+    confidence: ArrayLike,
+    *,
+    confidence_threshold: float = 0.7,
+    valid_mask: ArrayLike | None = None,
+) -> Tensor:
     """Return the share of valid pixels whose confidence reaches the threshold.
 
     This is ρ in equation 4 of the paper.
@@ -78,15 +85,15 @@ def confidence_ratio(confidence, *, confidence_threshold=0.7, valid_mask=None):
 
 
 def score_predictions(
-    student,
-    teacher,
+    student: tuple[ArrayLike, ArrayLike],
+    teacher: tuple[ArrayLike, ArrayLike],
     *,
-    num_classes,
-    confidence_threshold=0.7,
-    background_class=None,
-    class_weighted=True,
-    valid_mask=None,
-):
+    num_classes: int,
+    confidence_threshold: float = 0.7,
+    background_class: int | None = None,
+    class_weighted: bool = True,
+    valid_mask: ArrayLike | None = None,
+) -> dict[str, Tensor]:
     """Score images by predictions that are already at hand.
 
     What `hardness` does after its softmax, and what its score is made of; see there.

@@ -6,38 +6,39 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
-# A tensor of the backend that runs: of TensorFlow, JAX or PyTorch, or symbolic.
 Tensor: TypeAlias = Any
+"""A tensor of the backend that runs: of TensorFlow, JAX or PyTorch, or symbolic."""
 
-# An array, a tensor of any of the three, or nested lists of numbers.
 ArrayLike: TypeAlias = Any
+"""An array, a tensor of any of the three, or nested lists of numbers."""
 
-# Images, with or without label maps, as `keras_imas.data.as_examples` takes them:
-# `Examples`, arrays, or a `tf.data.Dataset`.
 Source: TypeAlias = Any
+"""Images, with or without label maps, as `keras_imas.data.as_examples` takes them:
+`Examples`, arrays, or a `tf.data.Dataset`."""
 
-# A `tf.data.Dataset`, a `keras.utils.PyDataset`, or what else `fit` takes.
 Batches: TypeAlias = Any
+"""A `tf.data.Dataset`, a `keras.utils.PyDataset`, or what else `fit` takes."""
 
 StrPath: TypeAlias = str | os.PathLike[str]
+"""The path of a file or folder."""
 
-# Names, or the path of a text file with one a line.
 Names: TypeAlias = Sequence[str] | StrPath
+"""Names, or the path of a text file with one a line."""
 
-# `(height, width)` in pixels.
 Size: TypeAlias = tuple[int, int]
+"""`(height, width)` in pixels."""
 
-# `(height, width, 3)`; `None` for any.
 InputShape: TypeAlias = tuple[int | None, int | None, int]
+"""`(height, width, 3)`; `None` for any."""
 
-# `(red, green, blue)`, 0..255.
 Color: TypeAlias = Sequence[float]
+"""`(red, green, blue)`, 0..255."""
 
-# A number that stays, or one that changes with the steps.
 Scheduled: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
+"""A number that stays, or one that changes with the steps."""
 
-# See `keras_imas.progress.progress_style`.
 Verbose: TypeAlias = int | Literal["auto"]
+"""See `keras_imas.progress.progress_style`."""
 
-# What Keras passes to callbacks.
 Logs: TypeAlias = dict[str, Any]
+"""What Keras passes to callbacks."""

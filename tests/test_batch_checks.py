@@ -79,6 +79,13 @@ def test_images_of_any_dtype_in_range(dtype, values):
     check_image_range(np.array(values, dtype))
 
 
+def test_what_resizing_rounds_is_in_range():
+    check_image_range(np.array([-1e-5, 255.00003], "float32"))
+    for value in (-0.5, 256):
+        with pytest.raises(ValueError, match=r"must be 0\.\.255"):
+            check_image_range(np.array([100, value], "float32"))
+
+
 def test_numbers_of_classes():
     for right in ((None,), (2,), (255,), (300, -1), (300, 65535), (21, 0)):
         check_num_classes(*right)

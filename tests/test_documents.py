@@ -20,9 +20,12 @@ ROOT = programs.ROOT
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    # First, as other pages go on with what it makes.
-    *sorted(ROOT.glob("docs/*.md"), key=lambda path: (path.name != "library.md", path)),
+    # First, as other pages use what it makes.
+    *sorted(
+        ROOT.glob("docs/**/*.md"), key=lambda path: (path.name != "library.md", path)
+    ),
 ]
+IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 BLOCKS = re.compile(r"^```(\w*)\n(.*?)^```", re.S | re.M)
 
 # What is not run of the documents, and why. Messages, `text`, are no code.
@@ -37,9 +40,9 @@ EXEMPT = {
         "several hosts or devices: tests/test_distribution.py"
     ),
     r"train_folder\.py \S+ \S+ --num_classes=11$": (
-        "killed, and goes on: tests/test_examples.py"
+        "killed, and resumed: tests/test_examples.py"
     ),
-    r"--preset=gpu": "takes a large GPU",
+    r"--preset=gpu|--backbone=dinov2_small": "takes a GPU",
     r"\.from_preset\(": "downloads: tests/test_any_network.py has KerasHub's networks",
 }
 # What makes the rest small: flags for the programs, other text in Python.
@@ -68,7 +71,7 @@ SUBSTITUTES = {
 }
 # What a document takes for granted.
 BEFORE = {
-    "see.md": "cp -r runs/folder-imas-1 runs/folder-supervised-1 && "
+    "see_what_it_does.md": "cp -r runs/folder-imas-1 runs/folder-supervised-1 && "
     "cp runs/folder-imas-1/student_last.keras epoch_10.keras && "
     "cp runs/folder-imas-1/teacher_last.keras epoch_20.keras"
 }
@@ -118,7 +121,7 @@ def run_command(command, cwd):
     assert process.returncode == 0, f"{command}\n{process.stdout}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
 def test_links_and_programs_are_there(document):
     text = document.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
@@ -131,7 +134,7 @@ def test_links_and_programs_are_there(document):
             assert one.startswith("--") or {one, two} & COMMANDS.keys(), typed
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
 def test_flags_are_those_of_the_programs(document):
     code = "\n".join(c for _, c in blocks(document, "bash")).replace("\\\n", " ")
     programs = [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("examples/*.py")]
@@ -147,19 +150,19 @@ def test_flags_are_those_of_the_programs(document):
 
 
 def test_every_command_is_in_the_table_with_its_program():
-    table = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    table = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     for words, command in COMMANDS.items():
         program = f"`{command.program}`" if command.program else ""
         assert f"| `keras-imas {words}` | {command.summary} | {program} |" in table
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
 def test_python_is_python(document):
     for _, code in blocks(document, "python"):
         ast.parse(code)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
 def test_blocks_are_run_or_exempt(document):
     program = r"(\w+=\w+ )?(python (examples|scripts)/|keras-imas )"
     if document.name not in EXEMPT_DOCUMENTS:
@@ -260,4 +263,10 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         text=True,
     )
     assert process.returncode == 0, process.stdout
-    assert "keras_imas.IMAS" in (tmp_path / "api" / "index.html").read_text()
+    pages = {
+        page.parent.name: page.read_text(encoding="utf-8")
+        for page in tmp_path.glob("reference/*/index.html")
+    }
+    assert 'id="keras_imas.IMAS"' in pages["imas"]
+    sizes = {name: len(page.encode()) for name, page in pages.items()}
+    assert max(sizes.values()) <= 100_000, sizes

@@ -1,4 +1,4 @@
-"""The messages that docs/troubleshooting.md quotes are those of the package."""
+"""The messages that docs/guides/troubleshooting.md quotes are those of the package."""
 
 import os
 import re
@@ -14,7 +14,8 @@ from keras_imas import data
 from keras_imas.backends.devices import check_batch
 from keras_imas.runs.sources import Folder
 
-TEXT = (programs.ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+PAGE = programs.ROOT / "docs" / "guides" / "troubleshooting.md"
+TEXT = PAGE.read_text(encoding="utf-8")
 # Messages stand between two backticks, as there may be single ones inside.
 QUOTES = re.findall(r"(?<!`)``(?!`) ?(.+?) ?``(?!`)", TEXT, re.S)
 

@@ -5,19 +5,20 @@ import numpy as np
 from keras import ops
 
 from keras_imas.arguments import as_tensor, check_range
+from keras_imas.typing import ArrayLike, Tensor
 
 _ASPECTS = 256  # of which one is drawn
 
 
 def sample_area_boxes(
-    batch_size,
-    height,
-    width,
+    batch_size: int,
+    height: int,
+    width: int,
     *,
-    area_range=(0.02, 0.4),
-    aspect_range=(0.3, 1 / 0.3),
-    seed=None,
-):
+    area_range: tuple[float, float] = (0.02, 0.4),
+    aspect_range: tuple[float, float] = (0.3, 1 / 0.3),
+    seed: int | keras.random.SeedGenerator | None = None,
+) -> Tensor:
     """Draw a box an image, each with an area, an aspect and a place of its own.
 
     Args:
@@ -45,8 +46,13 @@ def sample_area_boxes(
 
 
 def area_boxes_from_draws(
-    draws, height, width, *, area_range=(0.02, 0.4), aspect_range=(0.3, 1 / 0.3)
-):
+    draws: ArrayLike,
+    height: int,
+    width: int,
+    *,
+    area_range: tuple[float, float] = (0.02, 0.4),
+    aspect_range: tuple[float, float] = (0.3, 1 / 0.3),
+) -> Tensor:
     """Turn uniform draws into boxes, as Yang et al. (UniMatch V2, 2024) draw them.
 
     The area a is uniform, in parts of the image; the aspect r, height over width,
@@ -102,7 +108,7 @@ def area_boxes_from_draws(
     return ops.cast(ops.concatenate([start, start + sides], axis=1), "int32")
 
 
-def check_aspect(name, value):
+def check_aspect(name: str, value: tuple[float, float]) -> None:
     """Refuse what is no range of aspects.
 
     Args:

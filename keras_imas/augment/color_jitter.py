@@ -31,15 +31,15 @@ class ColorJitter:
 
     def __init__(
         self,
-        brightness=0.5,
-        contrast=0.5,
-        saturation=0.5,
-        hue=0.25,
+        brightness: float = 0.5,
+        contrast: float = 0.5,
+        saturation: float = 0.5,
+        hue: float = 0.25,
         *,
-        probability=0.8,
-        gray=0.2,
-        blur=0.5,
-    ):
+        probability: float = 0.8,
+        gray: float = 0.2,
+        blur: float = 0.5,
+    ) -> None:
         for name, value, most in (
             ("brightness", brightness, 1.0),
             ("contrast", contrast, 1.0),

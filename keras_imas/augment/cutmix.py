@@ -50,7 +50,7 @@ def cutmix_partners(hardness: ArrayLike, *, group_size: int | None = None) -> Te
     return ops.reshape(ops.cast(partners, "int32") + first[:, None], (-1,))
 
 
-def group_count(batch_size, group_size):
+def group_count(batch_size: int | Tensor, group_size: int | None) -> int | Tensor:
     """Return the number of pairing groups in a batch.
 
     Args:
@@ -67,7 +67,9 @@ def group_count(batch_size, group_size):
     return 1 if group_size is None else batch_size // group_size
 
 
-def for_each_image(values, batch_size, group_size):
+def for_each_image(
+    values: Tensor, batch_size: int | Tensor, group_size: int | None
+) -> Tensor:
     """Give each image the value of its group.
 
     Args:
@@ -139,16 +141,16 @@ def sample_boxes(
 
 
 def sample_draws(
-    batch_size,
-    height,
-    width,
+    batch_size: int,
+    height: int,
+    width: int,
     *,
-    fraction_range=(0.1, 0.9),
-    area_range=None,
-    aspect_range=(0.3, 1 / 0.3),
-    group_size=None,
-    seed=None,
-):
+    fraction_range: tuple[float, float] = (0.1, 0.9),
+    area_range: tuple[float, float] | None = None,
+    aspect_range: tuple[float, float] = (0.3, 1 / 0.3),
+    group_size: int | None = None,
+    seed: int | keras.random.SeedGenerator | None = None,
+) -> dict[str, Tensor]:
     """Make every random draw of a batch's CutMix.
 
     Args:
@@ -193,14 +195,14 @@ def sample_draws(
 
 
 def cutmix_plan(
-    hardness,
-    draws,
+    hardness: Tensor,
+    draws: dict[str, Tensor],
     *,
-    adaptive=True,
-    probability=None,
-    group_size=None,
-    each_image=False,
-):
+    adaptive: bool = True,
+    probability: float | None = None,
+    group_size: int | None = None,
+    each_image: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Decide which images are cut-mixed, where, and with which partners.
 
     Where the coin says no the box is empty: the batch keeps its shape, as XLA

@@ -3,8 +3,15 @@
 import keras
 from keras import ops
 
+from keras_imas.typing import Tensor
 
-def sample_mask(batch_size, channels, *, seed=None):
+
+def sample_mask(
+    batch_size: int,
+    channels: int,
+    *,
+    seed: int | keras.random.SeedGenerator | None = None,
+) -> Tensor:
     """Draw which channels the first of two views keeps.
 
     m = 0 or 2 for each channel, with probability ½; m = 1 in half of the images, drawn
@@ -33,7 +40,9 @@ def sample_mask(batch_size, channels, *, seed=None):
     return untouched + (1.0 - untouched) * mask
 
 
-def complementary_mask(mask, labeled, hardness=None):
+def complementary_mask(
+    mask: Tensor | None, labeled: Tensor, hardness: Tensor | None = None
+) -> Tensor | None:
     """Return the mask of a pass over labeled images and the two views.
 
     Args:

@@ -31,8 +31,13 @@ class RandAugment:
     """
 
     def __init__(
-        self, num_operations=3, magnitude=0.5, *, magnitude_stddev=0.15, rate=10 / 11
-    ):
+        self,
+        num_operations: int = 3,
+        magnitude: float = 0.5,
+        *,
+        magnitude_stddev: float = 0.15,
+        rate: float = 10 / 11,
+    ) -> None:
         if num_operations < 0:
             raise ValueError(
                 "`num_operations` must be at least 0. "

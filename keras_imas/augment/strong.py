@@ -1,8 +1,11 @@
 """The strong view: colour operations on the weak view's crop."""
 
 import functools
+from collections.abc import Mapping
 
 import numpy as np
+
+from keras_imas.typing import Tensor
 
 # Parameter ranges [start, stop): the value is start + u·(stop − start), u ~ U[0, 1).
 # Whole numbers are drawn as the floor. Backward ranges include their upper end.
@@ -61,7 +64,11 @@ class StrongView:
         50.0
     """
 
-    def __init__(self, num_operations=2, operations=OPERATIONS):
+    def __init__(
+        self,
+        num_operations: int = 2,
+        operations: Mapping[str, tuple[float, float]] = OPERATIONS,
+    ) -> None:
         if num_operations < 0:
             raise ValueError(
                 "`num_operations` must be at least 0. "
@@ -83,7 +90,7 @@ class StrongView:
         # Traced once, called `num_operations` times.
         return tf.function(self._switch, autograph=False)
 
-    def draw(self, generator):
+    def draw(self, generator: np.random.Generator) -> list[tuple[str, float]]:
         """Draw the operations of an image, for `keras_imas.data.device`.
 
         Args:
@@ -126,7 +133,7 @@ class StrongView:
             image = self._apply(image, operation, start + draw[1] * (stop - start))
         return image
 
-    def apply(self, image, operation, parameter=0.0):
+    def apply(self, image: Tensor, operation: str, parameter: float = 0.0) -> Tensor:
         """Apply one operation, with no draw.
 
         Args:

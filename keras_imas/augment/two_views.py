@@ -9,6 +9,7 @@ from keras_imas.arguments import check_choice, check_fraction, check_range
 from keras_imas.augment.area_boxes import check_aspect
 from keras_imas.augment.cutmix import cutmix_plan, paste, sample_draws
 from keras_imas.augment.feature_masks import sample_mask
+from keras_imas.typing import Tensor
 
 _OF_A_VIEW = ("boxes", "coin")
 
@@ -74,7 +75,15 @@ class TwoViews:
                 f'"strong" with it. Received: cutmix_view={self.cutmix_view!r}'
             )
 
-    def sample(self, batch_size, height, width, *, channels=0, seed=None):
+    def sample(
+        self,
+        batch_size: int,
+        height: int,
+        width: int,
+        *,
+        channels: int = 0,
+        seed: int | keras.random.SeedGenerator | None = None,
+    ) -> dict[str, Tensor]:
         """Make every random draw of a step.
 
         Args:

@@ -4,13 +4,17 @@ import contextlib
 import functools
 import os
 import tempfile
+from collections.abc import Iterator
+from typing import Any
 
 import keras
+
+from keras_imas.typing import StrPath
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 
 
-def strategy_scope(strategy="auto"):
+def strategy_scope(strategy: str = "auto") -> contextlib.AbstractContextManager[int]:
     """Return the context to build and train a model in, on several devices.
 
     Args:
@@ -79,7 +83,7 @@ def strategy_scope(strategy="auto"):
 
 _MULTI_WORKER = (
     "Keras on TensorFlow fails where several workers share a batch of several arrays. "
-    "Train on several hosts with JAX: see docs/scale_out.md"
+    "Train on several hosts with JAX: see docs/guides/many_gpus.md"
 )
 
 
@@ -159,7 +163,7 @@ def device_names():
     return names or ["CPU"]
 
 
-def scope_of(model):
+def scope_of(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
     """Return the context that a model was made in, for what handles its variables.
 
     Args:
@@ -212,7 +216,7 @@ def process_part():
 
 
 @contextlib.contextmanager
-def first_process_writes(directory):
+def first_process_writes(directory: StrPath) -> Iterator[StrPath]:
     """Let only the first of several processes that train together write and print.
 
     All of them must compute the same; what the others write is thrown away.
@@ -240,7 +244,7 @@ def first_process_writes(directory):
         yield os.path.join(elsewhere, "run")
 
 
-def check_strategy(strategy):
+def check_strategy(strategy: Any) -> None:
     """Raise for a strategy that can't train `IMAS`.
 
     Args:
@@ -253,7 +257,9 @@ def check_strategy(strategy):
         raise ValueError(f"{type(strategy).__name__}: {_MULTI_WORKER}")
 
 
-def check_batch(name, batch_size, replicas, group_size=None):
+def check_batch(
+    name: str, batch_size: int, replicas: int, group_size: int | None = None
+) -> None:
     """Raise where a batch can't be divided among replicas.
 
     Args:

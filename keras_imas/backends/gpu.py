@@ -3,7 +3,7 @@
 import keras
 
 
-def set_up_gpu(*, tf32=True):
+def set_up_gpu(*, tf32: bool = True) -> None:
     """Let GPUs compute as fast as training allows; nothing changes on a CPU.
 
     PyTorch tries the ways to convolve when it first meets a size, and takes the

@@ -109,6 +109,15 @@ def main(entry="keras-imas"):
     Args:
         entry: What was typed before its words. Defaults to `"keras-imas"`.
     """
+    try:
+        _main(entry)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _main(entry):
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "-help", "--help", "--helpfull", "help"):
         print(_screen(entry, GROUPS))

@@ -13,6 +13,7 @@ from keras_imas.data.folder import from_folder, with_masks
 from keras_imas.data.preflight import check, check_labels
 from keras_imas.data.problems import collected
 from keras_imas.data.semi_supervised import semi_supervised, supervised
+from keras_imas.data.subset import subset
 from keras_imas.data.tfds import from_tfds
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "scenes",
     "semi_supervised",
     "splits",
+    "subset",
     "supervised",
     "voc",
     "with_masks",

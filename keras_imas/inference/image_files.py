@@ -6,11 +6,14 @@ import csv
 import errno
 import functools
 import pathlib
+from typing import Any
 
+import keras
 import numpy as np
 from PIL import Image
 
 from keras_imas.data import files
+from keras_imas.data.classes import ClassTable
 from keras_imas.data.pixels import resized
 from keras_imas.data.read_ahead import ahead
 from keras_imas.data.tree import Tree
@@ -33,6 +36,7 @@ from keras_imas.inference.predictor import Predictor
 from keras_imas.inference.whole_or_windows import whole_or_windows
 from keras_imas.models.size_rule import size_rule
 from keras_imas.progress import Progress
+from keras_imas.typing import Size, StrPath, Verbose
 
 _READ_AHEAD = 4
 _ABOUT_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
@@ -40,7 +44,7 @@ _ABOUT_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 _SUFFIXES = {"overlays": ".jpg", "confidence": ".png", "masks": ".png"}
 
 
-def find_images(where, leave_out=None):
+def find_images(where: StrPath, leave_out: StrPath | None = None) -> dict[str, StrPath]:
     """Find image files and name them.
 
     Args:
@@ -79,22 +83,22 @@ def find_images(where, leave_out=None):
 
 
 def predict_files(
-    network,
-    images,
-    output_dir,
-    classes,
+    network: keras.Model,
+    images: dict[str, StrPath],
+    output_dir: StrPath,
+    classes: ClassTable,
     *,
-    made_by=None,
-    overlays=True,
-    confidence=False,
-    opacity=0.5,
-    image_size=None,
-    image_range=None,
-    window=None,
-    max_pixels=files.MAX_PIXELS,
-    verbose="auto",
-    **prediction,
-):
+    made_by: StrPath | None = None,
+    overlays: bool = True,
+    confidence: bool = False,
+    opacity: float = 0.5,
+    image_size: Size | None = None,
+    image_range: tuple[float, float] | None = None,
+    window: int | Size | None = None,
+    max_pixels: int = files.MAX_PIXELS,
+    verbose: Verbose = "auto",
+    **prediction: Any,
+) -> dict[str, Any]:
     """Predict image files, and write what the network finds.
 
     Write into `output_dir`, for each image: `masks/NAME.png`, the class ids, with the
@@ -163,7 +167,12 @@ def predict_files(
             suffix = ".tif"
         return output_dir / kind / f"{name}{suffix}"
 
-    results = {"kept": 0, "predicted": 0, "georeferenced": 0, "skipped": {}}
+    results: dict[str, Any] = {
+        "kept": 0,
+        "predicted": 0,
+        "georeferenced": 0,
+        "skipped": {},
+    }
     progress = Progress(None, verbose=0)  # until it is known what is missing
 
     def skip(path, reason):
@@ -235,7 +244,7 @@ def predict_files(
             missing, window, image_size, image_range, max_pixels, pool, skip
         ):
             predictor = Predictor(network, **views, **prediction)
-            waiting = collections.deque()
+            waiting: collections.deque = collections.deque()
 
             def pixels(names=names, waiting=waiting):
                 paths = [missing[name] for name in names]
@@ -255,7 +264,8 @@ def predict_files(
                         )
 
             for predicted in predictor.on_device(pixels()):
-                write(*waiting.popleft(), predicted)
+                name, image = waiting.popleft()
+                write(name, image, predicted)
         content = {**told, "classes": classes.names, **results}
         write_whole(output_dir / LISTED, standard_json.dumps(content, indent=1) + "\n")
     return results

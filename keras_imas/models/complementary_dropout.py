@@ -2,10 +2,13 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras import ops
+
+from keras_imas.typing import Tensor
 
 _step = threading.local()
 
@@ -77,7 +80,7 @@ class ComplementaryDropout(keras.layers.Layer):
 
 
 @contextlib.contextmanager
-def dropped_features(mask):
+def dropped_features(mask: Tensor | None) -> Iterator[None]:
     """Have each `ComplementaryDropout` multiply channels, in a context.
 
     Args:
@@ -91,7 +94,7 @@ def dropped_features(mask):
         _step.mask = None
 
 
-def dropped_channels(network):
+def dropped_channels(network: keras.Model) -> int:
     """Return the number of channels that a network's `ComplementaryDropout` drops of.
 
     Args:
@@ -109,7 +112,7 @@ def dropped_channels(network):
     return max((layer.channels for layer in found), default=0)
 
 
-def check_has_place(student):
+def check_has_place(student: keras.Model) -> None:
     """Refuse a student without a place to drop features.
 
     Args:

@@ -4,11 +4,13 @@ import json
 import os
 import re
 
+import keras
 import numpy as np
 from keras import layers
 
 from keras_imas.files.user_path import user_path
 from keras_imas.models.checkpoint_tensors import read_tensors
+from keras_imas.typing import StrPath
 
 # Our layers, and what they are called by Hugging Face's DINOv2 and DINOv3 and by the
 # original programs; "@" stands for a block. A tensor of several layers holds them one
@@ -47,7 +49,7 @@ _UNUSED = re.compile(r"(embeddings\.)?mask_token|rope_embed\.periods|.*\.bias_ma
 _KINDS = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
 
 
-def load_dino_checkpoint(encoder, path):
+def load_dino_checkpoint(encoder: keras.Model, path: StrPath) -> list[str]:
     """Load a public checkpoint of DINOv2 or DINOv3.
 
     Hugging Face's layout is read and that of the original programs, from a safetensors
@@ -116,7 +118,7 @@ def load_dino_checkpoint(encoder, path):
     return unused
 
 
-def checkpoint_file(path):
+def checkpoint_file(path: StrPath) -> StrPath:
     """Return the file of a checkpoint.
 
     Args:

@@ -2,10 +2,12 @@
 
 import re
 
+import keras
+
 from keras_imas.models.deeplab_v3_plus import HEAD
 
 
-def freeze_encoder(network, head=HEAD):
+def freeze_encoder(network: keras.Model, head: str = HEAD) -> None:
     """Keep all of a network as it is but for its head, when it is trained.
 
     Batch normalization of the encoder normalizes by its moving statistics, and does not

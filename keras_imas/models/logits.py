@@ -45,7 +45,7 @@ def list_outputs(outputs: Any) -> list[Tensor]:
 
 
 def run_network(
-    network: keras.Model, images: Tensor, *, training: bool = False
+    network: keras.Model, images: Tensor, *, training: bool | None = False
 ) -> list[Tensor]:
     """Run a network, by its backend's faster formulations, and list its outputs.
 
@@ -96,7 +96,9 @@ def resize_logits(logits: Tensor, images: Tensor) -> Tensor:
     return resize_bilinear(logits, *ops.shape(images)[1:3])
 
 
-def run_on_views(network, views, training=None):
+def run_on_views(
+    network: keras.Model, views: dict[str, Tensor], training: bool | None = None
+) -> Any:
     """Run a network once over several views, so that they share batch statistics.
 
     Args:
@@ -163,7 +165,7 @@ def full_size_logits(network: keras.Model, images: Tensor) -> Tensor:
     return resize_logits(run_network(network, images)[0], images)
 
 
-def scoring_logits(network, images):
+def scoring_logits(network: keras.Model, images: Tensor) -> Tensor:
     """Run a network for its predictions alone, within a training step.
 
     Nothing is kept for a gradient, and losses that layers add (`add_loss`, activity

@@ -1,15 +1,18 @@
 """Choose which images to label next: hard ones that differ from each other."""
 
 import csv
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from keras_imas.files.csv_text import to_cell
 from keras_imas.files.whole_file import whole_file
+from keras_imas.typing import ArrayLike, StrPath
 
 
-def thumbnail_features(image, side=8):
+def thumbnail_features(image: ArrayLike, side: int = 8) -> np.ndarray:
     """Return a thumbnail of an image as a vector, to compare images by.
 
     Args:
@@ -28,7 +31,12 @@ def thumbnail_features(image, side=8):
     return np.asarray(small, "float32").ravel() / 255
 
 
-def label_next(hardness, features, labeled_features=None, count=50):
+def label_next(
+    hardness: ArrayLike,
+    features: ArrayLike,
+    labeled_features: ArrayLike | None = None,
+    count: int = 50,
+) -> tuple[np.ndarray, np.ndarray]:
     """Rank images to label: the hardest, without near-duplicates.
 
     Take images one by one, each time the one with the largest product of hardness and
@@ -82,7 +90,7 @@ def label_next(hardness, features, labeled_features=None, count=50):
     return np.array(order, int), np.array(novelties)
 
 
-def write_ranking(path, rows):
+def write_ranking(path: StrPath, rows: Sequence[dict[str, Any]]) -> None:
     """Write the images to label next as CSV, best first.
 
     Args:

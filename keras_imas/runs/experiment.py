@@ -173,8 +173,9 @@ def run(
             facts["suggestions"] = [vars(suggestion) for suggestion in suggestions]
         if unfinished is not None:
             facts["resumed"] = _resume(unfinished, watchers, output_dir)
+        model = plan.model()
         run_directory.write(output_dir, facts)
-        model, logs = _fit(plan, batches, watchers, output_dir, verbose)
+        logs = _fit(model, plan, batches, watchers, output_dir, verbose)
         facts = _report(plan, model, logs, watchers, facts, output_dir, verbose)
         watchers.history.check_folder()
         save_model_card(output_dir, facts, read_history(output_dir))
@@ -210,9 +211,8 @@ def _resume(unfinished, watchers, output_dir):
     return [*unfinished.get("resumed", ()), *(steps or [0])[-1:]]
 
 
-def _fit(plan, batches, watchers, output_dir, verbose):
-    """Train, save both networks, and return the model and its logs."""
-    model = plan.model()
+def _fit(model, plan, batches, watchers, output_dir, verbose):
+    """Train, save both networks, and return the logs."""
     removed = None
     try:
         model.fit(
@@ -230,7 +230,7 @@ def _fit(plan, batches, watchers, output_dir, verbose):
             segmenter(getattr(model, name)).save(part)
     if removed is not None:
         raise removed
-    return model, model.history.history
+    return model.history.history
 
 
 def _report(plan, model, logs, watchers, facts, output_dir, verbose):

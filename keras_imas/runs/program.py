@@ -13,7 +13,7 @@ from keras_imas.backends.determinism import make_deterministic
 from keras_imas.backends.devices import STRATEGIES, first_process_writes, strategy_scope
 from keras_imas.backends.gpu import set_up_gpu
 from keras_imas.command_line.own_command import rerun
-from keras_imas.runs import experiment, run_directory
+from keras_imas.runs import compared_runs, experiment, run_directory
 from keras_imas.runs.flags import define_flags, define_path, define_verbose, given_flags
 from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
@@ -117,6 +117,21 @@ class Program:
         flags.DEFINE_boolean(
             "dry_run", False, "Print what a run would do and cost, and stop.", **key
         )
+        flags.DEFINE_boolean(
+            "compare",
+            False,
+            "Train supervised as well, and tell by the validation images whether the "
+            "unlabeled images helped.",
+            **key,
+        )
+        flags.DEFINE_integer(
+            "folds",
+            0,
+            "Without validation images: train this many times, each time scored on "
+            "another part of the labeled images, and at last on all of them.",
+            0,
+            **key,
+        )
         flags.DEFINE_boolean("tensorboard", False, "Write logs for TensorBoard.", **key)
         define_verbose(**key)
 
@@ -147,6 +162,8 @@ class Program:
                 *(("recipe",) if recipe_names(self.name) else ()),
                 "output_dir",
                 "dry_run",
+                "compare",
+                "folds",
                 "checkpoint_every",
                 "tensorboard",
                 "seed",
@@ -189,7 +206,10 @@ class Program:
             if values.deterministic:
                 make_deterministic()
             settings = {"dataset": self.name, **given_flags()}
-            prefix = os.path.join("runs", f"{self.name}-{recipe.method}")
+            several = values.compare or values.folds
+            kind = "compare" if values.compare else "folds"
+            prefix = f"{self.name}-{kind if several else recipe.method}"
+            prefix = os.path.join("runs", prefix)
             output_dir = values.output_dir or self._directory(prefix, settings)
             if demo:
                 print(
@@ -201,9 +221,7 @@ class Program:
             parts = self.source.from_flags().read(recipe.seed)
             with scope, first_process_writes(output_dir) as directory:
                 recipe, suggestions = self._settle(recipe, parts)
-                experiment.run(
-                    recipe,
-                    **parts,
+                options = dict(
                     output_dir=directory,
                     settings=settings,
                     suggestions=suggestions,
@@ -213,6 +231,11 @@ class Program:
                     dry_run=values.dry_run,
                     verbose=values.verbose,
                 )
+                if several:
+                    options |= dict(compare=values.compare, folds=values.folds)
+                    compared_runs.run(recipe, parts, **options)
+                else:
+                    experiment.run(recipe, **parts, **options)
         except Interrupted:
             print(f"\nStopped. To resume:\n  {_command(output_dir)}", flush=True)
             raise

@@ -15,6 +15,8 @@ from keras_imas.training import checkpoint_store
 def claimed(path, configuration):
     """Hold a new directory, or that of an unfinished run of the same configuration.
 
+    A directory that it makes is removed if an error comes before anything is written.
+
     Args:
         path: The directory; made if it is absent.
         configuration: Dict, as JSON has it, of what must be the same to resume.
@@ -34,6 +36,19 @@ def claimed(path, configuration):
         None
     """
     configuration = standard_json.as_read(configuration)
+    existed = os.path.isdir(path)
+    try:
+        with _locked(path, configuration) as unfinished:
+            yield unfinished
+    except BaseException:
+        if not existed:
+            with contextlib.suppress(OSError):  # it holds something
+                os.rmdir(path)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(path, configuration):
     # Refuse before the lock, which leaves files there; but first say who holds it.
     if lock.holder(path) is None:
         _unfinished(path, configuration)

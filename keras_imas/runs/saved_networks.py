@@ -9,6 +9,7 @@ from keras_imas.imas import IMAS
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import run_directory
 from keras_imas.runs.prediction_options import reading_of
+from keras_imas.runs.read_run import chosen
 from keras_imas.runs.safe_loading import load_model
 
 
@@ -56,7 +57,8 @@ def model_file(path):
     """Return the file of a model.
 
     Args:
-        path: Path of a `.keras` file, or of the directory of a run.
+        path: Path of a `.keras` file, or of the directory of a run; of a comparison
+            that of its better method counts.
 
     Returns:
         Path of a file.
@@ -71,6 +73,7 @@ def model_file(path):
         raise FileNotFoundError(
             f"There is no file and no run {path!r} to load a model from"
         )
+    path = chosen(path)
     for name in ("teacher_best.keras", "teacher_last.keras"):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)

@@ -23,13 +23,14 @@ from keras_imas.typing import Logs, StrPath
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Save all that a run is, so that started again it resumes where it was.
+    """Save the state of a run, so that it resumes when you rerun it.
 
     `IMAS.fit` resumes from the newest checkpoint in the directory, in the middle of an
     epoch too: with both networks, the optimizer, the state of all draws, the epoch's
-    logs so far, the history, and at the same place in the data. To the same bits, where
-    the backend repeats itself at all (see docs/reliability.md) and the data come from
-    `keras_imas.data`; other data begin anew in the epoch that was cut short.
+    logs so far, the history, and at the same place in the data. The result is the same
+    to the bit where the backend is deterministic (see docs/explanations/exactness.md)
+    and the data come from `keras_imas.data`; other data start the unfinished epoch
+    again.
 
     At a SIGTERM or SIGINT the step is finished, all is saved, and `fit` raises
     `keras_imas.training.stop_signals.Interrupted`, which ends a program with status 75.

@@ -68,6 +68,18 @@ assert not loaded, loaded
 """
 
 
+def test_a_reader_that_has_seen_enough_ends_it_quietly():
+    """As `keras-imas --help | head -1` does."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keras_imas", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert b"BrokenPipe" not in process.stderr.read()
+    process.wait()
+
+
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("train", "--help")])
 def test_the_first_screen_imports_neither_keras_nor_a_backend(arguments, tmp_path):
     process = programs.run("-c", WITHOUT_KERAS, programs.ROOT, *arguments, cwd=tmp_path)

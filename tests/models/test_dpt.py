@@ -250,8 +250,23 @@ def test_refuses(arguments, message):
         dpt(**{"num_classes": 2, "backbone": backbone, **arguments})
 
 
+@pytest.fixture
+def optimized():
+    """Let JAX optimize what it compiles, which pays off in minutes of training."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    name = "jax_disable_most_optimizations"
+    before = getattr(jax.config, name)
+    jax.config.update(name, False)
+    yield
+    jax.config.update(name, before)
+
+
 @pytest.mark.full
-def test_small_learns_four_photographs_by_heart(shared):
+def test_small_learns_four_photographs_by_heart(shared, optimized):
     """DINOv2-Small from random weights."""
     folder = shared / "camvid"
     pictures, label_maps = [], []

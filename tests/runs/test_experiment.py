@@ -121,6 +121,19 @@ def test_bad_labels_are_named_before_anything_is_written(index, name, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_network_that_can_not_be_built_leaves_no_directory(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file and no run .*none\.keras"):
+        experiment.run(
+            dataclasses.replace(RECIPE, start_from=str(tmp_path / "none.keras")),
+            (IMAGES[:2], LABELS[:2]),
+            IMAGES[2:6],
+            class_names=["a", "b", "c"],
+            output_dir=str(tmp_path / "run"),
+            verbose=0,
+        )
+    assert not (tmp_path / "run").exists()
+
+
 def test_too_few_images_are_refused_before_anything_is_written(tmp_path):
     recipe = dataclasses.replace(RECIPE, unlabeled_batch_size=5)
     with pytest.raises(ValueError, match="`unlabeled` has 4 images"):

@@ -354,7 +354,8 @@ def test_a_bad_image_on_one_replica_is_withheld_on_all(request):
 
 
 def test_parts_are_those_that_the_documentation_names(request):
-    text = (request.config.rootpath / "docs" / "reliability.md").read_text()
+    page = request.config.rootpath / "docs" / "explanations" / "reliability.md"
+    text = page.read_text(encoding="utf-8")
     text = " ".join(text.split())
     for part in PARTS:
         assert part.removeprefix("the ") in text

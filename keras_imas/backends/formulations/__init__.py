@@ -1,7 +1,7 @@
 """Faster formulations of what the layers of a network compute, equal up to rounding.
 
 Keras computes some layers by operations that a backend is slow at: see the modules of
-the backends for which, and docs/performance.md for what it costs.
+the backends for which, and docs/explanations/performance.md for what it costs.
 """
 
 import contextlib
