@@ -7,7 +7,8 @@ r"""Check a data set before training: read it, and list all that is wrong with i
 Takes a directory, whose layout it recognizes (Cityscapes, VOC, CamVid, or images and
 masks, with classes.csv if there is one), or --dataset (default: folder) and the flags
 that a training on it takes, of which those of the training itself don't matter. The
-exit status is 1 if there are errors.
+exit status is 1 if there are errors. Prints the settings that the data ask for, too;
+`keras-imas train folder` takes the first of them where nothing else is said.
 """
 
 import dataclasses
@@ -17,12 +18,14 @@ from pathlib import Path
 from absl import app, flags
 
 from keras_imas import data
+from keras_imas.data.as_examples import as_examples
 from keras_imas.data.problems import Problem
 from keras_imas.files import standard_json
 from keras_imas.runs.flags import define_flags, define_path
 from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.shipped_recipes import with_recipes
 from keras_imas.runs.sources import SOURCES
+from keras_imas.runs.suggestions import Facts, print_suggestions, suggest
 
 FLAGS = flags.FLAGS
 FIRST = {
@@ -80,6 +83,7 @@ def main(argv):
         except OSError as error:
             sys.exit(f"Error: the report can't be written: {error}")
     parts, classes, found = {}, {"class_names": (), "ignore_class": 255}, None
+    suggestions = []
     with data.collected() as problems:
         try:
             source = SOURCES[FLAGS.dataset].from_flags()
@@ -110,6 +114,11 @@ def main(argv):
         )
         problems += found.problems
         _print_parts(found, classes)
+        try:
+            suggestions = _suggestions(parts, found, classes)
+        except ValueError as error:  # of flags of the training, which don't matter here
+            problems.append(Problem(str(error), "warning"))
+        print_suggestions(suggestions)
     # An image may be in several lists, and what is wrong with it is said once.
     problems = list(dict.fromkeys(problems))
     for severity in ("warning", "error"):
@@ -119,7 +128,7 @@ def main(argv):
     errors = sum(problem.severity == "error" for problem in problems)
     print(f"{errors} errors, {len(problems) - errors} warnings")
     if FLAGS.json:
-        _write_json(FLAGS.json, found, classes, problems)
+        _write_json(FLAGS.json, found, classes, suggestions, problems)
     return 1 if errors else 0
 
 
@@ -153,7 +162,24 @@ def _print_parts(found, classes):
     print()
 
 
-def _write_json(path, found, classes, problems):
+def _suggestions(parts, found, classes):
+    """List the settings that the data ask for, but for flags that are given."""
+    if "labeled" not in parts:
+        return []
+    facts = Facts.of(
+        as_examples(parts["labeled"]),
+        as_examples(parts["unlabeled"]) if "unlabeled" in parts else None,
+        report=found,
+        class_names=tuple(classes["class_names"]),
+        ignore_class=classes["ignore_class"],
+    )
+    given = {name for name in FLAGS if FLAGS[name].present}
+    found = suggest(facts, Recipe.from_flags(), given)[1]
+    # Not every data set can be read smaller, or has masks of other ids.
+    return [suggestion for suggestion in found if suggestion.flag in FLAGS]
+
+
+def _write_json(path, found, classes, suggestions, problems):
     """Write the report as JSON."""
     report = {
         "parts": {
@@ -168,6 +194,7 @@ def _write_json(path, found, classes, problems):
             for name, part in (found.parts.items() if found else ())
         },
         **classes,
+        "suggestions": [vars(suggestion) for suggestion in suggestions],
         "problems": [vars(problem) for problem in problems],
     }
     Path(path).write_text(

@@ -4,13 +4,14 @@
 
 Every image with a mask of the same name is labeled, all others are unlabeled; or say
 which are which by lists of names: --labeled=labeled.txt --unlabeled=unlabeled.txt.
+Crop, batches and steps that are not given follow from the images, and are printed.
 """
 
 from keras_imas.runs.program import Program
 from keras_imas.runs.recipe import SMALL_DATA
 from keras_imas.runs.sources import Folder
 
-_PROGRAM = Program("folder", Folder, SMALL_DATA)
+_PROGRAM = Program("folder", Folder, SMALL_DATA, from_data=True)
 define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
 FIRST = _PROGRAM.first_flags(
     "images",

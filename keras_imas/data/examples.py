@@ -44,6 +44,7 @@ class Examples:
         mask_files: paths of the masks, in order, or None.
         image_size: `(height, width)` to resize to when read, or None.
         sizes: the different `(height, width)` of image files; empty if unknown.
+        size_counts: dict of the number of image files of each size; empty if unknown.
         on_bad_image: "error" or "skip": what happens where a file can't be decoded.
         deep: whether each image has more than 8 bits; empty if unknown.
         image_range: values in files that became 0 and 255, or None.
@@ -61,6 +62,7 @@ class Examples:
     mask_files: tuple[str, ...] | None = None
     image_size: tuple[int, ...] | None = None
     sizes: frozenset[Size] = frozenset()
+    size_counts: dict[Size, int] = dataclasses.field(default_factory=dict)
     on_bad_image: str = "error"
     deep: tuple[bool, ...] = ()
     image_range: tuple[float, float] | None = None

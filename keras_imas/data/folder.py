@@ -150,6 +150,7 @@ def from_folder(
         label_table=label_table,
         one_object=binary_masks,
     )
+    size_counts = dict(Counter(row["size"] for row in found if "size" in row))
     examples = Examples(
         load=reader.load,
         fetch=reader.fetch,
@@ -159,7 +160,8 @@ def from_folder(
         files=tuple(str(row["image"]) for row in found),
         mask_files=tuple(str(row["label_map"]) for row in found) if labeled else None,
         image_size=None if image_size is None else tuple(image_size),
-        sizes=frozenset(row["size"] for row in found if "size" in row),
+        sizes=frozenset(size_counts),
+        size_counts=size_counts,
         deep=tuple(row.get("deep", False) for row in found),
         image_range=image_range,
         by_color=any(row.get("mask_kind") == "colors" for row in found),

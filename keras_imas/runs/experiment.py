@@ -40,6 +40,7 @@ def run(
     allow_shared=False,
     student=None,
     settings=None,
+    suggestions=None,
     checkpoint_every="10min",
     keep=2,
     tensorboard=False,
@@ -83,6 +84,8 @@ def run(
             DeepLabV3+ of the recipe.
         settings: Dict of how the run was started, for `run.json`; the programs pass
             their flags. Defaults to `None`.
+        suggestions: List of `keras_imas.runs.suggestions.Suggestion`, for `run.json`.
+            Defaults to `None`.
         checkpoint_every: How often to save a checkpoint, see
             `keras_imas.callbacks.Checkpoint`. Defaults to `"10min"`.
         keep: Number of checkpoints to keep while it runs. Defaults to `2`.
@@ -166,6 +169,8 @@ def run(
             verbose=verbose,
         )
         facts = plan.facts()
+        if suggestions:
+            facts["suggestions"] = [vars(suggestion) for suggestion in suggestions]
         if unfinished is not None:
             facts["resumed"] = _resume(unfinished, watchers, output_dir)
         model = plan.model()

@@ -19,6 +19,7 @@ from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.shipped_recipes import recipe_names, recipe_table, with_recipes
+from keras_imas.runs.suggestions import Facts, print_suggestions, suggest
 from keras_imas.training.health import NonFiniteError
 from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
 
@@ -34,13 +35,16 @@ class Program:
         recipe: `Recipe` of the flags' defaults.
         demo: `Recipe` whose numbers are the defaults where `--data_dir` is not given.
             Defaults to `None`: `recipe` always is.
+        from_data: Whether settings that are not given may follow from the data.
+            Defaults to `False`.
     """
 
-    def __init__(self, name, source, recipe, demo=None):
+    def __init__(self, name, source, recipe, demo=None, *, from_data=False):
         self.name = name
         self.source = source
         self.recipe = recipe
         self.demo = demo
+        self.from_data = from_data
 
     def define(self):
         """Define its flags."""
@@ -53,6 +57,15 @@ class Program:
                 None,
                 "Recipe that comes with the package, by its name; list: show them.",
                 module_name=__name__,  # its flags take its place
+            )
+        if self.from_data:
+            flags.DEFINE_enum(
+                "settings",
+                "data",
+                ("data", "defaults"),
+                "Where crop, scales, batches, steps and window that are not given come "
+                "from: the data, as is printed with the reasons; or the defaults here.",
+                **key,
             )
         define_path(
             "output_dir",
@@ -154,6 +167,7 @@ class Program:
                 "checkpoint_every",
                 "tensorboard",
                 "seed",
+                *(("settings",) if self.from_data else ()),
             ),
         }
 
@@ -206,9 +220,11 @@ class Program:
             scope = strategy_scope(values.strategy)
             parts = self.source.from_flags().read(recipe.seed)
             with scope, first_process_writes(output_dir) as directory:
+                recipe, suggestions = self._settle(recipe, parts)
                 options = dict(
                     output_dir=directory,
                     settings=settings,
+                    suggestions=suggestions,
                     tensorboard=values.tensorboard,
                     checkpoint_every=values.checkpoint_every,
                     keep=values.keep,
@@ -231,6 +247,17 @@ class Program:
             if run and not run.get("finished", True) and not _about_files(error):
                 message += f"\nTo resume when that is mended:\n  {_command(output_dir)}"
             sys.exit(message)
+
+    def _settle(self, recipe, parts):
+        """Take what the data ask for, and return the recipe and all suggestions."""
+        values = flags.FLAGS
+        if not self.from_data or values.settings != "data":
+            return recipe, []
+        given = {name for name in values if values[name].present}
+        facts = Facts.of(parts["labeled"], parts["unlabeled"])
+        recipe, suggestions = suggest(facts, recipe, given)
+        print_suggestions(suggestions)
+        return recipe, suggestions
 
     def _directory(self, prefix, settings):
         """Return the default directory: a new one, or that of a run to resume."""
