@@ -42,6 +42,8 @@ EXEMPT = {
     r"train_folder\.py \S+ \S+ --num_classes=11$": (
         "killed, and resumed: tests/test_examples.py"
     ),
+    r"--folds=": "eleven trainings: tests/runs/test_compared_runs.py",
+    r"\bwandb\b": "other packages, tried by hand",
     r"--preset=gpu|--backbone=dinov2_small": "takes a GPU",
     r"\.from_preset\(": "downloads: tests/test_any_network.py has KerasHub's networks",
 }
