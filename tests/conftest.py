@@ -28,7 +28,9 @@ SAME_ON_ALL = (
     "test_hostile",
     "test_benchmark",
     "test_check_dataset",
+    "test_documents",
     "test_make_splits",
+    "test_release",
     "test_troubleshooting",
     "test_typing",
 )
