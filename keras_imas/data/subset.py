@@ -57,6 +57,7 @@ def subset(source: Source, indices: Iterable[int]) -> Examples:
         names=of(examples.names),
         files=of(examples.files),
         mask_files=of(examples.mask_files),
+        size_counts={},  # which image has which is not known
         deep=of(examples.deep),
         bad={},
     )
@@ -66,7 +67,6 @@ def _records(examples, chosen):
     """Return the records at some positions, numbered anew."""
     import tensorflow as tf
 
-    wanted = np.isin(np.arange(len(examples)), chosen)
-    wanted = tf.constant(wanted)
+    wanted = tf.constant(np.isin(np.arange(len(examples)), chosen))
     records = examples.dataset.filter(lambda index, _: wanted[index])
     return records.map(lambda _, element: element).enumerate()

@@ -10,7 +10,6 @@ from keras_imas import data, evaluation
 from keras_imas.command_line.own_command import as_started
 from keras_imas.inference.drawing import class_table
 from keras_imas.inference.predictor import Predictor
-from keras_imas.metrics import iou_per_class
 from keras_imas.runs import experiment, run_directory, saved_networks
 from keras_imas.runs.paired_difference import paired_difference
 from keras_imas.runs.parts import Parts
@@ -82,7 +81,8 @@ def run(
             print(f"\n{name}", flush=True)
             _train(recipe, method, given, directory, **options)
             counts[method] += _counts(recipe, given, directory)
-        facts |= _compared(counts, parts, folds)
+        confusion = _confusion(counts, parts)
+        facts |= _compared(counts, confusion, parts, folds)
         network = facts["better"]
         if folds:
             network = ALL
@@ -96,7 +96,7 @@ def run(
             )
         facts |= {"network": network, "finished": True}
         run_directory.write(output_dir, facts)
-    _say(facts, parts, output_dir)
+    _say(facts, confusion, parts, output_dir)
     return facts
 
 
@@ -157,12 +157,9 @@ def _train(recipe, method, parts, directory, **options):
         print(f"{directory} is finished.", flush=True)
         return
     keras.utils.clear_session()
-    given = {
-        field.name: getattr(parts, field.name) for field in dataclasses.fields(parts)
-    }
     experiment.run(
         dataclasses.replace(recipe, method=method),
-        **given,
+        **vars(parts),
         output_dir=directory,
         **options,
     )
@@ -185,20 +182,27 @@ def _counts(recipe, parts, directory):
     ]
 
 
-def _compared(counts, parts, folds):
+def _confusion(counts, parts):
+    """Return the `ConfusionMatrix` of each method, over all scored images."""
+    found = {}
+    for method, of_images in counts.items():
+        found[method] = evaluation.ConfusionMatrix(
+            parts.num_classes, parts.ignore_class
+        )
+        found[method].counts += np.sum(of_images, axis=0)
+    return found
+
+
+def _compared(counts, confusion, parts, folds):
     """Return the scores of the methods, for `run.json`."""
-    iou = {
-        method: iou_per_class(np.sum(found, axis=0), parts.ignore_class)
-        for method, found in counts.items()
-    }
-    means = {method: float(np.nanmean(values)) for method, values in iou.items()}
+    means = {method: matrix.mean_iou for method, matrix in confusion.items()}
     facts = {
         "folds": folds,
         "scored_images": len(next(iter(counts.values()))),
         "mean_iou": {method: round(mean, 4) for method, mean in means.items()},
         "per_class": {
-            method: evaluation.by_class(parts.class_names, rounded(values))
-            for method, values in iou.items()
+            method: evaluation.by_class(parts.class_names, rounded(matrix.iou))
+            for method, matrix in confusion.items()
         },
         "better": max(means, key=means.get),
     }
@@ -219,12 +223,9 @@ _VERDICTS = {
 }
 
 
-def _say(facts, parts, output_dir):
+def _say(facts, confusion, parts, output_dir):
     """Print the scores, and what they mean."""
-    columns = {
-        method: np.array([np.nan if x is None else x for x in values.values()])
-        for method, values in facts["per_class"].items()
-    }
+    columns = {method: matrix.iou for method, matrix in confusion.items()}
     print(
         f"\nIoU of the last teacher on {facts['scored_images']} "
         + (

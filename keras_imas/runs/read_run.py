@@ -56,8 +56,10 @@ def read_run(directory):
         FileNotFoundError: If it is none.
         ValueError: If a file in it can't be read; the message names it.
     """
-    directory = os.path.normpath(chosen(user_path(directory)))
+    directory = os.path.normpath(user_path(directory))
     facts = read_facts(directory)
+    if "network" in facts:
+        return read_run(os.path.join(directory, facts["network"]))
     history = read_history(directory)
     path = os.path.join(directory, "hardness.parquet")
     hardness = None
@@ -65,28 +67,6 @@ def read_run(directory):
         with _named_if_damaged(path):
             hardness = read_hardness(path)
     return Run(os.path.basename(directory), directory, facts, history, hardness)
-
-
-def chosen(directory):
-    """Return the directory that holds the networks of a run.
-
-    Args:
-        directory: Directory of a run, or of a comparison of several, see
-            `keras_imas.runs.compared_runs`.
-
-    Returns:
-        Path of the run that predicts; the directory itself where it is no finished
-        comparison.
-
-    Example:
-        >>> chosen("/nowhere")
-        '/nowhere'
-    """
-    try:
-        network = read_facts(directory).get("network")
-    except (OSError, ValueError):
-        return directory
-    return os.path.join(directory, network) if network else directory
 
 
 def read_facts(directory):

@@ -9,7 +9,6 @@ from keras_imas.imas import IMAS
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import run_directory
 from keras_imas.runs.prediction_options import reading_of
-from keras_imas.runs.read_run import chosen
 from keras_imas.runs.safe_loading import load_model
 
 
@@ -73,12 +72,13 @@ def model_file(path):
         raise FileNotFoundError(
             f"There is no file and no run {path!r} to load a model from"
         )
-    path = chosen(path)
+    run = run_directory.read(path) or {}
+    if "network" in run:
+        return model_file(os.path.join(path, run["network"]))
     for name in ("teacher_best.keras", "teacher_last.keras"):
         if os.path.isfile(os.path.join(path, name)):
             return os.path.join(path, name)
-    run = run_directory.read(path)
-    if run and not run.get("finished", True):
+    if not run.get("finished", True):
         raise FileNotFoundError(
             f"The run in {path!r} is unfinished and has saved no network yet. Rerun "
             "its command to resume it"
