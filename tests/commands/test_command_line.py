@@ -130,7 +130,9 @@ def test_help_of_a_command_fits_a_screen_and_the_full_one_has_all(words, tmp_pat
     assert process.returncode == 0, process.stdout
     assert f"    keras-imas {words}" in process.stdout
     assert "python " not in process.stdout
-    assert len(process.stdout.splitlines()) <= 50
+    # TensorFlow's import prints lines before it, whatever the log level.
+    _, _, screen = process.stdout.partition(f"    keras-imas {words}")
+    assert len(screen.splitlines()) <= 48
     process = run(*words.split(), "--helpfull", cwd=tmp_path)
     assert process.returncode == 0
     program = COMMANDS[words].program

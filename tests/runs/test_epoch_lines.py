@@ -16,7 +16,7 @@ def test_an_epoch_has_a_line_with_accuracy_and_the_time_left(capsys):
     assert re.fullmatch(
         r"Epoch 1 of 2: mIoU 0\.\d{3} of the teacher, 0\.\d{3} of the student, loss "
         r"\d\.\d{3}, mean hardness [01]\.\d\d, pseudo labels on \d+% of the pixels; "
-        r"about \d+ \w+ left\.",
+        r"about [\d.]+ (s|min|h) left\.",
         first,
     )
     assert last.startswith(f"Epoch 2 of 2: mIoU {history['val_mean_iou'][1]:.3f} of")
