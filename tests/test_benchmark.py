@@ -90,7 +90,7 @@ def test_step(tmp_path):
             ("hardness", "--size=257", "--batch_size=2", "--rounds=2"),
             ["hardness", "softmax and argmax"],
         ),
-        (("hardness_log", "--images=10", "--epochs=4"), ["1", "2", "4"]),
+        (("hardness-log", "--images=10", "--epochs=4"), ["1", "2", "4"]),
         (
             ("evaluate", "--height=40", "--width=70", "--window=33", "--rounds=2"),
             ["evaluation", "bare passes"],
@@ -123,11 +123,10 @@ def test_tables(arguments, expected, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "networks or data."),
+        (("speed",), "keras-imas benchmark --help lists"),
         *[
             pytest.param(*case, marks=pytest.mark.full)
             for case in [
-                (("speed",), "networks or data."),
                 (("data", "--presets=coco"), "--presets must be of cityscapes, voc."),
                 (
                     ("step", "--pytorch=float32"),

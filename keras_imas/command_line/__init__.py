@@ -14,7 +14,7 @@ class Command(NamedTuple):
     """What runs for the words of a command.
 
     Attributes:
-        module: Module of `keras_imas.commands`.
+        module: Module of `keras_imas`, such as `"commands.demo"`.
         summary: What it does, in a line.
         program: The same as a program of the checkout; `None` where there is none.
     """
@@ -27,80 +27,123 @@ class Command(NamedTuple):
 GROUPS = {
     "See it work": {
         "demo": Command(
-            "demo",
+            "commands.demo",
             "Train on drawn landscapes and compare, in two minutes",
             "examples/demo.py",
         ),
     },
     "Prepare your data": {
         "check": Command(
-            "check",
+            "commands.check",
             "List all that is wrong with a data set",
             "scripts/check_dataset.py",
         ),
         "splits": Command(
-            "splits",
+            "commands.splits",
             "Draw which images are labeled and which are not",
             "scripts/make_splits.py",
         ),
     },
     "Train": {
         "train folder": Command(
-            "train_folder",
+            "commands.train_folder",
             "Your photographs: a few with masks, many without",
             "examples/train_folder.py",
         ),
         "train cityscapes": Command(
-            "train_cityscapes",
+            "commands.train_cityscapes",
             "Cityscapes, or built-in street scenes without it",
             "examples/train_cityscapes.py",
         ),
-        "train voc": Command("train_voc", "PASCAL VOC 2012", "examples/train_voc.py"),
-        "train camvid": Command("train_camvid", "CamVid", "examples/train_camvid.py"),
+        "train voc": Command(
+            "commands.train_voc", "PASCAL VOC 2012", "examples/train_voc.py"
+        ),
+        "train camvid": Command(
+            "commands.train_camvid", "CamVid", "examples/train_camvid.py"
+        ),
         "train tfds": Command(
-            "train_tfds", "A set of TensorFlow Datasets", "examples/train_tfds.py"
+            "commands.train_tfds",
+            "A set of TensorFlow Datasets",
+            "examples/train_tfds.py",
         ),
     },
     "Use what was trained": {
         "evaluate": Command(
-            "evaluate", "Score a network on images with masks", "scripts/evaluate.py"
+            "commands.evaluate",
+            "Score a network on images with masks",
+            "scripts/evaluate.py",
         ),
         "predict": Command(
-            "predict", "Write masks of photographs", "scripts/predict.py"
+            "commands.predict", "Write masks of photographs", "scripts/predict.py"
         ),
         "report": Command(
-            "report", "Make a page about a run, or about several", "scripts/report.py"
+            "commands.report",
+            "Make a page about a run, or about several",
+            "scripts/report.py",
         ),
-        "label-next": Command("label_next", "List the images of a run to label next"),
+        "label-next": Command(
+            "commands.label_next", "List the images of a run to label next"
+        ),
         "hardness": Command(
-            "hardness",
+            "commands.hardness",
             "Rank photographs by two checkpoints of any network",
             "examples/hardness_of_your_model.py",
         ),
         "export": Command(
-            "export",
+            "commands.export",
             "Export to SavedModel, ONNX, LiteRT and OpenVINO",
             "scripts/export.py",
         ),
     },
     "Measure": {
-        "study": Command("study", "Run a grid of trainings", "scripts/study.py"),
+        "study": Command(
+            "commands.study", "Run a grid of trainings", "scripts/study.py"
+        ),
         "study-report": Command(
-            "study_report",
+            "commands.study_report",
             "Compare the trainings of a study",
             "scripts/study_report.py",
         ),
-        "env": Command("env", "Print versions and devices, for a bug report"),
+        "env": Command("commands.env", "Print versions and devices, for a bug report"),
     },
 }
-COMMANDS = {
-    words: command for group in GROUPS.values() for words, command in group.items()
+BENCHMARKS = {
+    "benchmark step": Command(
+        "benchmarks.step", "A training step, beside its bare network passes"
+    ),
+    "benchmark fit": Command(
+        "benchmarks.fit", "Training from files, beside its step and its reading"
+    ),
+    "benchmark data": Command(
+        "benchmarks.data", "Reading and augmenting, beside a loader with Pillow"
+    ),
+    "benchmark evaluate": Command(
+        "benchmarks.evaluate", "Evaluation, beside its bare network passes"
+    ),
+    "benchmark networks": Command(
+        "benchmarks.networks", "Each encoder: parameters, multiply-adds, a step"
+    ),
+    "benchmark growth": Command(
+        "benchmarks.growth", "A step against crop, classes and batch"
+    ),
+    "benchmark scaling": Command(
+        "benchmarks.scaling", "Many devices, on paper: a model"
+    ),
+    "benchmark hardness": Command(
+        "benchmarks.hardness", "The score of a batch, beside one softmax"
+    ),
+    "benchmark hardness-log": Command(
+        "benchmarks.hardness_log", "The table of every image's hardness"
+    ),
+    "benchmark host-time": Command(
+        "benchmarks.host_time", "The host's share of a step on tiny crops"
+    ),
 }
-
-_BENCHMARKS = (
-    "Benchmarks are programs of a checkout of the repository: python "
-    "scripts/benchmark.py"
-)
+COMMANDS = {
+    words: command
+    for group in (*GROUPS.values(), BENCHMARKS)
+    for words, command in group.items()
+}
 
 
 def main(entry="keras-imas"):
@@ -121,12 +164,11 @@ def _main(entry):
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "-help", "--help", "--helpfull", "help"):
         print(_screen(entry, GROUPS))
+        print(f"\n{entry} benchmark lists what can be measured on this machine.")
         return
     if arguments[0] in ("--version", "version"):
         print(importlib.metadata.version("keras-imas"))
         return
-    if arguments[0] == "benchmark":
-        sys.exit(_BENCHMARKS)
     for count in (2, 1):
         words = " ".join(arguments[:count])
         if words in COMMANDS:
@@ -139,7 +181,7 @@ def _main(entry):
             return
     kinds = {
         heading: {w: c for w, c in group.items() if w.split()[0] == arguments[0]}
-        for heading, group in GROUPS.items()
+        for heading, group in {**GROUPS, "Benchmarks": BENCHMARKS}.items()
     }
     kinds = {heading: group for heading, group in kinds.items() if group}
     if kinds and arguments[1:2] in ([], ["-h"], ["--help"], ["--helpfull"]):
@@ -153,7 +195,8 @@ def _main(entry):
         suggestion = did_you_mean(words, COMMANDS)
         if suggestion:
             break
-    sys.exit(f"Error: {sentence}{suggestion}\n{entry} --help lists the commands.")
+    listing = f"{entry} {arguments[0]}" if kinds else entry
+    sys.exit(f"Error: {sentence}{suggestion}\n{listing} --help lists the commands.")
 
 
 def _screen(entry, groups):
@@ -166,5 +209,8 @@ def _screen(entry, groups):
     ]
     for heading, group in groups.items():
         lines += ["", heading]
-        lines += [f"  {words:17} {command.summary}" for words, command in group.items()]
-    return "\n".join([*lines, "", _BENCHMARKS])
+        width = max(17, *map(len, group))
+        lines += [
+            f"  {words:{width}} {command.summary}" for words, command in group.items()
+        ]
+    return "\n".join(lines)

@@ -17,7 +17,8 @@ def help_screen(document, first, *, full=False):
         document: What it says about itself, before its flags.
         first: Dict from a heading to the names of its flags, those that matter most.
         full: Whether to list all flags, with all that is said of each, rather than
-            those of `first`, with a sentence. Defaults to `False`.
+            those of `first`, with a sentence. Defaults to `False`. Where
+            `first` is empty, all are listed.
 
     Returns:
         String of several lines.
@@ -25,6 +26,8 @@ def help_screen(document, first, *, full=False):
     own = {f.name: f for f in flags.FLAGS.get_key_flags_for_module(sys.argv[0])}
     named = [name for names in first.values() for name in names]
     others = sorted(set(own) - set(named))
+    if not first:
+        first, others = {"Flags": others}, []
     groups = {**first, "Other flags": others} if full else first
     lines = [document.strip()]
     for heading, names in groups.items():

@@ -26,7 +26,7 @@ def load(words):
     Returns:
         Its module.
     """
-    module = importlib.import_module(f"keras_imas.commands.{COMMANDS[words].module}")
+    module = importlib.import_module(f"keras_imas.{COMMANDS[words].module}")
     before = set(flags.FLAGS)
     module.define()
     for name in set(flags.FLAGS) - before:  # so that `--help` shows them
@@ -42,7 +42,7 @@ def run(words):
     Args:
         words: Words of the command.
     """
-    module = importlib.import_module(f"keras_imas.commands.{COMMANDS[words].module}")
+    module = importlib.import_module(f"keras_imas.{COMMANDS[words].module}")
     # JAX tells at each start that there is no TPU.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     sys.modules["__main__"].__doc__ = as_started(module.__doc__)
@@ -72,7 +72,8 @@ def _show_help(module, argv):
     """Print help and exit, where it is asked for."""
     full = "--helpfull" in argv or "-helpfull" in argv
     if full or not _HELP.isdisjoint(argv):
-        print(help_screen(as_started(module.__doc__), module.FIRST, full=full))
+        first = getattr(module, "FIRST", {})
+        print(help_screen(as_started(module.__doc__), first, full=full))
         sys.exit(0)
 
 

@@ -42,14 +42,15 @@ def whole_file(path, *, durable=True):
     try:
         yield part
         if durable:
-            _synchronize(part, os.O_RDWR)
+            with open(part, "rb+") as file:
+                os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
         raise
-    if durable and os.name != "nt":  # where a directory can't be opened
-        _synchronize(directory, os.O_RDONLY)
+    if durable:
+        synchronize_directory(directory)
 
 
 def write_whole(path, text):
@@ -124,9 +125,19 @@ def unfinished_files(directory):
     return glob.glob(f"{glob.escape(os.fspath(directory))}/{_PREFIX}*")
 
 
-def _synchronize(path, mode):
-    """Wait until what was written to a file or directory is on the disk."""
-    handle = os.open(path, mode)
+def synchronize_directory(directory):
+    """Wait until what a directory lists is on the disk, where the system can.
+
+    Args:
+        directory: The directory.
+
+    Example:
+        >>> synchronize_directory(os.getcwd())
+    """
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except PermissionError:  # Windows opens no directory
+        return
     try:
         os.fsync(handle)
     finally:

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 
 from keras_imas.files import standard_json
+from keras_imas.files.whole_file import synchronize_directory
 
 _ARRAYS, _STATE, _MANIFEST = "arrays.npz", "state.json", "manifest.json"
 _FORMAT = 1
@@ -98,7 +99,7 @@ class Checkpoints:
             }
             with _synchronized(part, _MANIFEST) as file:
                 file.write(standard_json.dumps(manifest).encode())
-            _synchronize(part)
+            synchronize_directory(part)
             written, content_read = _read(part)
             same = all(
                 _as_plain(array).tobytes() == written[name].tobytes()
@@ -109,7 +110,7 @@ class Checkpoints:
                     errno.EIO, f"{part} was read back otherwise than it was written"
                 )
             os.rename(part, path)
-            _synchronize(self.directory)
+            synchronize_directory(self.directory)
         except Corrupted as error:
             shutil.rmtree(part, ignore_errors=True)
             raise OSError(errno.EIO, str(error)) from error
@@ -242,17 +243,6 @@ def _synchronized(directory, name):
         yield file
         file.flush()
         os.fsync(file.fileno())
-
-
-def _synchronize(directory):
-    """Put what a directory lists on disk, where the system can."""
-    if os.name == "nt":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _fingerprint(directory, name):

@@ -1,91 +1,44 @@
-"""What a training step costs, beside the network passes that it can't do without."""
+"""What a training step costs, beside the network passes that it can't do without.
 
+    keras-imas benchmark step --backbone=resnet50 --precision=mixed_bfloat16
+
+Time and memory of a step of iMAS, beside its floor: a supervised step of the same
+network over as many images, and the two inference passes that score. They take turns.
+The method's own parts, each alone, come along. --pytorch adds a step in plain PyTorch,
+of the paper's network; --preset=gpu is the paper's size, for a GPU.
+"""
+
+import json
 import os
+import subprocess
+import sys
+import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Several processes take turns on one GPU: none may reserve all of its memory.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+import keras
+import numpy as np
+from absl import app, flags
+from keras import ops
 
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-from benchmarks import memory  # noqa: E402
-from benchmarks.floor import Floor  # noqa: E402
-from benchmarks.gpu_facts import gpu_facts, print_facts  # noqa: E402
-from benchmarks.parts import compiled, make_parts  # noqa: E402
-from benchmarks.turns import (  # noqa: E402
+import keras_imas
+from keras_imas.backends.gpu import set_up_gpu
+from keras_imas.benchmarks import memory
+from keras_imas.benchmarks.floor import Floor
+from keras_imas.benchmarks.gpu_facts import gpu_facts, print_facts
+from keras_imas.benchmarks.parts import compiled, make_parts
+from keras_imas.benchmarks.turns import (
     machine,
     median_and_quartiles,
     ratio,
     save_json,
     take_turns,
 )
-from keras import ops  # noqa: E402
-
-import keras_imas  # noqa: E402
-from keras_imas.backends.gpu import set_up_gpu  # noqa: E402
-from keras_imas.models import BACKBONES, DINO_ENCODERS, cost  # noqa: E402
-from keras_imas.runs.recipe import PRECISIONS, Recipe  # noqa: E402
+from keras_imas.command_line.own_command import rerun
+from keras_imas.models import BACKBONES, DINO_ENCODERS, cost
+from keras_imas.runs.recipe import PRECISIONS, Recipe
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum(
-    "preset",
-    None,
-    ["gpu"],
-    "gpu: the paper's network in bfloat16, 16 + 16 crops of 769² or as many as fit, "
-    "beside PyTorch's step, apart, unless other flags say otherwise.",
-)
-flags.DEFINE_enum(
-    "backbone",
-    "mobilenet_v2",
-    [*BACKBONES, *DINO_ENCODERS],
-    "Encoder of a DeepLabV3+, or of a DPT: dinov2_small, ...",
-)
-flags.DEFINE_integer("output_stride", 16, "Output stride.")
-flags.DEFINE_boolean("auxiliary_head", False, "Give the network an auxiliary head.")
-flags.DEFINE_integer("crop_size", 257, "Side of the crops in pixels.", 1)
-flags.DEFINE_integer("batch_size", 2, "Labeled images, and as many unlabeled ones.", 2)
-flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
-flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
-flags.DEFINE_boolean("jit_compile", None, "Compile by XLA; default: as Keras chooses.")
-flags.DEFINE_integer("rounds", 7, "Rounds, in each of which all take turns.", 1)
-flags.DEFINE_boolean("parts", True, "Measure the method's own parts, each alone.")
-flags.DEFINE_boolean("memory", True, "Measure peak memory, each in its own process.")
 PASSES = ("step", "floor", "training pass")
-flags.DEFINE_enum("only", None, PASSES, "Take steps of one, print JSON, and stop.")
-flags.DEFINE_boolean(
-    "apart",
-    False,
-    "Measure one after the other rather than in turns, each in a process of its own, "
-    "so that none holds memory that another needs; halve the batch until a step fits.",
-)
-flags.DEFINE_boolean(
-    "largest_batch",
-    False,
-    "Double the batch for as long as a step fits, or halve it until one does; then "
-    "stop.",
-)
 PYTORCH = ("float32", "channels_last", "bfloat16", "as_published")
-flags.DEFINE_list(
-    "pytorch",
-    [],
-    "Steps in plain PyTorch to stand beside, on the paper's network "
-    f"(--backbone=resnet50_deep_stem --auxiliary_head): {', '.join(PYTORCH)}.",
-)
-flags.register_validator(
-    "pytorch",
-    lambda variants: set(variants) <= set(PYTORCH),
-    f"must be of {', '.join(PYTORCH)}",
-)
-flags.DEFINE_string("json", None, "File to write all numbers to.")
-
-
 GPU = {
     "backbone": "resnet50_deep_stem",
     "auxiliary_head": True,
@@ -97,6 +50,65 @@ GPU = {
     "pytorch": ["bfloat16"],
 }
 OUT_OF_MEMORY = ("out of memory", "outofmemory", "resource_exhausted", "oom when")
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_enum(
+        "preset",
+        None,
+        ["gpu"],
+        "gpu: the paper's network in bfloat16, 16 + 16 crops of 769² or as many as "
+        "fit, beside PyTorch's step, apart, unless other flags say otherwise.",
+    )
+    flags.DEFINE_enum(
+        "backbone",
+        "mobilenet_v2",
+        [*BACKBONES, *DINO_ENCODERS],
+        "Encoder of a DeepLabV3+, or of a DPT: dinov2_small, ...",
+    )
+    flags.DEFINE_integer("output_stride", 16, "Output stride.")
+    flags.DEFINE_boolean("auxiliary_head", False, "Give the network an auxiliary head.")
+    flags.DEFINE_integer("crop_size", 257, "Side of the crops in pixels.", 1)
+    flags.DEFINE_integer(
+        "batch_size", 2, "Labeled images, and as many unlabeled ones.", 2
+    )
+    flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
+    flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
+    flags.DEFINE_boolean(
+        "jit_compile", None, "Compile by XLA; default: as Keras chooses."
+    )
+    flags.DEFINE_integer("rounds", 7, "Rounds, in each of which all take turns.", 1)
+    flags.DEFINE_boolean("parts", True, "Measure the method's own parts, each alone.")
+    flags.DEFINE_boolean(
+        "memory", True, "Measure peak memory, each in its own process."
+    )
+    flags.DEFINE_enum("only", None, PASSES, "Take steps of one, print JSON, and stop.")
+    flags.DEFINE_boolean(
+        "apart",
+        False,
+        "Measure one after the other rather than in turns, each in a process of its "
+        "own, so that none holds memory that another needs; halve the batch until a "
+        "step fits.",
+    )
+    flags.DEFINE_boolean(
+        "largest_batch",
+        False,
+        "Double the batch for as long as a step fits, or halve it until one does; then "
+        "stop.",
+    )
+    flags.DEFINE_list(
+        "pytorch",
+        [],
+        "Steps in plain PyTorch to stand beside, on the paper's network "
+        f"(--backbone=resnet50_deep_stem --auxiliary_head): {', '.join(PYTORCH)}.",
+    )
+    flags.register_validator(
+        "pytorch",
+        lambda variants: set(variants) <= set(PYTORCH),
+        f"must be of {', '.join(PYTORCH)}",
+    )
+    flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):
@@ -111,6 +123,9 @@ def main(argv):
             "--pytorch needs --backbone=resnet50_deep_stem --auxiliary_head "
             "--output_stride=16: PyTorch's step has that network."
         )
+    # Several processes take turns on one GPU: none may reserve all of its memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     keras.config.set_dtype_policy(FLAGS.precision)
     set_up_gpu()
     if FLAGS.only:
@@ -310,7 +325,7 @@ def measure(name, *arguments):
         Its dict; `None` where memory does not suffice.
     """
     process = subprocess.run(
-        [sys.executable, *sys.argv, "--nolargest_batch", *arguments, f"--only={name}"],
+        [*rerun(*sys.argv[1:]), "--nolargest_batch", *arguments, f"--only={name}"],
         capture_output=True,
         text=True,
     )

@@ -1,49 +1,35 @@
-"""How fast the input pipelines are, beside a plain loader written with Pillow."""
+"""How fast the input pipelines are, beside a plain loader written with Pillow.
 
+    keras-imas benchmark data --presets=cityscapes,voc --json=data.json
+
+For images of the size of Cityscapes and of VOC, the images a second and core of the
+pipelines, labeled and unlabeled (weak and strong view), beside a plain loader of the
+same steps, and the share of each stage. The two take turns, on the same cores.
+"""
+
+import collections
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
 import os
+import pathlib
+import platform
+import tempfile
+import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import keras
+import numpy as np
+from absl import app, flags
+from PIL import Image
 
-import collections  # noqa: E402
-import concurrent.futures  # noqa: E402
-import dataclasses  # noqa: E402
-import json  # noqa: E402
-import multiprocessing  # noqa: E402
-import pathlib  # noqa: E402
-import platform  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-from benchmarks import pillow_loader  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from keras_imas import data  # noqa: E402
-from keras_imas.augment.strong import OPERATIONS, StrongView  # noqa: E402
-from keras_imas.augment.weak import weak_view  # noqa: E402
-from keras_imas.imagenet import MEAN_COLOR  # noqa: E402
+from keras_imas import data
+from keras_imas.augment.strong import OPERATIONS, StrongView
+from keras_imas.augment.weak import weak_view
+from keras_imas.benchmarks import pillow_loader
+from keras_imas.imagenet import MEAN_COLOR
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("presets", ["cityscapes", "voc"], "Sizes and formats of the images.")
-flags.DEFINE_integer("rounds", 5, "Rounds, in each of which all take turns.", 1)
-flags.DEFINE_integer(
-    "images", 0, "Images that each reads in a round; 0: as the preset says.", 0
-)
-flags.DEFINE_integer("files", 8, "Different images that are made for it.", 1)
-flags.DEFINE_integer("cores", 0, "Processor cores to run on; 0: all there are.", 0)
-flags.DEFINE_integer(
-    "reduce", 1, "Divide sizes of images and crops by this, to try the program.", 1
-)
-flags.DEFINE_string(
-    "images_dir",
-    None,
-    "Read these images instead, of which there must be 4; the preset says the crops.",
-)
-flags.DEFINE_string("masks_dir", None, "Their masks, PNG of the same names.")
-flags.DEFINE_string("json", None, "File to write all numbers to.")
-
 BATCH_SIZE = 4
 PIPELINES = {"tf.data": "", "device": ", device"}  # what its contestants end in
 
@@ -75,6 +61,29 @@ PRESETS = {
     "cityscapes": Preset(1024, 2048, 769, ".png", drawn=0.5, noise=0.0, images=64),
     "voc": Preset(375, 500, 513, ".jpg", drawn=1.0, noise=8.0, images=960),
 }
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_list(
+        "presets", ["cityscapes", "voc"], "Sizes and formats of the images."
+    )
+    flags.DEFINE_integer("rounds", 5, "Rounds, in each of which all take turns.", 1)
+    flags.DEFINE_integer(
+        "images", 0, "Images that each reads in a round; 0: as the preset says.", 0
+    )
+    flags.DEFINE_integer("files", 8, "Different images that are made for it.", 1)
+    flags.DEFINE_integer("cores", 0, "Processor cores to run on; 0: all there are.", 0)
+    flags.DEFINE_integer(
+        "reduce", 1, "Divide sizes of images and crops by this, to try the program.", 1
+    )
+    flags.DEFINE_string(
+        "images_dir",
+        None,
+        "Read these images instead, at least 4; the preset says the crops.",
+    )
+    flags.DEFINE_string("masks_dir", None, "Their masks, PNG of the same names.")
+    flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):

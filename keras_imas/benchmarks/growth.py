@@ -1,30 +1,34 @@
-"""How time and memory of a step grow with crop, classes and batch."""
+"""How time and memory of a step grow with crop, classes and batch.
 
-import os
+keras-imas benchmark growth --plot=growth.png
+"""
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import json
+import subprocess
+import sys
 
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
+import numpy as np
+from absl import app, flags
 
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-from benchmarks import memory  # noqa: E402
-from benchmarks.turns import machine, save_json  # noqa: E402
-
-from keras_imas.models import BACKBONES  # noqa: E402
+from keras_imas.benchmarks import memory
+from keras_imas.benchmarks.turns import machine, save_json
+from keras_imas.models import BACKBONES
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
-flags.DEFINE_list("crop_size", [257, 385, 513, 641, 769], "Sides of the crops.")
-flags.DEFINE_list("num_classes", [2, 19, 75, 150], "Numbers of classes.")
-flags.DEFINE_list("batch_size", [2, 4, 8, 16], "Labeled, and unlabeled, images.")
-flags.DEFINE_string("json", None, "File to write all numbers to.")
-flags.DEFINE_string("plot", None, "Picture to draw of them (PNG; needs matplotlib).")
-
 SMALLEST = {"crop_size": 257, "num_classes": 19, "batch_size": 2}
 PASSES = ("step", "floor")
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
+    flags.DEFINE_list("crop_size", [257, 385, 513, 641, 769], "Sides of the crops.")
+    flags.DEFINE_list("num_classes", [2, 19, 75, 150], "Numbers of classes.")
+    flags.DEFINE_list("batch_size", [2, 4, 8, 16], "Labeled, and unlabeled, images.")
+    flags.DEFINE_string("json", None, "File to write all numbers to.")
+    flags.DEFINE_string(
+        "plot", None, "Picture to draw of them (PNG; needs matplotlib)."
+    )
 
 
 def main(argv):
@@ -53,8 +57,7 @@ def measure(name, value):
         process = subprocess.run(
             [
                 sys.executable,
-                sys.argv[0],
-                "step",
+                *("-m", "keras_imas", "benchmark", "step"),
                 f"--backbone={FLAGS.backbone}",
                 f"--only={part}",
                 "--rounds=2",

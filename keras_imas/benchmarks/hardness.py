@@ -1,29 +1,32 @@
-"""What hardness costs, beside one softmax and argmax over the same logits."""
+"""What hardness costs, beside one softmax and argmax over the same logits.
 
-import os
+keras-imas benchmark hardness --size=769 --batch_size=16
+"""
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import numpy as np
+from absl import app, flags
+from keras import ops
 
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-from benchmarks.parts import compiled  # noqa: E402
-from benchmarks.turns import (  # noqa: E402
+import keras_imas
+from keras_imas.benchmarks.parts import compiled
+from keras_imas.benchmarks.turns import (
     machine,
     median_and_quartiles,
     ratio,
     save_json,
     take_turns,
 )
-from keras import ops  # noqa: E402
-
-import keras_imas  # noqa: E402
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("batch_size", 16, "Images.", 1)
-flags.DEFINE_integer("size", 769, "Side of the images in pixels.", 1)
-flags.DEFINE_integer("num_classes", 19, "Number of classes.", 1)
-flags.DEFINE_integer("rounds", 9, "Rounds, in which both take turns.", 1)
-flags.DEFINE_string("json", None, "File to write all numbers to.")
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_integer("batch_size", 16, "Images.", 1)
+    flags.DEFINE_integer("size", 769, "Side of the images in pixels.", 1)
+    flags.DEFINE_integer("num_classes", 19, "Number of classes.", 1)
+    flags.DEFINE_integer("rounds", 9, "Rounds, in which both take turns.", 1)
+    flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):

@@ -1,27 +1,32 @@
-"""What to expect of many devices, on paper: a model, not a measurement."""
+"""What to expect of many devices, on paper: a model, not a measurement.
 
-import os
+keras-imas benchmark scaling --devices=1,8,64,512
+"""
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import numpy as np
+from absl import app, flags
 
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-
-from keras_imas.models import BACKBONES, cost, deeplab_v3_plus  # noqa: E402
+from keras_imas.models import BACKBONES, cost, deeplab_v3_plus
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("backbone", "resnet50_deep_stem", BACKBONES, "Encoder.")
-flags.DEFINE_integer("crop_size", 769, "Side of the crops in pixels.", 1)
-flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
-flags.DEFINE_integer("batch_size", 2, "Labeled, and unlabeled, images a device.", 1)
-flags.DEFINE_list("devices", [1, 8, 64, 512], "Numbers of devices.")
-flags.DEFINE_integer("devices_per_host", 8, "Devices of a host.", 1)
-flags.DEFINE_float(
-    "multiply_adds", 1e14, "Multiply-adds a second that a device sustains in a step."
-)
-flags.DEFINE_float("bandwidth_inside", 200e9, "Bytes/s of a device within a host.")
-flags.DEFINE_float("bandwidth_between", 25e9, "Bytes/s of a device between hosts.")
-flags.DEFINE_float("image_seconds", 0.065, "Core-seconds to prepare an image.")
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_enum("backbone", "resnet50_deep_stem", BACKBONES, "Encoder.")
+    flags.DEFINE_integer("crop_size", 769, "Side of the crops in pixels.", 1)
+    flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
+    flags.DEFINE_integer("batch_size", 2, "Labeled, and unlabeled, images a device.", 1)
+    flags.DEFINE_list("devices", [1, 8, 64, 512], "Numbers of devices.")
+    flags.DEFINE_integer("devices_per_host", 8, "Devices of a host.", 1)
+    flags.DEFINE_float(
+        "multiply_adds",
+        1e14,
+        "Multiply-adds a second that a device sustains in a step.",
+    )
+    flags.DEFINE_float("bandwidth_inside", 200e9, "Bytes/s of a device within a host.")
+    flags.DEFINE_float("bandwidth_between", 25e9, "Bytes/s of a device between hosts.")
+    flags.DEFINE_float("image_seconds", 0.065, "Core-seconds to prepare an image.")
 
 
 def main(argv):

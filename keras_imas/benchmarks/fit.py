@@ -1,36 +1,43 @@
-"""What training by `fit` takes, beside its step alone and its pipeline alone."""
+"""What training by `fit` takes, beside its step alone and its pipeline alone.
+
+    keras-imas benchmark fit --backbone=mobilenet_v2 --crop_size=257
+
+Training from files, beside steps on a batch that is there already, and beside reading
+alone.
+"""
 
 import os
+import pathlib
+import tempfile
+import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import keras
+import numpy as np
+from absl import app, flags
+from keras import ops
+from PIL import Image
 
-import pathlib  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-from benchmarks.turns import machine, ratio, save_json  # noqa: E402
-from keras import ops  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from keras_imas import data  # noqa: E402
-from keras_imas.data.speed import batch_seconds, stage_seconds  # noqa: E402
-from keras_imas.models import BACKBONES  # noqa: E402
-from keras_imas.runs.recipe import Recipe  # noqa: E402
+from keras_imas import data
+from keras_imas.benchmarks.turns import machine, ratio, save_json
+from keras_imas.data.speed import batch_seconds, stage_seconds
+from keras_imas.models import BACKBONES
+from keras_imas.runs.recipe import Recipe
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
-flags.DEFINE_integer("crop_size", 257, "Side of the crops in pixels.", 1)
-flags.DEFINE_integer("batch_size", 4, "Labeled, and unlabeled, images.", 2)
-flags.DEFINE_string("images_dir", None, "Read these images; default: drawn scenes.")
-flags.DEFINE_string("masks_dir", None, "Their masks, PNG of the same names.")
-flags.DEFINE_integer("height", 360, "Height of the drawn scenes in pixels.", 8)
-flags.DEFINE_integer("width", 480, "Width of the drawn scenes in pixels.", 8)
-flags.DEFINE_integer("steps", 12, "Steps of each in a round.", 1)
-flags.DEFINE_integer("rounds", 5, "Rounds, in which all take turns.", 1)
-flags.DEFINE_string("json", None, "File to write all numbers to.")
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
+    flags.DEFINE_integer("crop_size", 257, "Side of the crops in pixels.", 1)
+    flags.DEFINE_integer("batch_size", 4, "Labeled, and unlabeled, images.", 2)
+    flags.DEFINE_string("images_dir", None, "Read these images; default: drawn scenes.")
+    flags.DEFINE_string("masks_dir", None, "Their masks, PNG of the same names.")
+    flags.DEFINE_integer("height", 360, "Height of the drawn scenes in pixels.", 8)
+    flags.DEFINE_integer("width", 480, "Width of the drawn scenes in pixels.", 8)
+    flags.DEFINE_integer("steps", 12, "Steps of each in a round.", 1)
+    flags.DEFINE_integer("rounds", 5, "Rounds, in which all take turns.", 1)
+    flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):

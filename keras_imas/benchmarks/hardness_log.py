@@ -1,24 +1,29 @@
-"""What the table of every image's hardness costs: its size, and writing it."""
+"""What the table of every image's hardness costs: its size, and writing it.
 
-import os
+    keras-imas benchmark hardness-log --images=20000 --epochs=200
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+Times are the seconds of all cores together that an epoch's end takes.
+"""
 
-import pathlib  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
+import pathlib
+import tempfile
+import time
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-from benchmarks.turns import machine, save_json  # noqa: E402
+import keras
+import numpy as np
+from absl import app, flags
 
-import keras_imas  # noqa: E402
+import keras_imas
+from keras_imas.benchmarks.turns import machine, save_json
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("images", 20_000, "Unlabeled images.", 1)
-flags.DEFINE_integer("epochs", 200, "Epochs.", 1)
-flags.DEFINE_string("json", None, "File to write all numbers to.")
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_integer("images", 20_000, "Unlabeled images.", 1)
+    flags.DEFINE_integer("epochs", 200, "Epochs.", 1)
+    flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):

@@ -1,41 +1,46 @@
-"""What evaluation by a sliding window costs, beside bare passes over the windows."""
+"""What evaluation by a sliding window costs, beside bare passes over the windows.
 
-import os
+keras-imas benchmark evaluate --window=769
+"""
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import keras
+import numpy as np
+from absl import app, flags
+from keras import ops
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
-from benchmarks.memory import device  # noqa: E402
-from benchmarks.parts import compiled  # noqa: E402
-from benchmarks.turns import (  # noqa: E402
+from keras_imas import evaluation
+from keras_imas.backends.gpu import set_up_gpu
+from keras_imas.backends.gradients import without_gradients
+from keras_imas.benchmarks.memory import device
+from keras_imas.benchmarks.parts import compiled
+from keras_imas.benchmarks.turns import (
     machine,
     median_and_quartiles,
     ratio,
     save_json,
     take_turns,
 )
-from keras import ops  # noqa: E402
-
-from keras_imas import evaluation  # noqa: E402
-from keras_imas.backends.gpu import set_up_gpu  # noqa: E402
-from keras_imas.backends.gradients import without_gradients  # noqa: E402
-from keras_imas.inference.predictor import Predictor, window_starts  # noqa: E402
-from keras_imas.models import BACKBONES, deeplab_v3_plus  # noqa: E402
-from keras_imas.models.logits import run_network  # noqa: E402
-from keras_imas.runs.recipe import PRECISIONS  # noqa: E402
+from keras_imas.inference.predictor import Predictor, window_starts
+from keras_imas.models import BACKBONES, deeplab_v3_plus
+from keras_imas.models.logits import run_network
+from keras_imas.runs.recipe import PRECISIONS
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
-flags.DEFINE_integer("height", 1024, "Height of the images in pixels.", 1)
-flags.DEFINE_integer("width", 2048, "Width of the images in pixels.", 1)
-flags.DEFINE_integer("window", 769, "Side of the windows in pixels.", 1)
-flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
-flags.DEFINE_integer("batch_size", 1, "Windows to run at once.", 1)
-flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
-flags.DEFINE_integer("rounds", 7, "Rounds, of one image, in which both take turns.", 1)
-flags.DEFINE_string("json", None, "File to write all numbers to.")
+
+
+def define():
+    """Define its flags."""
+    flags.DEFINE_enum("backbone", "mobilenet_v2", BACKBONES, "Encoder.")
+    flags.DEFINE_integer("height", 1024, "Height of the images in pixels.", 1)
+    flags.DEFINE_integer("width", 2048, "Width of the images in pixels.", 1)
+    flags.DEFINE_integer("window", 769, "Side of the windows in pixels.", 1)
+    flags.DEFINE_integer("num_classes", 19, "Number of classes.", 2)
+    flags.DEFINE_integer("batch_size", 1, "Windows to run at once.", 1)
+    flags.DEFINE_enum("precision", "float32", PRECISIONS, "Keras' policy.")
+    flags.DEFINE_integer(
+        "rounds", 7, "Rounds, of one image, in which both take turns.", 1
+    )
+    flags.DEFINE_string("json", None, "File to write all numbers to.")
 
 
 def main(argv):
