@@ -176,6 +176,7 @@ def mean_iou_after(model, pictures, label_maps, classes, steps, learning_rate):
     return float(metric.result())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("rotary", core_and_full([False], [False, True]))
 def test_learns_four_pictures_by_heart(rotary):
     pictures, label_maps = four_scenes()

@@ -12,6 +12,7 @@ def values(network):
     return {v.path: np.array(v) for v in network.variables}
 
 
+@pytest.mark.full
 def test_only_the_head_trains_and_the_teacher_follows(tmp_path):
     """Statistics of the encoder stay, and the teacher has weights in the same order."""
     keras.utils.set_random_seed(0)

@@ -97,6 +97,7 @@ def test_two_methods_are_trained_scored_and_the_better_one_predicts(
         run(recipe, parts(), tmp_path / "both", compare=True)
 
 
+@pytest.mark.full
 def test_each_labeled_image_is_held_out_once_and_then_none(recipe, tmp_path):
     images = parts(validation=False)
     facts = run(recipe, images, tmp_path / "folds", folds=2)

@@ -110,6 +110,7 @@ def test_parts_are_what_the_numbers_say():
     assert not (model.adaptive_cutmix or model.hardness_weighting)
 
 
+@pytest.mark.full
 def test_the_parts_of_unimatch_v2(parse):
     recipe = parse(
         "--method=uniform", "--optimizer=adamw", "--learning_rate=5e-6",

@@ -207,6 +207,7 @@ FLAGS = ("--images=images", "--masks=masks", "--num_classes=2", "--weights=none"
 TRAIN = programs.ROOT / "examples" / "train_folder.py"
 
 
+@pytest.mark.full
 @pytest.mark.tensorflow_only  # processes that do the same on all
 def test_check_prints_them_and_train_folder_takes_them(tmp_path):
     write(tmp_path, 7, (150, 160), masks=3)
