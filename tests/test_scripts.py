@@ -75,7 +75,7 @@ def test_evaluate(photographs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model=missing.keras", *FOLDERS[1:]), "no file 'missing.keras'"),
+        (("--model=missing.keras", *FOLDERS[1:]), "no run 'missing.keras'"),
         (FOLDERS[:1], "one of --images, --cityscapes and --voc is needed"),
         ((*FOLDERS, "--class_names=a,b"), "has 3 classes, and 2 are named"),
     ],
