@@ -109,6 +109,11 @@ def test_step(tmp_path):
             ["step", "floor", "training pass"],
         ),
         (("scaling", "--devices=1,8"), ["1", "8"]),
+        (
+            ("start", "--rounds=1"),
+            ["import keras", "import keras_imas", "draw the demo's 216 images"]
+            + ["make the network", "first step", "second step"],
+        ),
     ],
     ids=lambda value: value[0],
 )

@@ -1,6 +1,8 @@
 """What evaluation by a sliding window costs, beside bare passes over the windows.
 
-keras-imas benchmark evaluate --window=769
+    keras-imas benchmark evaluate --window=769
+
+Both run the windows of one image a round, and take turns.
 """
 
 import keras

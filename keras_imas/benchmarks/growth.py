@@ -1,6 +1,8 @@
 """How time and memory of a step grow with crop, classes and batch.
 
-keras-imas benchmark growth --plot=growth.png
+    keras-imas benchmark growth --plot=growth.png
+
+Each number is measured in a process of its own.
 """
 
 import json

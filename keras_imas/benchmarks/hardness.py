@@ -1,6 +1,8 @@
 """What hardness costs, beside one softmax and argmax over the same logits.
 
-keras-imas benchmark hardness --size=769 --batch_size=16
+    keras-imas benchmark hardness --size=769 --batch_size=16
+
+Both read the same random logits, and take turns.
 """
 
 import numpy as np

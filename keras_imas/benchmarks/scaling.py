@@ -1,6 +1,8 @@
 """What to expect of many devices, on paper: a model, not a measurement.
 
-keras-imas benchmark scaling --devices=1,8,64,512
+    keras-imas benchmark scaling --devices=1,8,64,512
+
+The table says what it assumes.
 """
 
 import numpy as np

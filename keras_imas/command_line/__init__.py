@@ -111,6 +111,9 @@ BENCHMARKS = {
     "benchmark step": Command(
         "benchmarks.step", "A training step, beside its bare network passes"
     ),
+    "benchmark start": Command(
+        "benchmarks.start", "Importing, and the first step of a training"
+    ),
     "benchmark fit": Command(
         "benchmarks.fit", "Training from files, beside its step and its reading"
     ),
