@@ -21,7 +21,7 @@ from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import write_whole
 from keras_imas.report.inspection import inspect
 from keras_imas.report.label_next import write_ranking
-from keras_imas.report.page import make_page
+from keras_imas.report.page import check_installed, make_page
 from keras_imas.runs import read_run
 from keras_imas.runs.flags import define_path, define_verbose
 
@@ -71,6 +71,7 @@ def main(argv):
     if not directories:
         raise app.UsageError("Pass the directories of one or several runs.")
     try:
+        check_installed()
         output = FLAGS.output or os.path.join(directories[0], "report.html")
         os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
         while True:

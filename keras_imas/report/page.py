@@ -33,13 +33,10 @@ def make_page(runs, inspections=None, *, refresh=None):
     Raises:
         ImportError: If Plotly or Jinja is not installed.
     """
-    try:
-        import jinja2
-        import plotly.offline
-    except ImportError as error:
-        raise ImportError(
-            'The report needs Plotly and Jinja: pip install "keras-imas[report]"'
-        ) from error
+    check_installed()
+    import jinja2
+    import plotly.offline
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_imas.report", "."),
         autoescape=True,
@@ -55,6 +52,24 @@ def make_page(runs, inspections=None, *, refresh=None):
         plotly=plotly.offline.get_plotlyjs(),
         refresh=refresh,
     )
+
+
+def check_installed():
+    """Refuse to start where the page can't be made at the end.
+
+    Raises:
+        ImportError: If Plotly or Jinja is not installed.
+
+    Example:
+        >>> check_installed()
+    """
+    try:
+        import jinja2  # noqa: F401
+        import plotly.offline  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            'The report needs Plotly and Jinja: pip install "keras-imas[report]"'
+        ) from error
 
 
 def _content(run, inspection):

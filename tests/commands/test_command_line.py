@@ -150,6 +150,16 @@ def test_help_of_a_command_fits_a_screen_and_the_full_one_has_all(words, tmp_pat
             assert re.search(rf"^  --(\[no\])?{name}[= \n]", process.stdout, re.M), name
 
 
+def test_a_report_asks_for_what_it_needs_before_it_reads_a_run(tmp_path):
+    hidden = ENTRY_POINT.replace(
+        "import sys", "import sys\nsys.modules['plotly'] = None"
+    )
+    process = programs.run("-c", hidden, "report", "nowhere", cwd=tmp_path)
+    assert process.returncode == 1
+    assert 'pip install "keras-imas[report]"' in process.stdout
+    assert not list(tmp_path.iterdir())
+
+
 def test_env_says_what_a_bug_report_needs(tmp_path):
     process = run("env", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
