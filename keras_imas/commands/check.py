@@ -1,14 +1,14 @@
-r"""Check a data set before training: read it, and list all that is wrong with it.
+r"""Check a data set before training: read it, and list everything wrong with it.
 
     keras-imas check photos
     keras-imas check --images=photos --masks=masks --num_classes=11
     keras-imas check --dataset=voc --data_dir=VOC2012 --recipe=voc_classic_92_r50
 
-Takes a directory, whose layout it recognizes (Cityscapes, VOC, CamVid, or images and
-masks, with classes.csv if there is one), or --dataset (default: folder) and the flags
-that a training on it takes, of which those of the training itself don't matter. The
-exit status is 1 if there are errors. Prints the settings that the data ask for, too;
-`keras-imas train folder` takes the first of them where nothing else is said.
+Pass a directory whose layout it recognizes (Cityscapes, VOC, CamVid, or images and
+masks, with classes.csv if there is one), or --dataset (with --images: folder) and the
+flags that you would train with; those of the training itself don't matter. The exit
+status is 1 if there are errors. It also prints the settings derived from the data;
+`keras-imas train folder` uses the first group of them unless you pass their flags.
 """
 
 import dataclasses
@@ -49,16 +49,16 @@ FIRST = {
 def define():
     """Define its flags."""
     flags.DEFINE_enum(
-        "dataset", None, list(SOURCES), "Kind of data set; default: by its layout."
+        "dataset", None, list(SOURCES), "Kind of data set; default: from its layout."
     )
     flags.DEFINE_boolean(
         "full",
         True,
-        f"Decode every image, rather than {data.preflight.SOME_IMAGES} of each part as "
+        f"Decode every image, not only {data.preflight.SOME_IMAGES} of each part as "
         "training does.",
     )
-    define_path("json", None, "File to write the report to as well.")
-    flags.DEFINE_string("recipe", None, "Recipe whose flags count, by its name.")
+    define_path("json", None, "File to also write the report to.")
+    flags.DEFINE_string("recipe", None, "Name of a recipe whose flags to use.")
     try:
         dataset = _dataset(prepare(sys.argv))
     except (app.UsageError, ValueError):  # which is said when they are read

@@ -1,10 +1,10 @@
-"""Labels from June, photographs until October: what unlabeled images are good for.
+"""Labels from June, photographs until October: what unlabeled images can add.
 
     keras-imas demo
     keras-imas demo --tour
 
 Draws landscapes from above: 16 from June with labels, 200 from June to October
-without. Trains one small network twice, supervised and by iMAS, and compares both on
+without. Trains one small network twice, supervised and with iMAS, and compares both on
 October. Takes two minutes on two slow cores, and downloads nothing. --tour shows a
 finished run within seconds.
 """
@@ -46,7 +46,7 @@ def define():
     flags.DEFINE_string(
         "output",
         None,
-        "New directory. Defaults to runs/demo-N, with --tour runs/tour-N.",
+        "New directory. Defaults to runs/demo-N, or runs/tour-N with --tour.",
     )
     flags.DEFINE_boolean(
         "tour",
@@ -56,8 +56,7 @@ def define():
     flags.DEFINE_boolean(
         "strong_colors",
         False,
-        "Train a third time, supervised with the strong view's colors on the labeled "
-        "images.",
+        "Also train supervised with the strong view's colors on the labeled images.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Print what runs here: versions, devices and settings, for a bug report.
+"""Print versions, devices and settings, for a bug report.
 
     keras-imas env
 

@@ -3,12 +3,12 @@ r"""Evaluate a saved segmentation network: accuracy by class and confusion matri
     keras-imas evaluate --images=val_photos --masks=val_masks --window=129 \
       --model=runs/folder-imas-1/teacher_last.keras,runs/folder-imas-1/student_last.keras
 
-`--model` names files that a training program left, its directory, or any Keras models
-from images 0..255 to logits; of a whole `IMAS`, saved by `model.save`, teacher and
-student are both evaluated. Images and masks are read as the model's run read them:
-classes, colors, ignored pixels, names of masks and sizes; a flag that contradicts the
-run is named, and counts. Prints a table and writes `evaluation.json`, and
-`confusion_NAME.csv` and `confusion_NAME.png` for each network, into a new directory.
+`--model` names files saved by a training program, a run's directory, or any Keras
+models from images 0..255 to logits. For a whole `IMAS`, saved by `model.save`, teacher
+and student are both evaluated. Images and masks are read as in the model's run:
+classes, colors, ignored pixels, mask names and sizes; a flag that contradicts the run
+overrides it, with a warning. Prints a table and writes `evaluation.json`, and
+`confusion_NAME.csv` and `confusion_NAME.png` for each network, to a new directory.
 """
 
 import os
@@ -65,13 +65,13 @@ def define():
     flags.DEFINE_list(
         "model",
         None,
-        "Files of saved models (.keras) or directories of runs, by commas.",
+        "Saved models (.keras) or directories of runs, separated by commas.",
     )
     define_path("images", None, "Folder of images, searched recursively.")
     define_path(
-        "masks", None, "Folder of masks: NAME.png, a class id or color a pixel."
+        "masks", None, "Folder of masks: NAME.png, a class id or color per pixel."
     )
-    define_path("names", None, "List of images, a name a line; default: all.")
+    define_path("names", None, "List of images, one name per line; default: all.")
     define_path(
         "cityscapes", None, "Directory of leftImg8bit and gtFine, instead of --images."
     )
@@ -81,8 +81,8 @@ def define():
     flags.DEFINE_integer(
         "size_multiple",
         0,
-        "Pad whole images to multiples of so many pixels, as each size is compiled "
-        "anew; 0: none, or 64 where there are more than 8 sizes.",
+        "Pad whole images to multiples of this many pixels, as each size is compiled "
+        "again; 0: no padding, or 64 if there are more than 8 sizes.",
     )
     define_path("output_dir", None, "New directory; default: runs/evaluation-N.")
     define_verbose()

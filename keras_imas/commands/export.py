@@ -5,7 +5,7 @@
 `--output` gets saved_model/ (TensorFlow), model.onnx, model.tflite (LiteRT) and
 openvino/, and export.json: the inputs and outputs, the names and colors of the classes,
 and how far each export's logits are from the network's on the photograph. ONNX and
-OpenVINO files hold this, too. If a format fails, the program says why and continues.
+OpenVINO files contain this, too. If a format fails, the program says why and continues.
 Needs pip install "keras-imas[export]".
 """
 

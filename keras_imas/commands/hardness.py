@@ -3,10 +3,10 @@ r"""Rank photographs by how hard they are for a network of your own.
     keras-imas hardness --images=photos \
       --models=epoch_10.keras,epoch_20.keras --output=hardness.csv
 
-Takes two checkpoints of any Keras model from images 0..255 to logits (or, by
---probabilities, to probabilities), of whatever training: where they are unsure or
-disagree, an image is hard. Writes a table of all images, the next one to label first:
-the hardest, without near-duplicates.
+Pass two checkpoints of any Keras model from images 0..255 to logits (or, with
+--probabilities, to probabilities), however it was trained. An image is hard if they are
+unsure of it or disagree. Writes a table of all images, best to label first: the
+hardest, without near-duplicates.
 """
 
 import csv
@@ -39,10 +39,10 @@ FIRST = {
 def define():
     """Define its flags."""
     define_path("images", None, "Folder of images, or a pattern.")
-    flags.DEFINE_list("models", None, "Two .keras files of one model, by a comma.")
+    flags.DEFINE_list("models", None, "Two .keras files of one model, A.keras,B.keras.")
     define_path("output", "hardness.csv", "Table to write.")
-    flags.DEFINE_float("confidence_threshold", 0.7, "From where a pixel is sure.", 0, 1)
-    flags.DEFINE_boolean("probabilities", False, "The models return no logits.")
+    flags.DEFINE_float("confidence_threshold", 0.7, "Confidence of a sure pixel.", 0, 1)
+    flags.DEFINE_boolean("probabilities", False, "The models return probabilities.")
     define_prediction_flags()
     flags.mark_flags_as_required(["images", "models"])
 

@@ -2,9 +2,9 @@
 
     keras-imas label-next runs/folder-imas-1
 
-Writes label_next_RUN.csv into the run, best first, and prints the first ones. An image
-counts by its hardness and by how far it is from those that are labeled or listed before
-it. `keras-imas report` shows them as pictures.
+Writes label_next_RUN.csv into the run's directory, best first, and prints the top of
+it. Images are ranked by their hardness and by how much they differ from those that are
+labeled or ranked higher. `keras-imas report` shows them as pictures.
 """
 
 import os
@@ -26,11 +26,13 @@ FIRST = {"Flags": ("count", "show", "candidates", "output", "verbose")}
 def define():
     """Define its flags."""
     flags.DEFINE_integer("count", 50, "Number of images to list.", 1)
-    flags.DEFINE_integer("show", 10, "Number of these to print.", 0)
+    flags.DEFINE_integer("show", 10, "Number of images to print.", 0)
     flags.DEFINE_integer(
-        "candidates", 500, "Number of hardest images to choose them from.", 1
+        "candidates", 500, "Number of hardest images to choose from.", 1
     )
-    define_path("output", None, "File to write; default: label_next_RUN.csv there.")
+    define_path(
+        "output", None, "File to write; default: label_next_RUN.csv in the run."
+    )
     define_verbose()
 
 

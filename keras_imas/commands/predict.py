@@ -4,10 +4,10 @@
 
 `--model` is the directory of a run (its best teacher), a file that a run saved, or any
 Keras model from images 0..255 to logits. `--input` is an image, a folder, or a pattern
-in quotes. The network sees images in the size that its run resized them to, and masks
-have the images' own size. `--output` gets masks/ (class ids, with colors as palette),
-overlays/ and, with --confidence, confidence/, all named like the images, and
-classes.csv. Run the same command again to resume.
+in quotes. Images are resized as in the model's run, and masks have the images' own
+size. `--output` gets masks/ (class ids, with the class colors as palette), overlays/
+and, with --confidence, confidence/, all named like the images, and classes.csv. Rerun
+the command to resume.
 """
 
 import os
@@ -42,7 +42,7 @@ def define():
     """Define its flags."""
     define_path("model", None, "File of a saved model, or directory of a run.")
     define_path("input", None, "An image, a folder of images, or a pattern.")
-    define_path("output", None, "Directory: new, or with the same predictions.")
+    define_path("output", None, "New directory, or an earlier one to resume.")
     flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
     flags.DEFINE_float("opacity", 0.5, "Share of the colors in an overlay.", 0, 1)
     flags.DEFINE_boolean(

@@ -1,13 +1,13 @@
-"""Show one run, or several beside each other, on one HTML page.
+"""Show one run, or several side by side, on one HTML page.
 
     keras-imas report runs/folder-imas-1 runs/folder-uniform-1
     keras-imas report runs/folder-imas-1 --watch=30
 
 Runs may be finished or still training. The page says whether a run worked, in words and
-in three numbers; shows the hardest and the easiest images with their truth, if known,
-and the predictions; says which images to label next; and draws losses, accuracy and
-hardness over the epochs. It is one file that opens in any browser, light or dark, and
-prints. label_next_RUN.csv beside it lists the images to label. Needs
+in three numbers; shows the hardest and the easiest images with their masks, if any, and
+the predictions; lists which images to label next; and plots losses, accuracy and
+hardness by epoch. It is one file that opens in any browser, in light or dark mode, and
+prints well. label_next_RUN.csv beside it lists the images to label. Needs
 pip install "keras-imas[report]".
 """
 
@@ -36,9 +36,7 @@ def define():
     define_path(
         "output", None, "File of the page; default: report.html in the first run."
     )
-    flags.DEFINE_boolean(
-        "images", True, "Show images, which takes time to predict them."
-    )
+    flags.DEFINE_boolean("images", True, "Show images; predicting them takes time.")
     flags.DEFINE_integer(
         "gallery", 6, "Number of easiest and of hardest images to show."
     )
@@ -54,8 +52,8 @@ def define():
     flags.DEFINE_integer(
         "watch",
         None,
-        "Write the page anew after each epoch until the runs are finished; a browser "
-        "reads it again every so many seconds. Faster with --noimages.",
+        "Rewrite the page after each epoch until the runs are finished; the browser "
+        "reloads it every N seconds. Faster with --noimages.",
         1,
     )
     define_verbose()
@@ -93,7 +91,7 @@ def main(argv):
 
 
 def _write_report(runs, output, refresh):
-    """Write the page of runs, which a browser reads again every so many seconds."""
+    """Write the page of runs; the browser reloads it every `refresh` seconds."""
     twice = {run.name for run in runs if [r.name for r in runs].count(run.name) > 1}
     if twice:
         raise ValueError(f"Two runs are named {twice.pop()!r}; rename a directory")

@@ -37,13 +37,13 @@ def load(words):
 def run(words):
     """Run a command that `load` has loaded.
 
-    A program answers as those of absl do, `keras-imas` in its own way.
+    A program of the checkout shows help as absl does; `keras-imas` has its own.
 
     Args:
         words: Words of the command.
     """
     module = importlib.import_module(f"keras_imas.{COMMANDS[words].module}")
-    # JAX tells at each start that there is no TPU.
+    # JAX reports at each start that there is no TPU.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
     sys.modules["__main__"].__doc__ = as_started(module.__doc__)
     typed = entry_and_words() is not None

@@ -3,13 +3,13 @@ r"""Draw splits of a list of training images into labeled and unlabeled.
     keras-imas splits --names=camvid/train.txt --output_dir=camvid/splits \
       --sizes=1/16,1/8,1/4 --seeds=0,1,2
 
-Writes 1_16_seed0/labeled.txt and unlabeled.txt, and so on, a name a line, for
+Writes 1_16_seed0/labeled.txt and unlabeled.txt, and so on, one name per line, for
 `--labeled` and `--unlabeled` of the training programs, and splits.json, which says how
 they were drawn. The splits of a seed are nested: 1/16 is part of 1/8, and so on.
 
-Video frames next to each other are nearly the same image: with --group a sequence is
-drawn as a whole. Rare classes are easily missed by a small draw: with --masks every
-class is in the smallest split, and in all others with it.
+Neighboring video frames are nearly the same image: with --group a sequence is drawn as
+a whole. A small draw easily misses rare classes: with --masks the smallest split has
+every class, and so have all others.
 """
 
 import collections
@@ -43,7 +43,7 @@ def define():
     define_path(
         "names",
         None,
-        "List of images to draw from, a name a line; of a pair `a.jpg a.png` the "
+        "List of images to draw from, one name per line; of a pair `a.jpg a.png` the "
         "first.",
     )
     define_path(
@@ -51,37 +51,37 @@ def define():
         None,
         "Folder of images to draw from, all below it or those of --names.",
     )
-    define_path("exclude", None, "List of images to leave out, as those held out.")
+    define_path("exclude", None, "List of images to leave out, such as held-out ones.")
     flags.DEFINE_list(
         "sizes",
         ["1/16", "1/8", "1/4", "1/2"],
         "How much is labeled: shares such as 1/16 or 0.1, or numbers of images such as "
         "99.",
     )
-    flags.DEFINE_list("seeds", ["0"], "Seeds, by commas; each draws all sizes.")
+    flags.DEFINE_list("seeds", ["0"], "Seeds, such as 0,1,2; each draws all sizes.")
     flags.DEFINE_string(
         "group",
         None,
-        "Regular expression that finds in a name the group it is drawn with, such as "
-        r"its video sequence: '^(\w+?)_'. The first parentheses, or without them all "
+        "Regular expression that finds the group in a name, to draw groups whole, such "
+        r"as video sequences: '^(\w+?)_'. The first parentheses, or without them all "
         "of the match, are the group. The sizes are then met as nearly as whole groups "
         "allow.",
     )
     define_path(
         "masks",
         None,
-        "Folder of masks: have every class that is in any of them in every labeled "
-        "part. Needs --images, and the classes.",
+        "Folder of masks: every labeled part gets every class that is in any of them. "
+        "Needs --images, and the classes.",
     )
     define_path(
         "model",
         None,
-        "Directory of a run, or a file in it: read masks as that run did, where no "
+        "Directory of a run, or a file in it: read masks as that run did, unless a "
         "flag says otherwise.",
     )
     define_flags(Reading)
     define_path(
-        "output_dir", None, "New directory, of a directory for each size and seed."
+        "output_dir", None, "New directory; gets a directory for each size and seed."
     )
     flags.mark_flag_as_required("output_dir")
     flags.register_multi_flags_validator(

@@ -1,11 +1,10 @@
-"""Run a study: a grid of trainings, each in a process of its own.
+"""Run a study: a grid of trainings, each in its own process.
 
     keras-imas study studies/regime.toml
 
 Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`
 and the last teacher into `studies/runs/regime/TRIAL`. Trials that have rows are
-skipped, so the same command resumes where it was stopped. Rows are shown by
-`keras-imas study-report`.
+skipped: rerun the command to resume. `keras-imas study-report` shows the rows.
 """
 
 import concurrent.futures
@@ -28,11 +27,11 @@ FIRST = {"Flags": ("list", "jobs", "runs", "trial")}
 
 def define():
     """Define its flags."""
-    define_path("runs", "studies/runs", "Directory of the trials' directories.")
-    flags.DEFINE_integer("jobs", 1, "Trials to run at once.", 1)
+    define_path("runs", "studies/runs", "Directory for the trials' directories.")
+    flags.DEFINE_integer("jobs", 1, "Number of trials to run at once.", 1)
     flags.DEFINE_boolean("list", False, "List the trials and stop.")
     flags.DEFINE_string(
-        "trial", None, "Run this trial alone, in this process; no rows."
+        "trial", None, "Run only this trial, in this process; write no rows."
     )
 
 

@@ -1,10 +1,10 @@
-r"""Show what a study found: means, paired differences with 95 % intervals, and a plot.
+r"""Show the results of a study: means, paired differences with 95 % intervals, a plot.
 
     keras-imas study-report studies/regime.csv --baseline=supervised,regime \
       --plot=docs/regime.png
 
-The mean is that over the runs, ± their standard deviation; a difference is that of the
-runs of one split and seed, ± the half width of the interval, and how many there are.
+Means are over the runs, ± their standard deviation. A difference is between runs of the
+same split and seed, ± half the width of the interval, with the number of pairs.
 """
 
 from absl import app, flags
@@ -20,7 +20,7 @@ def define():
     """Define its flags."""
     flags.DEFINE_list("baseline", None, "METHOD,VARIANT to compare the others with.")
     flags.DEFINE_string("score", "teacher_last", "Column to show, such as iou_car.")
-    flags.DEFINE_string("reading", None, "Only this way of reading images.")
+    flags.DEFINE_string("reading", None, "Show only this way of reading images.")
     define_path("plot", None, "Picture to draw (PNG; needs matplotlib).")
 
 

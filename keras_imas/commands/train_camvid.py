@@ -1,4 +1,4 @@
-"""Train on CamVid, in the directories of SegNet's tutorial.
+"""Train on CamVid, in the directory layout of SegNet's tutorial.
 
     keras-imas train camvid --data_dir=CamVid --image_size=180,240
 

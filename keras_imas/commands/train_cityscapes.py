@@ -1,11 +1,11 @@
-r"""Train on Cityscapes, or on the built-in scenes where Cityscapes is not at hand.
+r"""Train on Cityscapes, or on built-in street scenes without it.
 
     keras-imas train cityscapes
     keras-imas train cityscapes --data_dir=cityscapes --weights=resnet50.pth \
       --recipe=cityscapes_1_16_os16
 
-With --data_dir (the directory of leftImg8bit and gtFine) the defaults are the paper's;
-without it they are made for a few minutes on two cores, and --help does not show them.
+With --data_dir (the directory of leftImg8bit and gtFine) the defaults are the paper's.
+Without it they are for a few minutes on two cores, and --help does not show them.
 """
 
 from keras_imas.runs.program import Program

@@ -2,9 +2,9 @@
 
     keras-imas train folder --images=photos --masks=masks --num_classes=11
 
-Every image with a mask of the same name is labeled, all others are unlabeled; or say
-which are which by lists of names: --labeled=labeled.txt --unlabeled=unlabeled.txt.
-Crop, batches and steps that are not given follow from the images, and are printed.
+Every image with a mask of the same name is labeled, all others are unlabeled. Or list
+the names of both: --labeled=labeled.txt --unlabeled=unlabeled.txt. Unless you pass
+them, crop size, batch sizes and steps are derived from the images, and printed.
 """
 
 from keras_imas.runs.program import Program

@@ -1,9 +1,9 @@
-r"""Train on a set of TensorFlow Datasets.
+r"""Train on a data set of TensorFlow Datasets.
 
     keras-imas train tfds --name=oxford_iiit_pet --num_classes=3 \
       --labeled='train[:5%]' --unlabeled='train[5%:]' --val='test[:10%]'
 
-Prepare it once before, which downloads it: tfds build oxford_iiit_pet
+Download and prepare it once before: tfds build oxford_iiit_pet
 """
 
 from keras_imas.runs.program import Program

@@ -1,9 +1,9 @@
-r"""Train on PASCAL VOC 2012, with the labels of SBD where they are there.
+r"""Train on PASCAL VOC 2012, with the labels of SBD if they are there.
 
     keras-imas train voc --data_dir=VOCdevkit/VOC2012 --labeled=labeled.txt \
       --weights=resnet50.pth --recipe=voc_classic_92_r50
 
-The defaults are the paper's. Lists hold an id a line, such as 2007_000032.
+The defaults are the paper's. Lists hold one id per line, such as 2007_000032.
 """
 
 from keras_imas.runs.program import Program

@@ -20,12 +20,12 @@ class _PathParser(flags.ArgumentParser):
 
 
 def define_path(name, default, help, **options):
-    """Define a flag that is a path, in which `~` and variables are replaced.
+    """Define a flag that is a path; `~` and variables in it are replaced.
 
     Args:
         name: Name of the flag.
         default: Its default.
-        help: What `--help` says of it.
+        help: Its text in `--help`.
         **options: See `absl.flags.DEFINE`.
     """
     options = {"flag_values": flags.FLAGS, "module_name": sys.argv[0], **options}
@@ -55,7 +55,7 @@ def field(default, help, *, of=int, least=None, path=False, choices=None):
 
     Args:
         default: Its default.
-        help: What the programs' `--help` says of it.
+        help: Its text in the programs' `--help`.
         of: Type of the elements of a tuple. Defaults to `int`.
         least: Smallest value, 0 or 1; see `check_fields`. Defaults to `None`: any.
         path: Whether it is a path. Defaults to `False`.
@@ -71,7 +71,7 @@ def field(default, help, *, of=int, least=None, path=False, choices=None):
 
 
 def check_fields(numbers):
-    """Refuse fields of a dataclass that are none of their choices, or out of range.
+    """Refuse fields of a dataclass that are not among their choices or out of range.
 
     Args:
         numbers: Dataclass whose fields are made by `field`.
@@ -97,7 +97,7 @@ def check_fields(numbers):
 def define_flags(defaults, only=None):
     """Define an absl flag for each field of a `Flagged` dataclass.
 
-    They are the key flags of the program that runs: those that `--help` shows.
+    They are the key flags of the running program: those that `--help` shows.
 
     Args:
         defaults: Object, or class, whose fields are the flags' defaults.
@@ -128,7 +128,7 @@ class Flagged:
 
     @classmethod
     def from_flags(cls, defaults=None):
-        """Return the object that the flags of `define_flags` ask for.
+        """Return the object that the flags of `define_flags` describe.
 
         Args:
             defaults: Object whose fields count where a flag was not given. Defaults to
@@ -138,7 +138,7 @@ class Flagged:
             An object of this class.
 
         Raises:
-            ValueError: If an element of a list is no number where one is needed.
+            ValueError: If an element of a list must be a number and is not.
         """
 
         def value(field):
@@ -168,14 +168,14 @@ def _element(name, kind, text):
 
 
 def parse_flags(argv):
-    """Parse a command line, as `absl.app.run` does, and flagfiles that may be damaged.
+    """Parse a command line, as `absl.app.run` does, and report damaged flagfiles.
 
     Args:
         argv: The command line.
 
     Returns:
-        What is left of it. Where it can't be parsed the program ends with a message,
-        which names the flagfiles.
+        What is left of it. If it can't be parsed, the program ends with a message
+        that names the flagfiles.
     """
     named = " ".join(argument for argument in argv if "flagfile" in argument)
     if not named:
@@ -187,7 +187,7 @@ def parse_flags(argv):
 
 
 def given_flags():
-    """Return the programs' flags, those of a flagfile and defaults included.
+    """Return the programs' flags, including those of a flagfile and defaults.
 
     Returns:
         Dict from name to value, without the flags of absl and of other packages.

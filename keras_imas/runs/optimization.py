@@ -25,7 +25,7 @@ class Optimization(Flagged):
 
     optimizer: str = field(
         "sgd",
-        "sgd or adamw. Another than the program's default brings its own defaults: "
+        "sgd or adamw. One that is not the program's default brings its own defaults: "
         "adamw --learning_rate=0.001 --weight_decay=0.01 --learning_rate_warmup=100, "
         "sgd --learning_rate=0.01 --weight_decay=0.0005.",
         choices=OPTIMIZERS,
@@ -36,26 +36,26 @@ class Optimization(Flagged):
     learning_rate_warmup: int = field(
         0, "Steps over which the learning rate grows linearly at the start.", least=0
     )
-    power: float = field(0.9, "Power of that polynomial.")
+    power: float = field(0.9, "Power of the learning rate's polynomial.")
     momentum: float = field(0.9, "Momentum of SGD.")
     weight_decay: float = field(
         5e-4,
         "SGD: L2 in the gradient, on all weights. AdamW: decoupled from the gradient, "
-        "on kernels alone.",
+        "on kernels only.",
         least=0,
     )
     decoder_multiplier: float = field(
         1.0,
-        "Factor of the learning rate of all that is not the encoder; VOC: 10.",
+        "Learning rate factor of everything but the encoder; VOC: 10.",
         least=0,
     )
     decay_vectors: bool = field(
         False,
-        "With AdamW: decay biases and what normalization learns too, as PyTorch does.",
+        "With AdamW: also decay biases and normalization parameters, as PyTorch does.",
     )
     freeze_encoder: bool = field(
         False,
-        "Train the head alone; the encoder's batch normalization keeps its statistics.",
+        "Train only the head; the encoder's batch normalization keeps its statistics.",
     )
     clip_norm: float = field(
         0.0, "Largest norm of the gradient; 0: not clipped.", least=0

@@ -25,13 +25,13 @@ def define_prediction_flags(whole_images="whole images"):
     flags.DEFINE_float(
         "stride",
         2 / 3,
-        "Step from one window to the next, as a fraction of its side.",
+        "Stride of the windows, as a fraction of their side.",
         **key,
     )
     flags.DEFINE_boolean(
         "flip",
         None,
-        "Average with the mirrored image; default: as the run evaluated.",
+        "Average with the mirror image; default: as the run evaluated.",
         **key,
     )
     flags.DEFINE_list(
@@ -42,7 +42,7 @@ def define_prediction_flags(whole_images="whole images"):
         **key,
     )
     flags.DEFINE_integer(
-        "batch_size", 1, "Windows or whole images of one size at once.", **key
+        "batch_size", 1, "Windows, or whole images of one size, per batch.", **key
     )
 
 

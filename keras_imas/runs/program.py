@@ -55,7 +55,7 @@ class Program:
             flags.DEFINE_string(
                 "recipe",
                 None,
-                "Recipe that comes with the package, by its name; list: show them.",
+                "Name of a recipe that comes with the package; list: show them.",
                 module_name=__name__,  # its flags take its place
             )
         if self.from_data:
@@ -63,21 +63,21 @@ class Program:
                 "settings",
                 "data",
                 ("data", "defaults"),
-                "Where crop, scales, batches, steps and window that are not given come "
-                "from: the data, as is printed with the reasons; or the defaults here.",
+                "Where crop, scales, batches, steps and window come from if not given: "
+                "the data (printed with the reasons), or the defaults here.",
                 **key,
             )
         define_path(
             "output_dir",
             None,
-            f"New directory; default: runs/{self.name}-METHOD-N. The same command "
-            "resumes an unfinished run.",
+            f"New directory; default: runs/{self.name}-METHOD-N. Rerun the command to "
+            "resume an unfinished run.",
             **key,
         )
         flags.DEFINE_boolean(
             "new",
             False,
-            "Without --output_dir: start a new run even if the last one of the same "
+            "Without --output_dir: start a new run even if the last one with the same "
             "flags is unfinished.",
             **key,
         )
@@ -95,13 +95,13 @@ class Program:
         flags.DEFINE_boolean(
             "deterministic",
             False,
-            "Repeat runs of the same flags bit by bit; may be slower.",
+            "Make runs with the same flags equal bit by bit; may be slower.",
             **key,
         )
         flags.DEFINE_boolean(
             "tf32",
             True,
-            "On GPUs multiply and convolve float32 in TF32, with 10 bits of the "
+            "On GPUs, multiply and convolve float32 in TF32, with a 10-bit "
             "fraction, which is several times as fast.",
             **key,
         )
@@ -109,8 +109,8 @@ class Program:
             "strategy",
             "auto",
             STRATEGIES,
-            "Devices to train on: all of this machine (mirrored, tpu), of several "
-            "(multi_worker), or one (none). Batch sizes are those of all devices "
+            "Devices to train on: all of this machine (mirrored, tpu), all of several "
+            "hosts (multi_worker), or one (none). Batch sizes are those of all devices "
             "together.",
             **key,
         )
@@ -120,7 +120,7 @@ class Program:
         flags.DEFINE_boolean(
             "compare",
             False,
-            "Train supervised as well, and tell by the validation images whether the "
+            "Also train supervised, and tell by the validation images whether the "
             "unlabeled images helped.",
             **key,
         )
@@ -128,7 +128,7 @@ class Program:
             "folds",
             0,
             "Without validation images: train this many times, each time scored on "
-            "another part of the labeled images, and at last on all of them.",
+            "another part of the labeled images, and finally on all of them.",
             0,
             **key,
         )

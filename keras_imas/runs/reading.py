@@ -24,12 +24,12 @@ class FileReading(Flagged):
 
     on_bad_image: str = field(
         "error",
-        "Where a file can't be decoded: error stops and names it; skip takes the next "
-        "one, and lists at the end what was skipped.",
+        "If a file can't be decoded: error stops and names it; skip uses the next "
+        "one, and lists the skipped files at the end.",
     )
     max_pixels: int = field(
         MAX_PIXELS,
-        "Pixels an image or mask may have; larger ones are refused, as they may be "
+        "Most pixels of an image or mask; larger ones are refused, as they may be "
         "decompression bombs.",
     )
     follow_links: bool = field(
@@ -46,9 +46,9 @@ class FileReading(Flagged):
 class Reading(FileReading):
     """How folders of images and masks are read; each field is a flag."""
 
-    mask_name: str = field("", "Pattern of the masks' names, such as {}_L.png.")
+    mask_name: str = field("", "Pattern of mask names, such as {}_L.png.")
     num_classes: int = field(0, "Number of classes.")
-    class_names: tuple = field((), "Their names, separated by commas.", of=str)
+    class_names: tuple = field((), "Names of the classes, separated by commas.", of=str)
     classes: str = field(
         "", "Table of the classes instead: a CSV file of name,id,r,g,b.", path=True
     )
@@ -57,7 +57,7 @@ class Reading(FileReading):
     image_range: tuple = field(
         (),
         "Values in image files that become black and white, such as 0,4095 for 12 bits "
-        "in files of 16.",
+        "in 16-bit files.",
         of=float,
     )
     binary_masks: bool = field(

@@ -21,7 +21,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 @dataclasses.dataclass(frozen=True)
 class Recipe(UnlabeledPart, Optimization):
-    """The numbers of a training run; each is a flag of the example programs.
+    """The numbers of a training run; each is a flag of the training programs.
 
     Attributes are described by `help` in their definition, as the programs' `--help`
     shows it.
@@ -42,12 +42,12 @@ class Recipe(UnlabeledPart, Optimization):
     weights: str = field(
         "imagenet",
         "Weights of the encoder: imagenet (DINO: the public ones; downloaded at first "
-        "use), a file, for DINO or its directory, or none.",
+        "use), a file (for DINO also a directory), or none.",
     )
     start_from: str = field(
         "",
-        "Network to train on from, such as the teacher_best.keras of a run, or the "
-        "run's directory; --backbone and what else describes a network don't matter.",
+        "Network to continue training from, such as a run's teacher_best.keras, or the "
+        "run's directory; --backbone and other flags of the network have no effect.",
         path=True,
     )
     output_stride: int = field(16, "Pixels of the image per pixel of the features.")
@@ -56,18 +56,18 @@ class Recipe(UnlabeledPart, Optimization):
         "Factors of the dilations of a ResNet's last three blocks; the paper: 1,2,4.",
     )
     auxiliary_head: bool = field(
-        False, "Train a second classifier on stage 3, weighing 0.4."
+        False, "Train a second classifier on stage 3, with weight 0.4."
     )
     sync_batch_norm: bool = field(
         False,
         "Batch statistics over all replicas of a TensorFlow strategy (on JAX they "
-        "always are); no matter on one device.",
+        "always are); no effect on one device.",
     )
     crop_size: int = field(129, "Side of the square crops in pixels.", least=1)
     scale_min: float = field(0.5, "Smallest random scale of the weak view.")
     scale_max: float = field(2.0, "Largest random scale of the weak view.")
-    labeled_batch_size: int = field(4, "Labeled images a step.", least=1)
-    unlabeled_batch_size: int = field(4, "Unlabeled images a step.", least=1)
+    labeled_batch_size: int = field(4, "Labeled images per step.", least=1)
+    unlabeled_batch_size: int = field(4, "Unlabeled images per step.", least=1)
     steps: int = field(3000, "Training steps; rounded up to whole epochs.", least=1)
     epochs: int = field(0, "Epochs, instead of --steps.", least=0)
     epoch_over: str = field(
@@ -78,21 +78,21 @@ class Recipe(UnlabeledPart, Optimization):
     )
     max_skipped_steps: int = field(
         0,
-        "Steps in a row that are skipped where a loss or gradient is NaN or infinite; "
-        "one more stops the run, before anything is changed by it.",
+        "Steps in a row to skip if a loss or gradient is NaN or infinite; one more "
+        "stops the run, before it changes anything.",
         least=0,
     )
     labeled_weight: float = field(
-        1.0, "Weight of the labeled loss; UniMatch V2: both weigh 0.5.", least=0
+        1.0, "Weight of the labeled loss; UniMatch V2: 0.5 for both losses.", least=0
     )
     class_weights: str = field(
         "",
-        "Weights of the classes in the labeled loss: numbers by commas; or balanced, "
-        "frequency^-1/2 in the labeled masks, so scaled that a mean pixel weighs 1. "
+        "Weights of the classes in the labeled loss: such as 1,1,5; or balanced, "
+        "frequency^-1/2 in the labeled masks, scaled so that a mean pixel weighs 1. "
         "Default: all weigh the same.",
     )
     ohem_min_kept: int = field(
-        0, "Pixels a group that OHEM keeps at least; 0: plain cross-entropy.", least=0
+        0, "Fewest pixels that OHEM keeps per group; 0: plain cross-entropy.", least=0
     )
     ohem_group_size: int = field(
         0,
@@ -101,23 +101,23 @@ class Recipe(UnlabeledPart, Optimization):
     )
     evaluate_every: int = field(1, "Epochs from one evaluation to the next.", least=1)
     window: int = field(
-        0, "Evaluate by a sliding window of so many pixels; 0: whole images.", least=0
+        0, "Evaluate by a sliding window of this many pixels; 0: whole images.", least=0
     )
     size_multiple: int = field(
         0,
-        "Pad whole images to multiples of so many pixels, as each size is compiled "
-        "anew; 0: 64 where there are more than 8 sizes, else none.",
+        "Pad whole images to multiples of this many pixels, as each size is compiled "
+        "again; 0: 64 if there are more than 8 sizes, else no padding.",
         least=0,
     )
     scale: float = field(1.0, "Evaluate images enlarged by this factor.")
-    flip: bool = field(False, "Evaluate the mean with the mirrored image.")
+    flip: bool = field(False, "Evaluate the mean over the image and its mirror image.")
     precision: str = field(
         "float32",
         "float32, mixed_bfloat16 or mixed_float16 (with loss scaling) in the networks; "
-        "weights, hardness, losses and the teacher's average are in float32.",
+        "weights, hardness, losses and the teacher's average stay in float32.",
         choices=PRECISIONS,
     )
-    seed: int = field(0, "Seed of everything that is random.")
+    seed: int = field(0, "Seed of all random numbers.")
 
     def __post_init__(self):
         check_fields(self)
@@ -226,9 +226,9 @@ class Recipe(UnlabeledPart, Optimization):
 
     @classmethod
     def from_flags(cls, defaults=None):
-        """Return the recipe that the flags ask for.
+        """Return the recipe that the flags describe.
 
-        Given steps count before epochs.
+        If steps are given, they override the default epochs.
 
         Args:
             defaults: See `keras_imas.runs.flags.Flagged.from_flags`.
@@ -242,7 +242,7 @@ class Recipe(UnlabeledPart, Optimization):
         return recipe
 
 
-# Small data wants a warm-up, a higher threshold and a smaller weight than the paper's.
+# Small data needs a warm-up, a higher threshold and a smaller weight than the paper's.
 SMALL_DATA = Recipe(
     warmup_steps=500, confidence_threshold=0.9, unlabeled_weight=1.0, weight_decay=1e-4
 )

@@ -23,37 +23,39 @@ class UnlabeledPart(Flagged):
     method: str = field(
         "imas",
         "imas, uniform (consistency training without hardness) or supervised (labeled "
-        "images alone), all under the same schedule.",
+        "images only), all under the same schedule.",
         choices=METHODS,
     )
-    warmup_steps: int = field(0, "Of the steps, supervised ones at the start.", least=0)
+    warmup_steps: int = field(
+        0, "Supervised steps at the start (part of --steps).", least=0
+    )
     rampup_steps: int = field(
         0, "Steps after the warm-up over which lambda grows linearly from 0.", least=0
     )
-    confidence_threshold: float = field(0.7, "Confidence of a pseudo label, tau.")
+    confidence_threshold: float = field(0.7, "Lowest pseudo label confidence, tau.")
     unlabeled_weight: float = field(
         3.0, "Weight of the consistency loss, lambda.", least=0
     )
     strong_view: str = field(
         "imas",
         "Colors of the strong view: imas (the paper's twelve operations), mild "
-        "(without inversion and solarization, hue turned half as far), jitter "
+        "(without inversion and solarization, half the hue shift), jitter "
         "(brightness, contrast, saturation, hue; some gray, some blurred) or keras_cv "
-        "(KerasCV's RandAugment without its geometry, by tf.data alone).",
+        "(KerasCV's RandAugment without its geometry; only with tf.data).",
         choices=STRONG_VIEWS,
     )
     strong_views: int = field(
         1,
-        "1: a strong and a cut-mixed view (the paper); 2: two strong views, each "
-        "cut-mixed (UniMatch V2; with --cutmix_view=strong).",
+        "1: a strong view and a CutMix view (the paper); 2: two strong views with "
+        "CutMix (UniMatch V2; with --cutmix_view=strong).",
     )
     complementary_dropout: bool = field(
         False,
-        "Let the two views lose complementary channels of the encoder's features.",
+        "Drop complementary channels of the encoder's features in the two views.",
     )
     cutmix_view: str = field(
         "weak",
-        "View to cut-mix: weak (the paper) or strong.",
+        "View to which CutMix is applied: weak (the paper) or strong.",
         choices=("weak", "strong"),
     )
     cutmix_range: tuple = field(
@@ -63,19 +65,19 @@ class UnlabeledPart(Flagged):
     )
     cutmix_area: tuple = field(
         (),
-        "Smallest and largest area of CutMix boxes, in parts of the crop, instead of "
-        "--cutmix_range: each image has a box and a coin of its own. UniMatch V2: "
+        "Smallest and largest area of CutMix boxes, as fractions of the crop; replaces "
+        "--cutmix_range: each image has its own box and its own coin. UniMatch V2: "
         "0.02,0.4.",
         of=float,
     )
     cutmix_aspect: tuple = field(
         (0.3, 1 / 0.3),
-        "Range of their height over width, with --cutmix_area.",
+        "Range of the height over width of CutMix boxes, with --cutmix_area.",
         of=float,
     )
     cutmix_probability: float = field(
         -1.0,
-        "Probability that a batch, or with --cutmix_area an image, is cut-mixed; -1: "
+        "Probability that a batch, or with --cutmix_area an image, gets CutMix; -1: "
         "mean(1 - hardness) with --method=imas, else 1.",
     )
     ema_decay: float = field(0.996, "Largest decay of the teacher.")
@@ -83,11 +85,11 @@ class UnlabeledPart(Flagged):
         1, "Epochs after the warm-up in which the teacher copies the student.", least=0
     )
     background_class: int = field(
-        -1, "Class without weight in the hardness; -1: none. The paper's runs: 0."
+        -1, "Class with weight 0 in the hardness; -1: none. The paper's runs: 0."
     )
     pairing_group_size: int = field(
         0,
-        "Unlabeled images ranked and mixed among themselves; 0: the whole batch.",
+        "Unlabeled images that are ranked and mixed together; 0: the whole batch.",
         least=0,
     )
 

@@ -14,10 +14,10 @@ class Cityscapes(Official):
 
     data_dir: str = field("", "Directory of leftImg8bit and gtFine.", path=True)
     labeled: str = field(
-        "", "List of labeled images instead: leftImg8bit names, one a line.", path=True
+        "", "List of labeled images instead: one leftImg8bit name per line.", path=True
     )
     train_extra: bool = field(
-        False, "Take the images of leftImg8bit/train_extra as unlabeled ones too."
+        False, "Use the images of leftImg8bit/train_extra as unlabeled ones too."
     )
 
     def _read(self, split="train", names=None, labeled=True):

@@ -21,25 +21,25 @@ class Folder(Reading, Source):
         "", "Folder of images, searched recursively, or a pattern.", path=True
     )
     masks: str = field(
-        "", "Folder of masks: NAME.png, a class id or color a pixel.", path=True
+        "", "Folder of masks: NAME.png, a class id or color per pixel.", path=True
     )
     labeled: str = field(
         "",
-        "List of labeled images, a name a line; default: all that have a mask.",
+        "List of labeled images, one name per line; default: all with a mask.",
         path=True,
     )
     unlabeled: str = field(
         "",
-        "List of unlabeled images; or a folder or pattern of them, elsewhere; default: "
+        "List of unlabeled images, or another folder or pattern of them; default: "
         "all of --images that are in no other list.",
         path=True,
     )
     val_images: str = field(
-        "", "Folder of validation images; no evaluation without.", path=True
+        "", "Folder of validation images; without it no evaluation.", path=True
     )
-    val_masks: str = field("", "Folder of their masks.", path=True)
+    val_masks: str = field("", "Folder of the validation masks.", path=True)
     val: str = field(
-        "", "List of validation images; all of the folder without.", path=True
+        "", "List of validation images; default: all of the folder.", path=True
     )
 
     def __post_init__(self):

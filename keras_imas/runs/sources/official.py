@@ -14,7 +14,7 @@ class Official(Source):
 
     data_dir: str = field("", "Directory of the data set.", path=True)
     labeled_share: float = field(
-        1 / 16, "Share of the training images that is labeled, drawn by --seed."
+        1 / 16, "Share of the training images that is labeled, drawn with --seed."
     )
     labeled: str = field("", "List of labeled images instead.", path=True)
     unlabeled: str = field(

@@ -24,20 +24,20 @@ class Source(FileReading, abc.ABC):
     )
     labeled_as_unlabeled: bool = field(
         False,
-        "Take the labeled images as unlabeled ones too, as FixMatch does; where "
-        "--unlabeled lists them, it may name labeled ones. Not in the published runs.",
+        "Use the labeled images as unlabeled ones too, as FixMatch does; if "
+        "--unlabeled is a list, it may name labeled ones. Not in the published runs.",
     )
     cache: str = field(
         "",
         "Keep decoded images, 3 bytes a pixel: memory, a directory for them, or none. "
-        "Default: memory with --pipeline=device where they fit into 2 GiB, else none.",
+        "Default: memory with --pipeline=device if they fit into 2 GiB, else none.",
         path=True,
     )
     pipeline: str = field(
         "auto",
         "What reads images and makes their views: device (threads read, the device "
         "makes the views), tf.data (TensorFlow does both on the processor) or auto "
-        "(tf.data where TensorFlow is installed). The two draw other numbers.",
+        "(tf.data if TensorFlow is installed). The two draw different random numbers.",
     )
 
     def read(self, seed):

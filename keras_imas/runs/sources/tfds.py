@@ -12,17 +12,17 @@ from keras_imas.runs.sources.source import Source
 class TFDS(Source):
     """A prepared set of TensorFlow Datasets."""
 
-    name: str = field("", "Name of the set, such as oxford_iiit_pet.")
+    name: str = field("", "Name of the data set, such as oxford_iiit_pet.")
     data_dir: str = field(
         "", "Directory of prepared sets; default: TFDS' own.", path=True
     )
     labeled: str = field("train[:10%]", "Labeled part of the set.")
     unlabeled: str = field("train[10%:]", "Unlabeled part of the set.")
-    val: str = field("", "Validation part, such as test; no evaluation without.")
-    image_key: str = field("", "Feature of the images, where there are several.")
-    label_key: str = field("", "Feature of the label maps, where there are several.")
+    val: str = field("", "Validation part, such as test; without it no evaluation.")
+    image_key: str = field("", "Feature of the images, if there are several.")
+    label_key: str = field("", "Feature of the label maps, if there are several.")
     num_classes: int = field(0, "Number of classes.")
-    class_names: tuple = field((), "Their names, separated by commas.", of=str)
+    class_names: tuple = field((), "Names of the classes, separated by commas.", of=str)
     ignore_class: int = field(255, "Label of pixels that don't count.")
     image_size: tuple = field((), "Resize images when read: height,width.")
 

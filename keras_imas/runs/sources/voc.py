@@ -18,19 +18,19 @@ class VOC(Source):
     sbd_dir: str = field(
         "",
         "Directory of SBD's cls, train.txt and val.txt, such as "
-        "benchmark_RELEASE/dataset; not needed where SegmentationClassAug is there.",
+        "benchmark_RELEASE/dataset; not needed if SegmentationClassAug exists.",
         path=True,
     )
     train: str = field(
         "",
-        "List of all training images, those of SBD included: 10,582 in the published "
-        "runs. Default: ImageSets/Segmentation/train_aug.txt, or made of --sbd_dir.",
+        "List of all training images, including those of SBD: 10,582 in the published "
+        "runs. Default: ImageSets/Segmentation/train_aug.txt, or made from --sbd_dir.",
         path=True,
     )
     labeled: str = field(
         "", "List of labeled images; without it --labeled_count are drawn.", path=True
     )
-    labeled_count: int = field(662, "Number of labeled images, drawn by --seed.")
+    labeled_count: int = field(662, "Number of labeled images, drawn with --seed.")
     protocol: str = field(
         "blended",
         "Where they are drawn from: blended: --train; classic: VOC's own "
