@@ -1,4 +1,4 @@
-"""Labels from June, photographs until October: what unlabeled images are good for.
+"""Labels from June, photographs until October: what unlabeled images can add.
 
 `--help` says more. It is `keras-imas demo`, and written in
 `keras_imas.commands.demo`.

@@ -173,6 +173,29 @@ def print_suggestions(suggestions):
             print(line, flush=True)
 
 
+def warn_of_sgd(recipe):
+    """Warn where a foundation encoder's head would diverge.
+
+    Args:
+        recipe: `keras_imas.runs.recipe.Recipe`.
+
+    Example:
+        >>> warn_of_sgd(Recipe(backbone="dinov2_small"))
+        Warning: the head on dinov2_small diverges at the usual learning rates of SGD...
+    """
+    if _on_dino(recipe) and recipe.optimizer == "sgd":
+        print(
+            f"Warning: the head on {recipe.backbone} diverges at the usual learning "
+            "rates of SGD. UniMatch V2 takes --optimizer=adamw --learning_rate=5e-6 "
+            "--decoder_multiplier=40",
+            flush=True,
+        )
+
+
+def _on_dino(recipe):
+    return recipe.backbone.startswith("dino") and not recipe.start_from
+
+
 def _crop(facts, recipe):
     """A crop shows most of an image, and costs what a CPU can bear."""
     if recipe.start_from:
@@ -263,6 +286,28 @@ def _batch(kind, images, recipe):
     return Suggestion(f"{kind}_batch_size", size, reason)
 
 
+def _optimizer(facts, recipe):
+    return _of_unimatch_v2(recipe, "optimizer", "adamw")
+
+
+def _learning_rate(facts, recipe):
+    return _of_unimatch_v2(recipe, "learning_rate", 5e-6)
+
+
+def _decoder_multiplier(facts, recipe):
+    return _of_unimatch_v2(recipe, "decoder_multiplier", 40.0)
+
+
+def _of_unimatch_v2(recipe, flag, value):
+    """A head without normalization diverges at the rates of SGD."""
+    if not _on_dino(recipe):
+        return None
+    if flag != "optimizer" and recipe.optimizer != "adamw":
+        return None  # the user's choice
+    reason = f"UniMatch V2's: the head on {recipe.backbone} diverges at SGD's rates"
+    return Suggestion(flag, value, reason)
+
+
 def _steps(facts, recipe):
     """Many passes over the images, and no fewer steps than the default."""
     if recipe.epochs:
@@ -322,9 +367,8 @@ def _backbone(facts, recipe):
         return None
     reason = (
         f"there is a GPU ({facts.gpu}), and a foundation encoder is worth most with "
-        f"few masks, {facts.labeled} here; with --optimizer=adamw "
-        "--learning_rate=5e-6 --decoder_multiplier=40, and crops of 322 where "
-        "images are as large"
+        f"few masks, {facts.labeled} here; with --crop_size=322 where images are "
+        "as large"
     )
     return Suggestion("backbone", "dinov2_small", reason, taken=False)
 
@@ -334,6 +378,9 @@ _BY_SIZE = (_crop, _scale_min, _window, _image_size)
 _BY_COUNTS = (
     _labeled_batch,
     _unlabeled_batch,
+    _optimizer,
+    _learning_rate,
+    _decoder_multiplier,
     _steps,
     _class_weights,
     _ignore_class,

@@ -146,6 +146,19 @@ def test_gpu_changes_nothing_that_is_taken():
     assert values(suggest(with_gpu)[1], False) == {"backbone": "dinov2_small"}
 
 
+def test_a_foundation_encoder_brings_its_optimizer():
+    facts = Facts(8, 8, {(480, 640): 16})
+    recipe, found = suggest(facts, Recipe(backbone="dinov2_small"))
+    assert (recipe.optimizer, recipe.learning_rate) == ("adamw", 5e-6)
+    assert recipe.decoder_multiplier == 40
+    taken = values(found, True)
+    assert taken["optimizer"] == "adamw" and taken["learning_rate"] == 5e-6
+    sgd = Recipe(backbone="dinov2_small", optimizer="sgd")
+    assert suggest(facts, sgd, {"optimizer"})[0].learning_rate == sgd.learning_rate
+    for other in (Recipe(), Recipe(backbone="dinov2_small", start_from="runs/a")):
+        assert suggest(facts, other)[0].optimizer == "sgd"
+
+
 @pytest.fixture(scope="module")
 def rules():
     backbones = "mobilenet_v2", "resnet50"
