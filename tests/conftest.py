@@ -20,20 +20,25 @@ import pytest
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
 BACKENDS = ("tensorflow", "jax", "torch")
-# What is read and listed by TensorFlow and Pillow on all backends, but for what the
-# device computes.
+# What no backend computes, or not differently: the core tier runs it on TensorFlow.
 SAME_ON_ALL = (
-    "commands",
-    "data",
-    "test_hostile",
-    "test_benchmark",
-    "test_check_dataset",
-    "test_documents",
-    "test_make_splits",
-    "test_release",
-    "test_troubleshooting",
-    "test_typing",
+    "commands/",
+    "data/",
+    "files/",
+    "runs/test_model_card.py",
+    "runs/test_paired_difference.py",
+    "runs/test_suggestions.py",
+    "test_benchmark.py",
+    "test_check_dataset.py",
+    "test_cures.py",
+    "test_documents.py",
+    "test_hostile.py",
+    "test_make_splits.py",
+    "test_release.py",
+    "test_troubleshooting.py",
+    "test_typing.py",
 )
+NOT_SAME_ON_ALL = "data/device/"
 
 hypothesis.settings.register_profile(
     "keras_imas", deadline=None, derandomize=True, database=None, max_examples=25
@@ -51,8 +56,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "full" in item.keywords and not config.getoption("--full"):
             item.add_marker(pytest.mark.skip(reason="slow: runs with --full"))
-        where = item.path.relative_to(pathlib.Path(__file__).parent).parts
-        same = where[0].removesuffix(".py") in SAME_ON_ALL and "device" not in where
+        path = item.path.relative_to(pathlib.Path(__file__).parent).as_posix()
+        same = path.startswith(SAME_ON_ALL) and not path.startswith(NOT_SAME_ON_ALL)
         other = keras.backend.backend() != "tensorflow"
         if same and other and not config.getoption("--full"):
             reason = "as on TensorFlow: runs with --full"
