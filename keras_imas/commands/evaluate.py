@@ -82,7 +82,7 @@ def define():
         "size_multiple",
         0,
         "Pad whole images to multiples of this many pixels, as each size is compiled "
-        "again; 0: no padding, or 64 if there are more than 8 sizes.",
+        "again; 0: as the run evaluated; else 64 if there are more than 8 sizes.",
     )
     define_path("output_dir", None, "New directory; default: runs/evaluation-N.")
     define_verbose()
