@@ -118,6 +118,34 @@ def test_train_folder_on_labeled_images_alone(photographs):
 
 
 @pytest.mark.full
+def test_train_folder_on_a_foundation_encoder(photographs):
+    process = run(
+        "train_folder.py", *FOLDER, *VALIDATION, *TINY, "--warmup_steps=0",
+        "--backbone=dinov2_small", "--crop_size=28", "--output_dir=out",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    for taken in ("optimizer=adamw", "learning_rate=5e-06", "decoder_multiplier=40"):
+        assert f"  --{taken}" in process.stdout
+    scripts = programs.ROOT / "scripts"
+    process = programs.run(
+        scripts / "evaluate.py", "--model=out", "--images=val", "--masks=val_masks",
+        "--output_dir=scores", cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    scores = json.loads((photographs / "scores" / "evaluation.json").read_text())
+    lines = (photographs / "out" / "history.jsonl").read_text().splitlines()
+    measured = json.loads(lines[-1])["val_mean_iou"]
+    assert scores["teacher_best"]["mean_iou"] == pytest.approx(measured, abs=1e-4)
+    process = programs.run(
+        scripts / "predict.py", "--model=out", "--input=val", "--output=masks",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    assert (photographs / "masks" / "masks" / "0.png").exists()
+
+
+@pytest.mark.full
 def test_hardness_of_your_model(photographs):
     rng = np.random.default_rng(0)
     layers = [keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 255)]
