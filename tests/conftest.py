@@ -25,6 +25,7 @@ SAME_ON_ALL = (
     "commands/",
     "data/",
     "files/",
+    "runs/test_compared_runs.py",
     "runs/test_model_card.py",
     "runs/test_paired_difference.py",
     "runs/test_suggestions.py",
@@ -32,6 +33,7 @@ SAME_ON_ALL = (
     "test_check_dataset.py",
     "test_cures.py",
     "test_documents.py",
+    "test_examples.py",
     "test_hostile.py",
     "test_make_splits.py",
     "test_release.py",
@@ -40,16 +42,24 @@ SAME_ON_ALL = (
 )
 NOT_SAME_ON_ALL = "data/device/"
 
-hypothesis.settings.register_profile(
-    "keras_imas", deadline=None, derandomize=True, database=None, max_examples=25
-)
-hypothesis.settings.load_profile("keras_imas")
-
 
 def pytest_addoption(parser):
     parser.addoption(
         "--full", action="store_true", help="Run the tests marked `full` too."
     )
+
+
+def pytest_configure(config):
+    # Eager JAX compiles again for each shape that is drawn.
+    few = keras.backend.backend() == "jax" and not config.getoption("--full")
+    hypothesis.settings.register_profile(
+        "keras_imas",
+        deadline=None,
+        derandomize=True,
+        database=None,
+        max_examples=8 if few else 25,
+    )
+    hypothesis.settings.load_profile("keras_imas")
 
 
 def pytest_collection_modifyitems(config, items):
