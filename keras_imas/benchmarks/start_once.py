@@ -44,7 +44,7 @@ def main():
         # Its logs, such as the loss, are there when it is done.
         keras.ops.convert_to_numpy(model.student.weights[0].value)
         done(name)
-    print(json.dumps(times))
+    print(json.dumps(times, allow_nan=False))
 
 
 if __name__ == "__main__":
