@@ -10,8 +10,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def run(*command, cwd, timeout=500):
-    """Run Python on a command line; stdout and stderr come back as one text."""
+def run(*command, cwd, timeout=2000):
+    """Run Python on a command line; stdout and stderr come back as one text.
+
+    JAX may compile for minutes.
+    """
     return subprocess.run(
         [sys.executable, *command],
         cwd=cwd,

@@ -13,8 +13,7 @@ SMALL = ("--reduce=8", "--rounds=1", "--images=4", "--files=2", "--cores=1")
 
 
 def run(*arguments, cwd):
-    # JAX compiles each step in two processes.
-    return programs.run(BENCHMARK, *arguments, cwd=cwd, timeout=2000)
+    return programs.run(BENCHMARK, *arguments, cwd=cwd)
 
 
 def rows(output):
