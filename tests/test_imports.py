@@ -109,10 +109,11 @@ shutil._use_fd_functions = False
 
 for name in ("resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
-for name in [n for n in dir(os) if n.startswith(("sched_", "fork", "mkfifo", "get"))]:
-    if name not in ("getcwd", "getcwdb", "getenv", "getpid", "getppid", "getlogin"):
-        if name not in ("get_terminal_size", "get_inheritable", "get_exec_path"):
-            delattr(os, name)
+kept = {"getcwd", "getcwdb", "getenv", "getpid", "getppid", "getlogin"}
+kept |= {"get_terminal_size", "get_inheritable", "get_exec_path"}
+for name in set(dir(os)) - kept:
+    if name.startswith(("sched_", "fork", "mkfifo", "get")):
+        delattr(os, name)
 opened, opened_low = builtins.open, os.open
 
 def open(file, *arguments, **options):

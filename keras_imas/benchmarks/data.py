@@ -87,8 +87,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     unknown = set(FLAGS.presets) - set(PRESETS)
     if unknown:
         raise app.UsageError(

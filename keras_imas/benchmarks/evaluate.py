@@ -7,7 +7,7 @@ Both run the windows of one image a round, and take turns.
 
 import keras
 import numpy as np
-from absl import app, flags
+from absl import flags
 from keras import ops
 
 from keras_imas import evaluation
@@ -46,8 +46,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     keras.config.set_dtype_policy(FLAGS.precision)
     set_up_gpu()
     rng = np.random.default_rng(0)

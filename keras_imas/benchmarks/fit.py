@@ -41,8 +41,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     if bool(FLAGS.images_dir) != bool(FLAGS.masks_dir):
         raise app.UsageError("--images_dir and --masks_dir go together.")
     with tempfile.TemporaryDirectory() as folder:

@@ -34,8 +34,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     if not memory.is_known():
         raise app.UsageError("Peak memory is not known on this system.")
     print(

@@ -6,7 +6,7 @@ Both read the same random logits, and take turns.
 """
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from keras import ops
 
 import keras_imas
@@ -32,8 +32,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     shape = (FLAGS.batch_size, FLAGS.size, FLAGS.size, FLAGS.num_classes)
     rng = np.random.default_rng(0)
     student, teacher = (

@@ -11,7 +11,7 @@ import time
 
 import keras
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 import keras_imas
 from keras_imas.benchmarks.turns import machine, save_json
@@ -27,8 +27,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     with tempfile.TemporaryDirectory() as folder:
         seconds, sizes = measure(pathlib.Path(folder, "hardness.parquet"))
     save_json(FLAGS.json, __name__, seconds=seconds, bytes=sizes)

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from absl import app, flags
+from absl import flags
 
 from keras_imas.benchmarks.turns import (
     machine,
@@ -35,8 +35,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     here = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
     roots = {"here": here} | ({"beside": FLAGS.beside} if FLAGS.beside else {})
     servers = {name: start(root) for name, root in roots.items()}

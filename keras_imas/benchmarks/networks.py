@@ -15,7 +15,7 @@ import time
 
 import keras
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from keras_imas.models import BACKBONES, cost
 from keras_imas.runs.recipe import Recipe
@@ -35,8 +35,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     print(
         f"{keras.backend.backend()} backend, Keras {keras.__version__}, "
         f"{os.cpu_count()} cores ({platform.machine()}), output stride "

@@ -6,7 +6,7 @@ The table says what it assumes.
 """
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from keras_imas.models import BACKBONES, cost, deeplab_v3_plus
 
@@ -32,8 +32,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     network = deeplab_v3_plus(
         FLAGS.num_classes,
         backbone=FLAGS.backbone,

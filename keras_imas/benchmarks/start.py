@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 
-from absl import app, flags
+from absl import flags
 
 from keras_imas.benchmarks.turns import machine, median_and_quartiles, save_json
 
@@ -26,8 +26,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     rounds = [start() for _ in range(FLAGS.rounds + 1)][1:]
     times = {name: [seconds[name] for seconds in rounds] for name in rounds[0]}
     save_json(FLAGS.json, __name__, seconds=times)

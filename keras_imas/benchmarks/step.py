@@ -112,8 +112,6 @@ def define():
 
 
 def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f"Too many arguments: {' '.join(argv[1:])}")
     if FLAGS.preset == "gpu":
         for name, value in GPU.items():
             FLAGS.set_default(name, value)

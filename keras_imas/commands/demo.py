@@ -15,7 +15,7 @@ import pathlib
 import sys
 
 import keras
-from absl import app, flags
+from absl import flags
 from keras import layers
 
 import keras_imas
@@ -179,8 +179,6 @@ def main(argv):
     Args:
         argv: Command line, of which absl has taken the flags.
     """
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     name = "tour" if FLAGS.tour else "demo"
     output = pathlib.Path(FLAGS.output or unused_directory(f"runs/{name}"))
     try:

@@ -9,7 +9,6 @@ import os
 import platform
 
 import keras
-from absl import app
 
 from keras_imas.backends.devices import device_names
 from keras_imas.runs import provenance
@@ -49,8 +48,6 @@ def main(argv):
     Args:
         argv: Command line, of which absl has taken the flags.
     """
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     facts = _facts().items()
     print("\n".join(f"{name + ':':21}{value}" for name, value in facts))
 

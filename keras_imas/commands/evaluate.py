@@ -101,8 +101,6 @@ def main(argv):
     Args:
         argv: Command line, of which absl has taken the flags.
     """
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     models = [user_path(path) for path in FLAGS.model]
     networks = saved_networks.load_networks(models)
     num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]

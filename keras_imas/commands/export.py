@@ -14,7 +14,7 @@ import sys
 
 import keras
 import numpy as np
-from absl import app, flags, logging
+from absl import flags, logging
 from PIL import Image
 
 from keras_imas import data
@@ -69,8 +69,6 @@ def main(argv):
     Returns:
         0, or 1 if there are errors.
     """
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     logging.set_verbosity(logging.ERROR)  # converters are talkative
     try:
         model_file = saved_networks.model_file(FLAGS.model)

@@ -20,6 +20,7 @@ from keras_imas.runs.flags import define_path, define_verbose
 from keras_imas.runs.one_line import in_one_line
 
 FLAGS = flags.FLAGS
+TAKES_ARGUMENTS = True
 FIRST = {"Flags": ("count", "show", "candidates", "output", "verbose")}
 
 

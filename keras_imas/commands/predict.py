@@ -31,6 +31,7 @@ from keras_imas.runs.prediction_flags import (
 from keras_imas.runs.reading import Reading, reading_from_flags
 
 FLAGS = flags.FLAGS
+TAKES_ARGUMENTS = True
 FIRST = {
     "What to predict": ("model", "input", "output"),
     "What is written": ("overlay", "opacity", "confidence", "classes"),

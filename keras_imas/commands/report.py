@@ -26,6 +26,7 @@ from keras_imas.runs import read_run
 from keras_imas.runs.flags import define_path, define_verbose
 
 FLAGS = flags.FLAGS
+TAKES_ARGUMENTS = True
 FIRST = {
     "Flags": ("output", "watch", "images", "gallery", "count", "candidates", "truths")
 }

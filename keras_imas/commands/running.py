@@ -59,6 +59,8 @@ def run(words):
 
     def main(argv):
         try:
+            if argv[1:] and not getattr(module, "TAKES_ARGUMENTS", False):
+                raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
             return module.main(argv)
         except app.UsageError as error:
             if not typed:

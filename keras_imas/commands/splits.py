@@ -111,8 +111,6 @@ def main(argv):
     Args:
         argv: Command line, of which absl has taken the flags.
     """
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
     sizes = _read_sizes()
     names, classes = _read()
     groups = FLAGS.group and splits.group_keys(names, FLAGS.group)

@@ -22,6 +22,7 @@ from keras_imas.runs.flags import define_path
 from keras_imas.runs.study import Study
 
 FLAGS = flags.FLAGS
+TAKES_ARGUMENTS = True
 FIRST = {"Flags": ("list", "jobs", "runs", "trial")}
 
 

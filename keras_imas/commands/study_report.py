@@ -13,6 +13,7 @@ from keras_imas.report import study
 from keras_imas.runs.flags import define_path
 
 FLAGS = flags.FLAGS
+TAKES_ARGUMENTS = True
 FIRST = {"Flags": ("baseline", "score", "reading", "plot")}
 
 

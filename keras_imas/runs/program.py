@@ -6,7 +6,7 @@ import shlex
 import sys
 import traceback
 
-from absl import app, flags
+from absl import flags
 
 import keras_imas
 from keras_imas.backends.determinism import make_deterministic
@@ -195,8 +195,6 @@ class Program:
         Args:
             argv: Command line, of which absl has taken the flags.
         """
-        if len(argv) > 1:
-            raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
         values = flags.FLAGS
         demo = self.demo is not None and not values.data_dir
         output_dir = None

@@ -206,7 +206,7 @@ def _crop(facts, recipe):
         return Suggestion("crop_size", side, reason)
     share = int(_CROP_SHARE * side)
     room = min(max(share, _CROP), _LARGEST_CROP)
-    if recipe.backbone.startswith("dino"):  # whole patches
+    if _on_dino(recipe):  # whole patches
         patch = 16 if recipe.backbone.startswith("dinov3") else 14
         crop = room // patch * patch
     else:
