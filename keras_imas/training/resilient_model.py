@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from keras_imas import batch
-from keras_imas.backends.devices import check_strategy
+from keras_imas.backends.devices import check_strategy, scope_of
 from keras_imas.backends.late_logs import LateLogs
 from keras_imas.backends.replicas import replica_concatenation, replica_mean
 from keras_imas.backends.steps import keras_step, pass_over, step_logs
@@ -211,6 +211,11 @@ class ResilientModel(keras.Model):
         """
         if self.train_function is not None and not force:
             return self.train_function
+        if not self.optimizer.built:
+            # In its first step TensorFlow would make the optimizer's variables, and
+            # then trace the step once more.
+            with scope_of(self):
+                self.optimizer.build(self.trainable_variables)
         super().make_train_function(force=True)
         step = self.train_function
 

@@ -56,6 +56,23 @@ def test_teacher_copies_then_averages_batch_statistics_included():
         assert all(moved)  # the statistics of batch normalization are among them
 
 
+class CountedSteps(keras_imas.IMAS):
+    calls = 0
+
+    def sample_draws(self, batch_size, height, width):
+        self.calls += 1
+        return super().sample_draws(batch_size, height, width)
+
+
+@pytest.mark.tensorflow_only
+def test_a_step_is_traced_once():
+    model = CountedSteps(conv_student())
+    model.compile(optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
+    for _ in range(3):
+        step(model)
+    assert model.calls == 1
+
+
 def test_the_optimizer_trains_the_student_alone():
     model = keras_imas.IMAS(conv_student())
     assert len(model.trainable_variables) == len(model.student.trainable_variables)
