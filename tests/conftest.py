@@ -25,6 +25,7 @@ SAME_ON_ALL = (
     "commands/",
     "data/",
     "files/",
+    "backends/test_freed_memory.py",
     "runs/test_compared_runs.py",
     "runs/test_model_card.py",
     "runs/test_paired_difference.py",

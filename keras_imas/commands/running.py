@@ -7,6 +7,7 @@ import sys
 
 from absl import app, flags
 
+from keras_imas.backends.freed_memory import keep_freed_memory
 from keras_imas.command_line import COMMANDS
 from keras_imas.command_line.own_command import as_started, entry_and_words
 from keras_imas.commands.help_screen import help_screen
@@ -14,6 +15,10 @@ from keras_imas.near_miss import near_miss
 from keras_imas.runs.flags import parse_flags
 
 _REQUIRED = r"flag --\w+=None: Flag --(\w+) must have a value other than None\."
+_KEEP_MEMORY = (
+    "Keep freed memory for the next step instead of giving it back to the kernel. For "
+    "glibc; MALLOC_* of the environment come first."
+)
 _HELP = {"-h", "-?", "-help", "--help", "--helpshort"}
 
 
@@ -28,6 +33,8 @@ def load(words):
     """
     module = importlib.import_module(f"keras_imas.{COMMANDS[words].module}")
     before = set(flags.FLAGS)
+    if "keep_memory" not in before:
+        flags.DEFINE_boolean("keep_memory", True, _KEEP_MEMORY)
     module.define()
     for name in set(flags.FLAGS) - before:  # so that `--help` shows them
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
@@ -61,6 +68,8 @@ def run(words):
         try:
             if argv[1:] and not getattr(module, "TAKES_ARGUMENTS", False):
                 raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
+            if flags.FLAGS.keep_memory:
+                keep_freed_memory()
             return module.main(argv)
         except app.UsageError as error:
             if not typed:
