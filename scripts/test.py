@@ -77,6 +77,10 @@ def run(backend, log, pytest_arguments, threads):
                 "PYTHONUNBUFFERED": "1",
                 "OMP_NUM_THREADS": str(threads),
                 "TF_NUM_INTRAOP_THREADS": str(threads),
+                # What one test or program has compiled, the next one takes from here.
+                "JAX_COMPILATION_CACHE_DIR": str(log.with_name("compiled")),
+                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+                "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
                 **os.environ,
                 "KERAS_BACKEND": backend,
                 "TF_CPP_MIN_LOG_LEVEL": "3",
