@@ -135,8 +135,7 @@ class Checkpoint(keras.callbacks.Callback):
         rates = state["learning_rate"], learning_rate(model)
         check_settings(state["settings"], settings, rates, directory)
         self._settings = state["settings"]
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+        model.build_optimizer()
         model_state.restore(model, arrays, ("model", "optimizer"), directory)
         self._restored = (arrays, state)
         states = state["callbacks"]

@@ -94,7 +94,16 @@ class ResilientModel(keras.Model):
             config: What `get_compile_config` returned.
         """
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        self.build_optimizer()
+
+    def build_optimizer(self) -> None:
+        """Make the optimizer's variables, unless they are made already.
+
+        If a step makes them, TensorFlow traces it twice.
+        """
+        if not self.optimizer.built:
+            with scope_of(self):
+                self.optimizer.build(self.trainable_variables)
 
     def fit(
         self,
@@ -211,11 +220,7 @@ class ResilientModel(keras.Model):
         """
         if self.train_function is not None and not force:
             return self.train_function
-        if not self.optimizer.built:
-            # In its first step TensorFlow would make the optimizer's variables, and
-            # then trace the step once more.
-            with scope_of(self):
-                self.optimizer.build(self.trainable_variables)
+        self.build_optimizer()
         super().make_train_function(force=True)
         step = self.train_function
 
