@@ -1,5 +1,7 @@
 """Epochs of batches: shuffled, read in parallel, and the same on every run."""
 
+from keras_imas.data.read_in_parallel import untuned
+
 
 def shuffled_batches(
     examples,
@@ -112,12 +114,7 @@ def finished(batches, steps, position):
     """
     import tensorflow as tf
 
-    options = tf.data.Options()
-    options.deterministic = True
-    batches = (
-        batches.apply(tf.data.experimental.assert_cardinality(steps))
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
+    batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
+    batches = untuned(batches.prefetch(tf.data.AUTOTUNE))
     batches.position = position
     return batches

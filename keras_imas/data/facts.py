@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_imas.data.pixels import read_values
 from keras_imas.data.read_ahead import ahead
+from keras_imas.data.read_in_parallel import untuned
 
 
 def count_read(examples, images):
@@ -133,7 +134,7 @@ def _read_from_dataset(examples, decoded):
     )
     if not _all_read(examples):
         records = records.filter(lambda index, *_: decoded[index])
-    iterator = records.map(facts, tf.data.AUTOTUNE).as_numpy_iterator()
+    iterator = untuned(records.map(facts, tf.data.AUTOTUNE)).as_numpy_iterator()
     while True:
         try:
             facts = next(iterator)

@@ -11,7 +11,13 @@ from tiers import core_and_full
 
 from keras_imas.augment.color_jitter import ColorJitter
 from keras_imas.augment.strong import StrongView
-from keras_imas.data import as_examples, from_folder, semi_supervised, supervised
+from keras_imas.data import (
+    as_examples,
+    evaluation,
+    from_folder,
+    semi_supervised,
+    supervised,
+)
 
 CAMVID = pathlib.Path(__file__).parents[2].parent / "shared" / "camvid"
 
@@ -182,6 +188,19 @@ def test_what_is_left_out_is_not_read():
     dataset.position.hold(0, step=4)
     list(dataset.take(1))
     assert len(read) == 2
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        batches(),
+        supervised(LABELED, crop_size=16, pipeline="tf.data"),
+        evaluation(LABELED, pipeline="tf.data"),
+    ],
+)
+def test_no_epoch_waits_for_the_thread_that_tunes_the_last_one(dataset):
+    assert not dataset.options().autotune.enabled
+    assert dataset.options().deterministic
 
 
 def test_dataset_sources_may_start_at_any_step_too():
