@@ -42,7 +42,12 @@ def define_prediction_flags(whole_images="whole images"):
         **key,
     )
     flags.DEFINE_integer(
-        "batch_size", 1, "Windows, or whole images of one size, per batch.", **key
+        "batch_size",
+        None,
+        "Windows, or whole images of one size, per batch; default: windows of 131,072 "
+        "pixels in all, or one image.",
+        1,
+        **key,
     )
 
 
@@ -69,8 +74,9 @@ def options_from_flags(model, examples=None, size_multiple=0):
     options = {
         **prediction_options(examples, **views),
         "stride": values.stride,
-        "batch_size": values.batch_size,
     }
+    if values.batch_size:
+        options["batch_size"] = values.batch_size
     if values.scales:
         options["scales"] = tuple(map(float, values.scales))
     return options

@@ -2,6 +2,7 @@
 
 # What of a recipe says how images are read.
 READING = ("window", "scale", "flip", "size_multiple")
+_PIXELS = 1 << 17  # of the windows that are run at once
 
 
 def reading_of(recipe):
@@ -36,13 +37,16 @@ def prediction_options(examples, *, window=0, scale=1.0, flip=False, size_multip
 
     Example:
         >>> prediction_options(None, window=129, scale=1.25)
-        {'window': 129, 'size_multiple': 1, 'scales': (1.25,), 'flip': False}
+        {'window': 129, 'batch_size': 7, 'size_multiple': 1, 'scales': (1.25,),
+        'flip': False}
     """
-    multiple = 1
-    if not window:
-        multiple = size_multiple or examples.size_multiple()
+    if window:  # one at a time, small ones take twice as long
+        batch_size, multiple = max(_PIXELS // window**2, 1), 1
+    else:
+        batch_size, multiple = 1, size_multiple or examples.size_multiple()
     return {
         "window": window or None,
+        "batch_size": batch_size,
         "size_multiple": multiple,
         "scales": (scale,),
         "flip": flip,

@@ -235,15 +235,22 @@ def _scale_min(facts, recipe):
 
 
 def _window(facts, recipe):
-    """Images that are too large for one pass are read as the network was trained."""
+    """Images are read as the network was trained, or by parts if they are too large."""
     height, width = max(facts.sizes, key=lambda size: size[0] * size[1])
-    if height * width <= _WHOLE_PIXELS:
-        return None
-    reason = (
-        f"images of up to {height} x {width} are too large for one pass, and the "
-        f"network is trained on crops of {recipe.crop_size} pixels"
-    )
-    return Suggestion("window", recipe.crop_size, reason)
+    crop = recipe.crop_size
+    if height * width > _WHOLE_PIXELS:
+        reason = (
+            f"images of up to {height} x {width} are too large for one pass, and the "
+            f"network is trained on crops of {crop} pixels"
+        )
+    elif recipe.start_from or _on_dino(recipe) or max(height, width) <= crop:
+        return None  # not measured, or the same
+    else:
+        reason = (
+            f"as in training, on crops of {crop} pixels; on CamVid up to 0.05 mIoU "
+            "more, for 2.3 times the pixels"
+        )
+    return Suggestion("window", crop, reason)
 
 
 def _image_size(facts, recipe):
