@@ -10,6 +10,7 @@ skipped: rerun the command to resume. `keras-imas study-report` shows the rows.
 import concurrent.futures
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,12 @@ FIRST = {"Flags": ("list", "jobs", "runs", "trial")}
 def define():
     """Define its flags."""
     define_path("runs", "studies/runs", "Directory for the trials' directories.")
-    flags.DEFINE_integer("jobs", 1, "Number of trials to run at once.", 1)
+    flags.DEFINE_integer(
+        "jobs",
+        1,
+        "Number of trials to run at once; on Linux each has its share of the cores.",
+        1,
+    )
     flags.DEFINE_boolean("list", False, "List the trials and stop.")
     flags.DEFINE_string(
         "trial", None, "Run only this trial, in this process; write no rows."
@@ -65,7 +71,12 @@ def main(argv):
         for trial in study.trials:
             print(f"{trial.name}{' (done)' if trial in done else ''}")
         return
-    with concurrent.futures.ThreadPoolExecutor(FLAGS.jobs) as pool:
+    shares = queue.SimpleQueue()
+    for share in _shares_of_cores(FLAGS.jobs):
+        shares.put(share)
+    with concurrent.futures.ThreadPoolExecutor(
+        FLAGS.jobs, initializer=lambda: _stay_on(shares.get())
+    ) as pool:
         waiting = {
             pool.submit(_run, argv[1], trial.name, directories[trial.name]): trial.name
             for trial in study.trials
@@ -80,6 +91,20 @@ def main(argv):
                 report.append(table, report.rows_of(result))
     if failed:
         sys.exit(f"Error: failed, and run again by the same command: {failed}")
+
+
+def _shares_of_cores(jobs):
+    """Divide the cores that this process may use; `None` where that can't be."""
+    if not hasattr(os, "sched_getaffinity"):  # only Linux has it
+        return jobs * [None]
+    cores = sorted(os.sched_getaffinity(0))
+    return [cores[number::jobs] or cores for number in range(jobs)]
+
+
+def _stay_on(cores):
+    """Let this thread, and the processes that it starts, run on these cores alone."""
+    if cores is not None:
+        os.sched_setaffinity(0, cores)
 
 
 def _run(path, name, directory):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_imas.metrics.rank_correlation import rank_correlation
 from keras_imas.report.image_name import image_name
-from keras_imas.report.rank_correlation import rank_correlation
 
 _BINS = 20
 _MOVERS = 8

@@ -20,9 +20,11 @@ def rows_of(result):
     Returns:
         List of dicts, one for each reading and kind of images. `teacher_last` is the
         mean of the last three evaluations where there are three, `teacher_best` the
-        best of them; the classes' IoU are those of the last.
+        best of them; the classes' IoU, recall and precision of pseudo labels, and the
+        hardness' rank correlation with the teacher's error are those of the last.
     """
     found, rows = result["evaluations"], []
+    last = result["pseudo_labels"][-1]
     keys = dict.fromkeys((e["reading"], e["images"]) for e in found)
     for reading, images in keys:
         of = {"reading": reading, "images": images}
@@ -44,13 +46,14 @@ def rows_of(result):
             "teacher_last": round(statistics.fmean(values), 4) if values else "",
             "teacher_best": round(max(values), 4) if values else "",
             "student_last": _cell(_rounded(student[-1]["mean_iou"])) if student else "",
+            "hardness_correlation": _cell(_rounded(last["hardness_correlation"])),
             "minutes": result["minutes"],
             "backend": result["backend"],
             "revision": result["revision"],
         }
         classes = result["class_names"]
         columns = {"iou": [_rounded(x) for x in teacher[-1]["iou"]]}
-        columns |= result["pseudo_labels"]
+        columns |= {kind: last[kind] for kind in ("recall", "precision")}
         for kind, of_class in columns.items():
             for name, value in zip(classes, of_class, strict=True):
                 row[f"{kind}_{name}"] = _cell(value)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_imas.report.rank_correlation import rank_correlation
+from keras_imas.metrics.rank_correlation import rank_correlation
 
 _METHODS = {
     "imas": "iMAS",

@@ -19,13 +19,16 @@ from keras_imas.models.logits import segmenter
 from keras_imas.runs import provenance, sources
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
+from keras_imas.runs.pseudo_label_quality import pseudo_label_quality
 from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.unlabeled_part import METHODS
 
 # Trained on the masks of all images: what the unlabeled ones could give at most.
 ALL_MASKS = "all_masks"
 _AXES = ("data", "labels", "method", "variant", "seed")
-_LAST = (0.8, 0.9, 1.0)  # parts of the training after which it is evaluated
+# Parts of the training after which the networks are evaluated, and the pseudo labels.
+_LAST = (0.8, 0.9, 1.0)
+_COURSE = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,19 +208,28 @@ class Study:
         keras.utils.set_random_seed(trial.seed)
         parts, scored = self.examples(trial)
         plan = Plan.of(recipe, parts)
-        num_classes, ignore_class = parts.num_classes, parts.ignore_class
+        labels = parts.num_classes, parts.ignore_class
         scores = _Scores(
             {name: data.evaluation(part) for name, part in scored.items()},
             self.config["readings"],
-            {max(round(part * plan.epochs), 1) for part in _LAST},
-            num_classes,
-            ignore_class,
+            _epochs(_LAST, plan),
+            *labels,
+        )
+        crops = data.supervised(
+            parts.unlabeled,
+            crop_size=recipe.crop_size,
+            scale_range=(recipe.scale_min, recipe.scale_max),
+            ignore_class=parts.ignore_class,
+            seed=trial.seed,
+        )
+        quality = _Quality(
+            crops, _epochs(_COURSE, plan), *labels, recipe.confidence_threshold
         )
         model = plan.model()
         history = model.fit(
             plan.batches(),
             epochs=plan.epochs,
-            callbacks=[scores],
+            callbacks=[scores, quality],
             verbose=2,
             shuffle=False,
         )
@@ -228,19 +240,7 @@ class Study:
             "class_names": list(parts.class_names),
             "recipe": dataclasses.asdict(recipe),
             "evaluations": scores.found,
-            "pseudo_labels": pseudo_label_quality(
-                model.teacher,
-                data.supervised(
-                    parts.unlabeled,
-                    crop_size=recipe.crop_size,
-                    scale_range=(recipe.scale_min, recipe.scale_max),
-                    ignore_class=ignore_class,
-                    seed=trial.seed,
-                ),
-                num_classes,
-                ignore_class,
-                recipe.confidence_threshold,
-            ),
+            "pseudo_labels": quality.found,
             "history": {
                 name: [round(float(value), 5) for value in values]
                 for name, values in history.history.items()
@@ -255,34 +255,28 @@ class Study:
         return result
 
 
-def pseudo_label_quality(teacher, batches, num_classes, ignore_class, threshold):
-    """Tell how much of each class the pseudo labels find, and how much is right.
+def _epochs(parts, plan):
+    return {max(round(part * plan.epochs), 1) for part in parts}
 
-    Args:
-        teacher: Keras model from images to logits.
-        batches: Batches of `({"labeled": images}, label_maps)`.
-        num_classes: Number of classes.
-        ignore_class: Label of pixels that don't count.
-        threshold: Confidence from which a pixel has a pseudo label.
 
-    Returns:
-        Dict of lists by class: "recall", the share of its pixels that are pseudo
-        labeled as such, and "precision", the share of its pseudo labels that are
-        right; `None` where there are none.
-    """
-    predictor = Predictor(teacher)
-    right, found, true = np.zeros((3, num_classes), "int64")
-    for inputs, label_maps in batches:
-        predicted = predictor(np.asarray(inputs["labeled"]))
-        for probabilities, labels in zip(
-            predicted, np.asarray(label_maps), strict=True
-        ):
-            classes, sure = probabilities.argmax(-1), probabilities.max(-1) >= threshold
-            valid = labels != ignore_class
-            true += _count(labels[valid], num_classes)
-            found += _count(classes[valid & sure], num_classes)
-            right += _count(labels[valid & sure & (classes == labels)], num_classes)
-    return {"recall": _shares(right, true), "precision": _shares(right, found)}
+class _Quality(keras.callbacks.Callback):
+    """Compare pseudo labels and hardness with the true masks, now and then."""
+
+    def __init__(self, batches, epochs, *options):
+        super().__init__()
+        self.batches, self.epochs, self.options = batches, epochs, options
+        self.found = []
+
+    def on_train_begin(self, logs=None):
+        networks = self.model.student, self.model.teacher
+        self.predictors = [Predictor(network, batch_size=4) for network in networks]
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 in self.epochs:
+            quality = pseudo_label_quality(
+                *self.predictors, self.batches, *self.options
+            )
+            self.found.append({"epoch": epoch + 1, **quality})
 
 
 class _Scores(keras.callbacks.Callback):
@@ -292,7 +286,7 @@ class _Scores(keras.callbacks.Callback):
         super().__init__()
         self.parts, self.readings, self.epochs = parts, readings, epochs
         self.num_classes, self.ignore_class = num_classes, ignore_class
-        self.found = []
+        self.predictors, self.found = {}, []
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch + 1 not in self.epochs:
@@ -307,9 +301,12 @@ class _Scores(keras.callbacks.Callback):
             self._evaluate("student", epoch, reading, options)
 
     def _evaluate(self, network, epoch, reading, options):
-        options = {**options, "scales": (options.get("scale", 1.0),)}
-        options.pop("scale", None)
-        predictor = Predictor(getattr(self.model, network), **options)
+        if (network, reading) not in self.predictors:
+            options = {**options, "scales": (options.get("scale", 1.0),)}
+            options.pop("scale", None)
+            predictor = Predictor(getattr(self.model, network), **options)
+            self.predictors[network, reading] = predictor
+        predictor = self.predictors[network, reading]
         for name, part in self.parts.items():
             confusion, _ = evaluation.evaluate(
                 predictor, part, self.num_classes, ignore_class=self.ignore_class
@@ -329,13 +326,3 @@ class _Scores(keras.callbacks.Callback):
                     "iou": [None if np.isnan(x) else float(x) for x in confusion.iou],
                 }
             )
-
-
-def _count(labels, num_classes):
-    return np.bincount(labels.ravel(), minlength=num_classes)[:num_classes]
-
-
-def _shares(part, whole):
-    return [
-        round(float(a / b), 4) if b else None for a, b in zip(part, whole, strict=True)
-    ]

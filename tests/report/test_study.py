@@ -9,7 +9,10 @@ RESULT = {
     "data": "camvid", "labels": 23, "split_seed": 1, "seed": 1, "method": "uniform",
     "variant": "plain", "steps": 10, "minutes": 2.5, "backend": "jax",
     "revision": "abc", "class_names": ["sky", "road"],
-    "pseudo_labels": {"recall": [0.25, None], "precision": [0.75, None]},
+    "pseudo_labels": [
+        {"recall": [0, 0], "precision": [1, 1], "hardness_correlation": 0.1},
+        {"recall": [0.5, None], "precision": [0.8, None], "hardness_correlation": 0.6},
+    ],
     "evaluations": [
         {**EVALUATION, "network": "teacher", "mean_iou": 0.4},
         {**EVALUATION, "network": "teacher", "mean_iou": 0.6},
@@ -28,7 +31,8 @@ def test_rows_of_a_trial(tmp_path):
     assert (whole["teacher_last"], whole["teacher_best"]) == ("0.5", "0.6")
     assert (whole["student_last"], windows["student_last"]) == ("0.3", "")
     assert (whole["iou_sky"], whole["iou_road"]) == ("0.5", "")
-    assert (whole["recall_sky"], whole["precision_sky"]) == ("0.25", "0.75")
+    assert (whole["recall_sky"], whole["precision_sky"]) == ("0.5", "0.8")
+    assert whole["hardness_correlation"] == "0.6"
     assert (windows["reading"], windows["evaluations"]) == ("windows", "1")
 
 

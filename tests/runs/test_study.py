@@ -116,7 +116,7 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
 
     few = CONFIG.split("[[grid]]")
     (folder / "some.toml").write_text("[[grid]]".join(few[:2]))
-    process = run()
+    process = run("--jobs=2")
     assert process.returncode == 0, process.stdout
     rows = report.read("some.csv")
     assert len(rows) == 2 * 2 * 3  # trials, readings, kinds of images
@@ -125,6 +125,10 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
     trial = folder / "studies/runs/some/small-2-uniform-plain-0"
     result = json.loads((trial / "trial.json").read_text())
     assert result["steps"] == 2 and (trial / "teacher_last.keras").exists()
+    course = result["pseudo_labels"]
+    assert [quality["epoch"] for quality in course] == [1]
+    assert len(course[0]["recall"]) == len(course[0]["precision"]) == 3
+    assert "hardness_correlation" in rows[0]
     assert "done" in run("--list").stdout
     again = run()
     assert again.returncode == 0 and "uniform" not in again.stdout

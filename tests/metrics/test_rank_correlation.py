@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_imas.report.rank_correlation import rank_correlation
+from keras_imas.metrics.rank_correlation import rank_correlation
 
 
 @pytest.mark.parametrize("size", [3, 20])
