@@ -61,9 +61,10 @@ class Study:
     Args:
         path: Path of the file. `[data.NAME]` are the fields of
             `keras_imas.runs.sources.Folder`, and `far` and `left_out`: lists of images
-            in neither pool, scored and not. `[recipe]` are fields of
-            `keras_imas.runs.recipe.Recipe` that all trials have, `[variants.NAME]` what
-            a variant has otherwise. `[readings.NAME]` are options of
+            in neither pool, scored and not. Without the list `labeled` the seed draws
+            which are; in the paths of lists `{seed}` is the seed. `[recipe]` are fields
+            of `keras_imas.runs.recipe.Recipe` that all trials have, `[variants.NAME]`
+            what a variant has otherwise. `[readings.NAME]` are options of
             `keras_imas.inference.predictor.Predictor`; the first counts, the others
             are for comparison. `[score_every]` tells of which images each `val`,
             `unlabeled` and `far` takes every n-th. Each `[[grid]]` lists values of
@@ -150,12 +151,12 @@ class Study:
             `Examples` to score: "unlabeled", "val" and "far".
         """
         options = dict(self.config["data"][trial.data])
-        held_out = {name: options.pop(name, None) for name in ("far", "left_out")}
-        held_out = {
-            name: Path(path).read_text().split()
-            for name, path in held_out.items()
-            if path
+        lists = {
+            name: Path(options.pop(name).format(seed=trial.seed)).read_text().split()
+            for name in ("labeled", "unlabeled", "far", "left_out")
+            if name in options
         }
+        held_out = [lists[name] for name in ("far", "left_out") if name in lists]
         folder = sources.Folder(
             **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         )
@@ -170,9 +171,18 @@ class Study:
             ).cached("memory")
 
         names = sorted(data.with_masks(folder.images, folder.masks))
-        pool = data.splits.rest(names, *held_out.values())
-        labeled = data.splits.draw(pool, trial.labels / len(pool), trial.seed)
-        unlabeled = data.splits.rest(pool, labeled)
+        pool = data.splits.rest(names, *held_out)
+        if "labeled" in lists:
+            labeled = lists["labeled"]
+        else:
+            labeled = data.splits.draw(pool, trial.labels / len(pool), trial.seed)
+        if len(labeled) != trial.labels:
+            raise ValueError(
+                f"{trial.name!r} has {trial.labels} labels, and {len(labeled)} images "
+                "are labeled: those of its list, or fewer than there are"
+            )
+        unlabeled = data.splits.rest(lists.get("unlabeled", pool), labeled)
+        pool = sorted([*labeled, *unlabeled])
         truth = read(unlabeled)
         everything = trial.method == ALL_MASKS
         parts = Parts.of(
@@ -189,8 +199,8 @@ class Study:
             scored["val"] = read(
                 list(names[:: every.get("val", 1)]), folder.val_images, folder.val_masks
             )
-        if "far" in held_out:
-            scored["far"] = read(held_out["far"][:: every.get("far", 1)])
+        if "far" in lists:
+            scored["far"] = read(lists["far"][:: every.get("far", 1)])
         return parts, scored
 
     def run(self, trial, directory):

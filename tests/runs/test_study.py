@@ -108,6 +108,27 @@ def test_images_that_are_far_are_not_trained_on(folder):
     assert len(drawn) == 2  # the seed alone tells which are labeled
 
 
+def test_lists_may_tell_which_images_are_labeled(folder):
+    lists = 'labeled = "labeled_{seed}.txt"\nunlabeled = "unlabeled.txt"\n[score_every]'
+    (folder / "some.toml").write_text(CONFIG.replace("[score_every]", lists))
+    (folder / "labeled_0.txt").write_text("4\n9\n")
+    (folder / "labeled_1.txt").write_text("5\n9\n")
+    (folder / "unlabeled.txt").write_text("6\n7\n")
+    study = Study("some.toml")
+    for trial in study.trials:
+        if trial.labels == 3:
+            with pytest.raises(ValueError, match="has 3 labels, and 2 images"):
+                study.examples(trial)
+            continue
+        parts, scored = study.examples(trial)
+        ours = ("5", "9") if trial.seed else ("4", "9")
+        everything = trial.method == "all_masks"
+        expected = sorted({*ours, "6", "7"} if everything else ours)
+        assert list(parts.labeled.names) == expected
+        assert parts.unlabeled.names == ("6", "7")
+        assert scored["unlabeled"].names == ("6",)
+
+
 @pytest.mark.full
 def test_a_study_goes_on_where_it_was_stopped(folder):
     def run(*arguments):
