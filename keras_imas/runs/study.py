@@ -58,18 +58,21 @@ class Trial:
 class Study:
     """A grid of trials, read from a TOML file.
 
+    - `[data.NAME]` are fields of `keras_imas.runs.sources.Folder`, and lists of images:
+      `far` and `left_out`, in neither pool, scored and not; `draw_from`, of which the
+      seed draws those that are labeled (without it all), or instead `labeled`. In the
+      paths of lists `{seed}` is the seed.
+    - `[recipe]` are fields of `keras_imas.runs.recipe.Recipe` that all trials have,
+      `[variants.NAME]` what a variant has otherwise.
+    - `[readings.NAME]` are options of `keras_imas.inference.predictor.Predictor`; the
+      first counts, the others are for comparison.
+    - `[score_every]` tells of which images each `val`, `unlabeled` and `far` takes
+      every n-th.
+    - Each `[[grid]]` lists values of `data`, `labels`, `method`, `variant` and `seed`,
+      all combinations of which are run in that order.
+
     Args:
-        path: Path of the file. `[data.NAME]` are the fields of
-            `keras_imas.runs.sources.Folder`, and `far` and `left_out`: lists of images
-            in neither pool, scored and not. Without the list `labeled` the seed draws
-            which are; in the paths of lists `{seed}` is the seed. `[recipe]` are fields
-            of `keras_imas.runs.recipe.Recipe` that all trials have, `[variants.NAME]`
-            what a variant has otherwise. `[readings.NAME]` are options of
-            `keras_imas.inference.predictor.Predictor`; the first counts, the others
-            are for comparison. `[score_every]` tells of which images each `val`,
-            `unlabeled` and `far` takes every n-th. Each `[[grid]]` lists values of
-            `data`, `labels`, `method`, `variant` and `seed`, all combinations of which
-            are run in that order.
+        path: Path of the file, see above.
 
     Attributes:
         name: Name of the study, that of the file.
@@ -153,7 +156,7 @@ class Study:
         options = dict(self.config["data"][trial.data])
         lists = {
             name: Path(options.pop(name).format(seed=trial.seed)).read_text().split()
-            for name in ("labeled", "unlabeled", "far", "left_out")
+            for name in ("labeled", "draw_from", "unlabeled", "far", "left_out")
             if name in options
         }
         held_out = [lists[name] for name in ("far", "left_out") if name in lists]
@@ -175,7 +178,9 @@ class Study:
         if "labeled" in lists:
             labeled = lists["labeled"]
         else:
-            labeled = data.splits.draw(pool, trial.labels / len(pool), trial.seed)
+            candidates = data.splits.rest(lists.get("draw_from", pool), *held_out)
+            share = trial.labels / len(candidates)
+            labeled = data.splits.draw(candidates, min(share, 1), trial.seed)
         if len(labeled) != trial.labels:
             raise ValueError(
                 f"{trial.name!r} has {trial.labels} labels, and {len(labeled)} images "

@@ -129,6 +129,21 @@ def test_lists_may_tell_which_images_are_labeled(folder):
         assert scored["unlabeled"].names == ("6",)
 
 
+def test_a_list_may_tell_which_images_labels_are_drawn_from(folder):
+    lists = 'draw_from = "some.txt"\n[score_every]'
+    (folder / "some.toml").write_text(CONFIG.replace("[score_every]", lists))
+    (folder / "some.txt").write_text("0\n4\n5\n6\n")  # the first is far
+    study = Study("some.toml")
+    for trial in study.trials:
+        parts, _ = study.examples(trial)
+        if trial.method != "all_masks":
+            assert set(parts.labeled.names) <= {"4", "5", "6"}
+            assert {"7", "8", "9"} <= set(parts.unlabeled.names)
+    (folder / "some.txt").write_text("4\n")
+    with pytest.raises(ValueError, match="has 2 labels, and 1 images"):
+        study.examples(study.trials[0])
+
+
 @pytest.mark.full
 def test_a_study_goes_on_where_it_was_stopped(folder):
     def run(*arguments):
