@@ -140,7 +140,7 @@ class Study:
             raise ValueError(f"{self.path!r} has no `[variants.{trial.variant}]`")
         numbers = self.config["recipe"] | self.config["variants"][trial.variant]
         method = "supervised" if trial.method == ALL_MASKS else trial.method
-        return Recipe(**numbers, method=method, seed=trial.seed)
+        return Recipe(**_with_tuples(numbers), method=method, seed=trial.seed)
 
     def examples(self, trial):
         """List the images of a trial.
@@ -160,9 +160,7 @@ class Study:
             if name in options
         }
         held_out = [lists[name] for name in ("far", "left_out") if name in lists]
-        folder = sources.Folder(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-        )
+        folder = sources.Folder(**_with_tuples(options))
 
         def read(names, images=folder.images, masks=folder.masks):
             return data.from_folder(
@@ -268,6 +266,11 @@ class Study:
         text = standard_json.dumps(result, indent=1)
         write_whole(os.path.join(directory, "trial.json"), text)
         return result
+
+
+def _with_tuples(options):
+    """Return options with tuples, which TOML has not, instead of lists."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
 
 
 def _epochs(parts, plan):
