@@ -226,7 +226,7 @@ def _scale_min(facts, recipe):
     """An image at the smallest scale fills most of a crop: the rest is padding."""
     side, crop = facts.side, recipe.crop_size
     fills = math.ceil(20 * _SHOWN * crop / side) / 20
-    scale = min(max(fills, recipe.scale_min), 1.0, recipe.scale_max)
+    scale = min(max(fills, 0.5), 1.0, recipe.scale_max)
     reason = (
         f"an image of {side} pixels fills {min(scale * side / crop, 1):.0%} of the "
         f"side of a crop of {crop} at that scale"

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +6,6 @@ import pytest
 from PIL import Image
 
 from keras_imas.report import study as report
-from keras_imas.runs.recipe import SMALL_DATA
 from keras_imas.runs.study import Study
 
 CONFIG = """
@@ -199,12 +197,3 @@ def test_what_is_not_there_is_named_before_a_trial_starts(folder, old, new, reas
 )
 def test_the_projects_own_studies_can_be_read(path):
     assert Study(path).trials
-
-
-def test_the_study_of_dusk_has_the_defaults_of_train_folder():
-    study = Study(programs.ROOT / "studies" / "dusk.toml")
-    for trial in study.trials:
-        recipe = study.recipe(trial)
-        assert recipe == dataclasses.replace(
-            SMALL_DATA, weights=recipe.weights, method=trial.method, seed=trial.seed
-        )
