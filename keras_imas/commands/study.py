@@ -10,7 +10,6 @@ skipped: rerun the command to resume. `keras-imas study-report` shows the rows.
 import concurrent.futures
 import json
 import os
-import queue
 import shutil
 import subprocess
 import sys
@@ -71,11 +70,9 @@ def main(argv):
         for trial in study.trials:
             print(f"{trial.name}{' (done)' if trial in done else ''}")
         return
-    shares = queue.SimpleQueue()
-    for share in _shares_of_cores(FLAGS.jobs):
-        shares.put(share)
+    shares = _shares_of_cores(FLAGS.jobs)
     with concurrent.futures.ThreadPoolExecutor(
-        FLAGS.jobs, initializer=lambda: _stay_on(shares.get())
+        FLAGS.jobs, initializer=lambda: _stay_on(shares.pop())
     ) as pool:
         waiting = {
             pool.submit(_run, argv[1], trial.name, directories[trial.name]): trial.name

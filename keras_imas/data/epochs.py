@@ -1,7 +1,5 @@
 """Epochs of batches: shuffled, read in parallel, and the same on every run."""
 
-from keras_imas.data.read_in_parallel import untuned
-
 
 def shuffled_batches(
     examples,
@@ -115,6 +113,6 @@ def finished(batches, steps, position):
     import tensorflow as tf
 
     batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
-    batches = untuned(batches.prefetch(tf.data.AUTOTUNE))
+    batches = batches.prefetch(tf.data.AUTOTUNE)
     batches.position = position
     return batches

@@ -5,7 +5,6 @@ from keras_imas.data.as_examples import as_examples
 from keras_imas.data.device.whole_images import WholeImages
 from keras_imas.data.examples import as_record
 from keras_imas.data.pipelines import choose_pipeline
-from keras_imas.data.read_in_parallel import untuned
 from keras_imas.data.requirements import require
 from keras_imas.typing import Batches, Source
 
@@ -96,5 +95,4 @@ def _from_tensorflow(labeled, batch_size, **checked):
     if known:
         examples = examples.apply(tf.data.experimental.assert_cardinality(len(labeled)))
     whole = known and len(labeled) % batch_size == 0
-    batches = examples.batch(batch_size, drop_remainder=whole)
-    return untuned(batches.prefetch(tf.data.AUTOTUNE))
+    return examples.batch(batch_size, drop_remainder=whole).prefetch(tf.data.AUTOTUNE)

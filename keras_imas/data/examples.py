@@ -16,6 +16,7 @@ from keras_imas.data.requirements import (
     require_listed_colors,
 )
 from keras_imas.data.size_multiple import size_multiple
+from keras_imas.data.untuned import untuned
 from keras_imas.typing import Size, StrPath
 
 
@@ -172,7 +173,7 @@ class Examples:
 
         def in_parallel(records, function):
             calls = num_parallel_calls or tf.data.AUTOTUNE
-            return records.map(function, calls, deterministic=True)
+            return untuned(records.map(function, calls, deterministic=True))
 
         if self.on_bad_image == "error":
             return in_parallel(records, lambda *record: finished(*loaded(*record)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_imas.data.pixels import read_values
 from keras_imas.data.read_ahead import ahead
-from keras_imas.data.read_in_parallel import untuned
+from keras_imas.data.untuned import untuned
 
 
 def count_read(examples, images):

@@ -59,9 +59,9 @@ class Study:
     """A grid of trials, read from a TOML file.
 
     - `[data.NAME]` are fields of `keras_imas.runs.sources.Folder`, and lists of images:
-      `far` and `left_out`, in neither pool, scored and not; `draw_from`, of which the
-      seed draws those that are labeled (without it all), or instead `labeled`. In the
-      paths of lists `{seed}` is the seed.
+      `far` and `left_out`, in neither pool, scored and not; and `labeled`, of which
+      the seed draws those that are labeled (without it, of all). In the paths of lists
+      `{seed}` is the seed.
     - `[recipe]` are fields of `keras_imas.runs.recipe.Recipe` that all trials have,
       `[variants.NAME]` what a variant has otherwise.
     - `[readings.NAME]` are options of `keras_imas.inference.predictor.Predictor`; the
@@ -156,7 +156,7 @@ class Study:
         options = dict(self.config["data"][trial.data])
         lists = {
             name: Path(options.pop(name).format(seed=trial.seed)).read_text().split()
-            for name in ("labeled", "draw_from", "unlabeled", "far", "left_out")
+            for name in ("labeled", "unlabeled", "far", "left_out")
             if name in options
         }
         held_out = [lists[name] for name in ("far", "left_out") if name in lists]
@@ -173,17 +173,14 @@ class Study:
 
         names = sorted(data.with_masks(folder.images, folder.masks))
         pool = data.splits.rest(names, *held_out)
-        if "labeled" in lists:
-            labeled = lists["labeled"]
-        else:
-            candidates = data.splits.rest(lists.get("draw_from", pool), *held_out)
-            share = trial.labels / len(candidates)
-            labeled = data.splits.draw(candidates, min(share, 1), trial.seed)
-        if len(labeled) != trial.labels:
+        candidates = data.splits.rest(lists.get("labeled", pool), *held_out)
+        count = trial.labels
+        if count > len(candidates):
             raise ValueError(
-                f"{trial.name!r} has {trial.labels} labels, and {len(labeled)} images "
-                "are labeled: those of its list, or fewer than there are"
+                f"{trial.name!r} has {count} labels, and {len(candidates)} images to "
+                "draw them from"
             )
+        labeled = data.splits.nested(candidates, [count], trial.seed)[count]
         unlabeled = data.splits.rest(lists.get("unlabeled", pool), labeled)
         pool = sorted([*labeled, *unlabeled])
         truth = read(unlabeled)
@@ -304,26 +301,30 @@ class _Scores(keras.callbacks.Callback):
         super().__init__()
         self.parts, self.readings, self.epochs = parts, readings, epochs
         self.num_classes, self.ignore_class = num_classes, ignore_class
-        self.predictors, self.found = {}, []
+        self.found = []
+
+    def on_train_begin(self, logs=None):
+        self.predictors = {
+            (network, reading): Predictor(
+                getattr(self.model, network),
+                **{k: v for k, v in options.items() if k != "scale"},
+                scales=(options.get("scale", 1.0),),
+            )
+            for reading, options in self.readings.items()
+            for network in ("teacher", "student")
+        }
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch + 1 not in self.epochs:
             return
         last = epoch + 1 == self.params["epochs"]
-        for number, (reading, options) in enumerate(self.readings.items()):
-            if number and not last:
-                break
-            self._evaluate("teacher", epoch, reading, options)
+        first, *others = self.readings
+        for reading in [first, *others] if last else [first]:
+            self._evaluate("teacher", epoch, reading)
         if last:
-            reading, options = next(iter(self.readings.items()))
-            self._evaluate("student", epoch, reading, options)
+            self._evaluate("student", epoch, first)
 
-    def _evaluate(self, network, epoch, reading, options):
-        if (network, reading) not in self.predictors:
-            options = {**options, "scales": (options.get("scale", 1.0),)}
-            options.pop("scale", None)
-            predictor = Predictor(getattr(self.model, network), **options)
-            self.predictors[network, reading] = predictor
+    def _evaluate(self, network, epoch, reading):
         predictor = self.predictors[network, reading]
         for name, part in self.parts.items():
             confusion, _ = evaluation.evaluate(

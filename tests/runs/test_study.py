@@ -130,7 +130,7 @@ def test_lists_may_tell_which_images_are_labeled(folder):
 
 
 def test_a_list_may_tell_which_images_labels_are_drawn_from(folder):
-    lists = 'draw_from = "some.txt"\n[score_every]'
+    lists = 'labeled = "some.txt"\n[score_every]'
     (folder / "some.toml").write_text(CONFIG.replace("[score_every]", lists))
     (folder / "some.txt").write_text("0\n4\n5\n6\n")  # the first is far
     study = Study("some.toml")

@@ -1,8 +1,8 @@
-"""How `tf.data` reads in parallel: as many elements at once as there are cores."""
+"""`tf.data` without the thread that tunes it."""
 
 
 def untuned(dataset):
-    """Return a dataset whose parallelism TensorFlow does not tune as it runs.
+    """Return a dataset whose parallelism, and of all made of it, is not tuned.
 
     The parallel calls that say `tf.data.AUTOTUNE` are then as many as cores, 16 at
     most. The thread that tunes can miss that its iterator has ended, above all on one
