@@ -2,9 +2,10 @@
 
     keras-imas study studies/regime.toml
 
-Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`
-and the last teacher into `studies/runs/regime/TRIAL`. Trials that have rows are
-skipped: rerun the command to resume. `keras-imas study-report` shows the rows.
+Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`,
+the last teacher and the images' hardness into `studies/runs/regime/TRIAL`. Trials that
+have rows are skipped: rerun the command to resume. `keras-imas study-report` shows the
+rows.
 """
 
 import concurrent.futures

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_imas import data, evaluation
+from keras_imas.callbacks import HardnessLog
 from keras_imas.files import standard_json
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import write_whole
@@ -208,7 +209,8 @@ class Study:
 
         Args:
             trial: `Trial`.
-            directory: New directory for the last teacher and `trial.json`.
+            directory: New directory for the last teacher, `trial.json` and, with a
+                method that scores unlabeled images, `hardness.parquet`.
 
         Returns:
             Dict, as in `trial.json`.
@@ -235,11 +237,15 @@ class Study:
         quality = _Quality(
             crops, _epochs(_COURSE, plan), *labels, recipe.confidence_threshold
         )
+        callbacks = [scores, quality]
+        if recipe.method != "supervised":
+            table = os.path.join(directory, "hardness.parquet")
+            callbacks.append(HardnessLog(table, parts.unlabeled))
         model = plan.model()
         history = model.fit(
             plan.batches(),
             epochs=plan.epochs,
-            callbacks=[scores, quality],
+            callbacks=callbacks,
             verbose=2,
             shuffle=False,
         )

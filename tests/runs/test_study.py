@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from keras_imas.report import study as report
+from keras_imas.runs.hardness_table import read_hardness
 from keras_imas.runs.study import Study
 
 CONFIG = """
@@ -161,6 +162,7 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
     trial = folder / "studies/runs/some/small-2-uniform-plain-0"
     result = json.loads((trial / "trial.json").read_text())
     assert result["steps"] == 2 and (trial / "teacher_last.keras").exists()
+    assert len(read_hardness(trial / "hardness.parquet").images) == 4
     course = result["pseudo_labels"]
     assert [quality["epoch"] for quality in course] == [1]
     assert len(course[0]["recall"]) == len(course[0]["precision"]) == 3

@@ -1,0 +1,59 @@
+"""List what to label next in the trials of a study: by hardness, by entropy, by chance.
+
+    python studies/label_next.py studies/pairs.toml
+
+Writes `next_RANKING.txt` beside the `hardness.parquet` of each trial: the images that
+were labeled, and as many more. RANKING is "hardness", as `keras-imas label-next` ranks,
+"entropy", the same with the teacher's mean entropy of a pixel for the hardness,
+"difference", the same with 1 for all images, or "random".
+"""
+
+import pathlib
+import sys
+
+import keras
+import numpy as np
+
+from keras_imas.inference import Predictor
+from keras_imas.report.label_next import label_next, thumbnail_features
+from keras_imas.runs.hardness_table import read_hardness
+from keras_imas.runs.study import Study
+
+
+def rankings(study, trial, directory):
+    """Yield the name of each ranking, and the images that it takes."""
+    parts, _ = study.examples(trial)
+    names = parts.unlabeled.names
+    labeled, images = (
+        [part.fetch(i, wanted=("image",))["image"] for i in range(len(part))]
+        for part in (parts.labeled, parts.unlabeled)
+    )
+    table = read_hardness(directory / "hardness.parquet")
+    hardness = dict(zip(table.images, table.recent(), strict=True))
+    network = keras.saving.load_model(directory / "teacher_last.keras", compile=False)
+    options = next(iter(study.config["readings"].values()))
+    options = {k: v for k, v in options.items() if k != "scale"}
+    predictor = Predictor(network, **options)
+    entropy = [-(p * np.log(p + 1e-9)).sum(-1).mean() for p in predictor(images)]
+    scores = {
+        "hardness": [hardness[name] for name in names],
+        "entropy": entropy / np.max(entropy),
+        "difference": np.ones(len(names)),
+    }
+    features = np.array([thumbnail_features(image) for image in images])
+    known = [thumbnail_features(image) for image in labeled]
+    for name, score in scores.items():
+        order, _ = label_next(score, features, known, len(labeled))
+        yield name, [*parts.labeled.names, *(names[i] for i in order)]
+    chosen = np.random.default_rng(trial.seed).permutation(names)[: len(labeled)]
+    yield "random", [*parts.labeled.names, *chosen]
+
+
+study = Study(sys.argv[1])
+for trial in study.trials:
+    directory = pathlib.Path("studies", "runs", study.name, trial.name)
+    if (directory / "hardness.parquet").exists():
+        for name, images in rankings(study, trial, directory):
+            path = directory / f"next_{name}.txt"
+            path.write_text("\n".join(images) + "\n")
+            print(path)
