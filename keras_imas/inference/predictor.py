@@ -24,8 +24,9 @@ class Predictor:
     """Predict the class probabilities of images of any size.
 
     Whole images, or a sliding window whose probabilities are averaged where windows
-    overlap, the last one shifted inward; averaged as well over scales and mirrored
-    images, if asked for. Views of one size are run together, also those of different
+    overlap, the last one shifted inward. The nearer a pixel is to the edge of a window,
+    the less it counts there, so that no seams are seen. Averaged as well over scales
+    and mirrored images, if asked for. Views of one size are run together, also those of different
     images. The network is compiled once for each size of view: for one size with a
     window; without one, for each size of image, so round sizes up (`size_multiple`)
     where there are many.
@@ -95,7 +96,7 @@ class Predictor:
         else:
             rule.check("window", np.broadcast_to(window, 2).tolist())
         self.segmenter = segmenter(network)
-        self._run_network = on_device(_Probabilities(network))
+        self._run_network = on_device(_Probabilities(network, window is not None))
         self.window = window
         self.stride = stride
         self.flip = flip
@@ -167,7 +168,10 @@ class Predictor:
                 window = np.broadcast_to(self.window, 2).tolist()
             for mirrored in (False, True) if self.flip else (False,):
                 pixels = scaled[:, ::-1] if mirrored else scaled
-                yield _View(pixels, mirrored, tuple(window), self.stride, size)
+                weighted = self.window is not None
+                yield _View(
+                    pixels, mirrored, tuple(window), self.stride, size, weighted
+                )
 
     def _run(self, batch):
         """Predict a batch of windows, and empty it."""
@@ -185,25 +189,34 @@ class Predictor:
 
 
 class _Probabilities(keras.Model):
-    """A network that returns class probabilities at the images' resolution."""
+    """A network that returns class probabilities at the images' resolution.
 
-    def __init__(self, network):
+    Times the weights of a window's pixels, if they are `weighted`.
+    """
+
+    def __init__(self, network, weighted):
         super().__init__(dtype="float32", name="probabilities")
         self.network = network
+        self.weighted = weighted
         self.built = True
 
     def call(self, images):
-        return ops.softmax(full_size_logits(self.network, images), axis=-1)
+        found = ops.softmax(full_size_logits(self.network, images), axis=-1)
+        if not self.weighted:
+            return found
+        rows, columns = map(_edge_weights, images.shape[1:3])
+        return found * ops.convert_to_tensor(rows[:, None, None] * columns[:, None])
 
 
 class _View:
     """An image at one scale, mirrored or not, and its probabilities so far."""
 
-    def __init__(self, pixels, mirrored, window, stride, size):
+    def __init__(self, pixels, mirrored, window, stride, size, weighted):
         self.pixels = pixels
         self.mirrored = mirrored
         self.window = window
         self.size = size  # of the image that it is a view of
+        self.weighted = weighted
         self.starts = [
             window_starts(side, length, stride)
             for side, length in zip(pixels.shape[:2], window, strict=True)
@@ -243,8 +256,9 @@ class _View:
         mean = self.total
         if len(self.corners) > 1:
             mean = mean.value
+        if self.weighted:
             rows, columns = (
-                _windows_over(side, starts, length)
+                _weights_over(side, starts, length)
                 for side, starts, length in zip(
                     mean.shape[:2], self.starts, self.window, strict=True
                 )
@@ -260,12 +274,18 @@ class _View:
         return resize_bilinear(mean[None, :height, :width], *self.size)[0]
 
 
-def _windows_over(side, starts, length):
-    """Count the windows over each pixel of a side; 1 where there is none."""
-    counts = np.zeros(side, "float32")
+def _edge_weights(length):
+    """Return what the pixels of a window's side weigh: at the edges the least."""
+    pixels = np.arange(length, dtype="float32")
+    return np.minimum(pixels + 1, length - pixels) / ((length + 1) // 2)
+
+
+def _weights_over(side, starts, length):
+    """Add up what each pixel of a side weighs in all windows; 1 where there is none."""
+    weights = np.zeros(side, "float32")
     for start in starts:
-        counts[start : start + length] += 1
-    return np.maximum(counts, 1)
+        weights[start : start + length] += _edge_weights(length)
+    return np.where(weights > 0, weights, 1)
 
 
 def window_starts(side: int, window: int, stride: float = 2 / 3) -> list[int]:

@@ -211,13 +211,15 @@ NETWORK = keras.Sequential(
 
 
 def naive(image, window, stride, mirrored=False):
-    """Sum the softmax of all windows, one by one, and divide by how many there were."""
+    """Average the softmax of all windows, a pixel near an edge counting least."""
     if mirrored:
         return naive(image[:, ::-1], window, stride)[:, ::-1]
     kernel, bias = map(np.asarray, NETWORK.get_weights())
     height, width = image.shape[:2]
     total = np.zeros((height, width, CLASSES))
     count = np.zeros((height, width, 1))
+    to_edge = [min(i, window - 1 - i) + 1 for i in range(window)]
+    weights = np.outer(to_edge, to_edge)[..., None]
     step = int(np.ceil(stride * window))
 
     def starts(side):
@@ -239,8 +241,9 @@ def naive(image, window, stride, mirrored=False):
                 for j in range(3)
             )
             p = reference.softmax(logits + bias)[: pixels.shape[0], : pixels.shape[1]]
-            total[top : top + window, left : left + window] += p
-            count[top : top + window, left : left + window] += 1
+            inside = weights[: pixels.shape[0], : pixels.shape[1]]
+            total[top : top + window, left : left + window] += p * inside
+            count[top : top + window, left : left + window] += inside
     return total / count
 
 
