@@ -22,7 +22,7 @@ from keras_imas.data.as_examples import as_examples
 from keras_imas.data.problems import Problem
 from keras_imas.files import standard_json
 from keras_imas.runs.flags import define_flags, define_path
-from keras_imas.runs.recipe import Recipe
+from keras_imas.runs.recipe import SMALL_DATA, Recipe
 from keras_imas.runs.shipped_recipes import with_recipes
 from keras_imas.runs.sources import SOURCES
 from keras_imas.runs.suggestions import Facts, print_suggestions, suggest
@@ -65,7 +65,7 @@ def define():
         dataset = None
     define_flags(SOURCES.get(dataset, SOURCES["folder"]))
     # Flagfiles hold the flags of the training too.
-    define_flags(Recipe())
+    define_flags(SMALL_DATA if dataset in (None, "folder") else Recipe())
 
 
 def main(argv):

@@ -130,10 +130,10 @@ class Recipe(UnlabeledPart, Optimization):
         ):
             raise ValueError(
                 "`class_weights`, `ohem_min_kept` and a threshold of pseudo labels let "
-                "training collapse in all of five trials. Leave out one of them. "
-                f"Received: class_weights={self.class_weights!r}, ohem_min_kept="
-                f"{self.ohem_min_kept}, confidence_threshold="
-                f"{self.confidence_threshold}"
+                "training collapse in all of five trials. Leave out one of them, such "
+                "as by --class_weights=. Received: class_weights="
+                f"{self.class_weights!r}, ohem_min_kept={self.ohem_min_kept}, "
+                f"confidence_threshold={self.confidence_threshold}"
             )
         if self.class_weights != BALANCED:
             class_weights(self.class_weights)
@@ -242,7 +242,20 @@ class Recipe(UnlabeledPart, Optimization):
         return recipe
 
 
-# Small data needs a warm-up, a higher threshold and a smaller weight than the paper's.
+# Few masks need balanced classes and AdamW; their teacher, a supervised start and a
+# high threshold. See docs/explanations/results.md.
 SMALL_DATA = Recipe(
-    warmup_steps=500, confidence_threshold=0.9, unlabeled_weight=1.0, weight_decay=1e-4
+    optimizer="adamw",
+    learning_rate=1e-3,
+    learning_rate_warmup=100,
+    weight_decay=0.01,
+    class_weights=BALANCED,
+    warmup_steps=750,
+    confidence_threshold=0.9,
+    unlabeled_weight=1.0,
+    ema_decay=0.99,
+    strong_view="jitter",
+    cutmix_view="strong",
+    cutmix_range=(0.14, 0.63),
+    cutmix_probability=0.5,
 )

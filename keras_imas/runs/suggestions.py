@@ -335,6 +335,14 @@ def _steps(facts, recipe):
     return Suggestion("steps", steps, reason)
 
 
+def _warmup_steps(facts, recipe):
+    """The first pseudo labels need a teacher that has learned something."""
+    if recipe.epochs or recipe.method == "supervised" or not facts.unlabeled:
+        return None
+    reason = f"a quarter of {recipe.steps:,} steps, supervised, for a teacher"
+    return Suggestion("warmup_steps", recipe.steps // 4, reason)
+
+
 def _class_weights(facts, recipe):
     """Rare classes are lost unless they weigh more. Never together with OHEM."""
     if recipe.class_weights or recipe.ohem_min_kept:
@@ -389,6 +397,7 @@ _BY_COUNTS = (
     _learning_rate,
     _decoder_multiplier,
     _steps,
+    _warmup_steps,
     _class_weights,
     _ignore_class,
     _backbone,

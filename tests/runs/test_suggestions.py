@@ -58,7 +58,7 @@ def test_tiny_tiles(tmp_path):
     recipe, found = suggest(facts_of(tmp_path, ("a", "b")), SMALL_DATA)
     assert values(found, True) == {
         "crop_size": 64, "scale_min": 0.7, "labeled_batch_size": 16,
-        "unlabeled_batch_size": 16, "steps": 3000,
+        "unlabeled_batch_size": 16, "steps": 3000, "warmup_steps": 750,
     }  # fmt: skip
     assert recipe == dataclasses.replace(SMALL_DATA, **values(found, True))
 
@@ -229,8 +229,12 @@ def test_documented_table_is_right():
             if len(cells) == 7:
                 for flag in re.findall(r"`--(\w+)`", cells[0]):
                     rows[flag] = cells[2:]
-    recipes = [suggest(facts)[0] for facts in kinds.values()]
-    for flag in ("crop_size", "scale_min", "labeled_batch_size", "steps", "window"):
+    recipes = [suggest(facts, SMALL_DATA)[0] for facts in kinds.values()]
+    told_flags = (
+        "crop_size", "scale_min", "labeled_batch_size", "steps", "warmup_steps",
+        "window",
+    )  # fmt: skip
+    for flag in told_flags:
         told = [float((c or "0").split()[0].replace(",", "")) for c in rows[flag]]
         assert told == [getattr(recipe, flag) for recipe in recipes], flag
 
