@@ -65,7 +65,8 @@ def define():
         dataset = None
     define_flags(SOURCES.get(dataset, SOURCES["folder"]))
     # Flagfiles hold the flags of the training too.
-    define_flags(SMALL_DATA if dataset in (None, "folder") else Recipe())
+    small = dataset in (None, "folder", "camvid", "tfds")
+    define_flags(SMALL_DATA if small else Recipe())
 
 
 def main(argv):

@@ -4,7 +4,8 @@
 
 Every image with a mask of the same name is labeled, all others are unlabeled. Or list
 the names of both: --labeled=labeled.txt --unlabeled=unlabeled.txt. Unless you pass
-them, crop size, batch sizes and steps are derived from the images, and printed.
+them, crop size, batch sizes, steps and warm-up are derived from the images, and
+printed.
 """
 
 from keras_imas.runs.program import Program

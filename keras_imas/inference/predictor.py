@@ -24,9 +24,9 @@ class Predictor:
     """Predict the class probabilities of images of any size.
 
     Whole images, or a sliding window whose probabilities are averaged where windows
-    overlap, the last one shifted inward. The nearer a pixel is to the edge of a window,
-    the less it counts there, so that no seams are seen. Averaged as well over scales
-    and mirrored images, if asked for. Views of one size are run together, also those of different
+    overlap, the last one shifted inward. Pixels count less toward a window's edge,
+    which hides seams. Predictions are also averaged over scales and mirrored images,
+    if asked for. Views of one size are run together, also those of different
     images. The network is compiled once for each size of view: for one size with a
     window; without one, for each size of image, so round sizes up (`size_multiple`)
     where there are many.

@@ -51,8 +51,9 @@ def describe(plan):
         )
         weights = sum(np.prod(v.shape) for v in model.student.weights)
         kept = images * cost.activations(network)
-        # In float32; weights: those of student, teacher, momentum and gradient.
-        memory = 4 * (kept + 4 * weights) / 2**30
+        # In float32; weights: those of student, teacher, gradient and its moments.
+        copies = 5 if recipe.optimizer == "adamw" else 4
+        memory = 4 * (kept + copies * weights) / 2**30
         print(
             f"multiply-adds of an image: {cost.multiply_adds(network) / 1e9:.1f} G; "
             f"memory of a step: about {memory:.1f} GiB in float32 over all devices, "

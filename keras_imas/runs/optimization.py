@@ -25,9 +25,9 @@ class Optimization(Flagged):
 
     optimizer: str = field(
         "sgd",
-        "sgd or adamw. One that is not the program's default brings its own defaults: "
-        "adamw --learning_rate=0.001 --weight_decay=0.01 --learning_rate_warmup=100, "
-        "sgd --learning_rate=0.01 --weight_decay=0.0005.",
+        "sgd or adamw. If you change it, --learning_rate, --weight_decay and "
+        "--learning_rate_warmup change too: to 0.001, 0.01 and 100 for adamw, to 0.01, "
+        "0.0005 and 0 for sgd.",
         choices=OPTIMIZERS,
     )
     learning_rate: float = field(

@@ -19,7 +19,7 @@ from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.shipped_recipes import recipe_names, recipe_table, with_recipes
-from keras_imas.runs.suggestions import Facts, print_suggestions, suggest, warn_of_sgd
+from keras_imas.runs.suggestions import Facts, print_suggestions, suggest, warn_of_rate
 from keras_imas.training.health import NonFiniteError
 from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
 
@@ -63,8 +63,8 @@ class Program:
                 "settings",
                 "data",
                 ("data", "defaults"),
-                "Where crop, scales, batches, steps and window come from if not given: "
-                "the data (printed with the reasons), or the defaults here.",
+                "Where crop, scales, batches, steps, warm-up and window come from if "
+                "not given: the data (printed with the reasons), or the defaults here.",
                 **key,
             )
         define_path(
@@ -250,13 +250,13 @@ class Program:
         """Take what the data ask for, and return the recipe and all suggestions."""
         values = flags.FLAGS
         if not self.from_data or values.settings != "data":
-            warn_of_sgd(recipe)
+            warn_of_rate(recipe)
             return recipe, []
         given = {name for name in values if values[name].present}
         facts = Facts.of(parts["labeled"], parts["unlabeled"])
         recipe, suggestions = suggest(facts, recipe, given)
         print_suggestions(suggestions)
-        warn_of_sgd(recipe)
+        warn_of_rate(recipe)
         return recipe, suggestions
 
     def _directory(self, prefix, settings):

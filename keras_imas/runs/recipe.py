@@ -89,7 +89,7 @@ class Recipe(UnlabeledPart, Optimization):
         "",
         "Weights of the classes in the labeled loss: such as 1,1,5; or balanced, "
         "frequency^-1/2 in the labeled masks, scaled so that a mean pixel weighs 1. "
-        "Default: all weigh the same.",
+        "Empty: all weigh the same.",
     )
     ohem_min_kept: int = field(
         0, "Fewest pixels that OHEM keeps per group; 0: plain cross-entropy.", least=0
@@ -242,7 +242,7 @@ class Recipe(UnlabeledPart, Optimization):
         return recipe
 
 
-# Few masks need balanced classes and AdamW; their teacher, a supervised start and a
+# Few masks need AdamW and balanced classes, and their teacher a supervised start and a
 # high threshold. See docs/explanations/results.md.
 SMALL_DATA = Recipe(
     optimizer="adamw",

@@ -20,6 +20,7 @@ _MOST_STEPS = 12_000
 _WHOLE_PIXELS = 2048 * 2048
 _MOST_CROPS = 4  # along the shorter side of an image
 _RARE = 0.01
+_DINO_RATE = 1e-4  # 20 times UniMatch V2's
 _MAX_NAMED = 3
 
 
@@ -173,21 +174,23 @@ def print_suggestions(suggestions):
             print(line, flush=True)
 
 
-def warn_of_sgd(recipe):
-    """Warn where a foundation encoder's head would diverge.
+def warn_of_rate(recipe):
+    """Warn where the learning rate is too large for a foundation encoder.
 
     Args:
         recipe: `keras_imas.runs.recipe.Recipe`.
 
     Example:
-        >>> warn_of_sgd(Recipe(backbone="dinov2_small"))
-        Warning: the head on dinov2_small diverges at the usual learning rates of SGD...
+        >>> warn_of_rate(Recipe(backbone="dinov2_small"))
+        Warning: --optimizer=sgd --learning_rate=0.01 is too much for dinov2_small...
     """
-    if _on_dino(recipe) and recipe.optimizer == "sgd":
+    fast = recipe.learning_rate > _DINO_RATE and not recipe.freeze_encoder
+    too_large = recipe.optimizer == "sgd" or fast
+    if _on_dino(recipe) and too_large:
         print(
-            f"Warning: the head on {recipe.backbone} diverges at the usual learning "
-            "rates of SGD. UniMatch V2 takes --optimizer=adamw --learning_rate=5e-6 "
-            "--decoder_multiplier=40",
+            f"Warning: --optimizer={recipe.optimizer} --learning_rate="
+            f"{recipe.learning_rate:g} is too much for {recipe.backbone}. UniMatch V2 "
+            "takes --optimizer=adamw --learning_rate=5e-6 --decoder_multiplier=40",
             flush=True,
         )
 
@@ -335,12 +338,28 @@ def _steps(facts, recipe):
     return Suggestion("steps", steps, reason)
 
 
+def _all_steps(facts, recipe):
+    """Return how many steps a run has."""
+    images, batch = facts.unlabeled, recipe.unlabeled_batch_size
+    if not images:
+        images, batch = facts.labeled, recipe.labeled_batch_size
+    return recipe.epochs * (images // batch) if recipe.epochs else recipe.steps
+
+
 def _warmup_steps(facts, recipe):
     """The first pseudo labels need a teacher that has learned something."""
-    if recipe.epochs or recipe.method == "supervised" or not facts.unlabeled:
+    steps = _all_steps(facts, recipe)
+    reason = f"a quarter of the {steps:,} steps, so that the teacher learns first"
+    return Suggestion("warmup_steps", steps // 4, reason)
+
+
+def _learning_rate_warmup(facts, recipe):
+    """A short run must reach its learning rate."""
+    steps = _all_steps(facts, recipe)
+    if recipe.learning_rate_warmup <= steps // 10:
         return None
-    reason = f"a quarter of {recipe.steps:,} steps, supervised, for a teacher"
-    return Suggestion("warmup_steps", recipe.steps // 4, reason)
+    reason = f"a tenth of the {steps:,} steps"
+    return Suggestion("learning_rate_warmup", steps // 10, reason)
 
 
 def _class_weights(facts, recipe):
@@ -398,6 +417,7 @@ _BY_COUNTS = (
     _decoder_multiplier,
     _steps,
     _warmup_steps,
+    _learning_rate_warmup,
     _class_weights,
     _ignore_class,
     _backbone,
