@@ -14,10 +14,9 @@ import sys
 import keras
 import numpy as np
 
-from keras_imas.inference import Predictor
 from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.runs.hardness_table import read_hardness
-from keras_imas.runs.study import Study
+from keras_imas.runs.study import Study, predictor
 
 
 def rankings(study, trial, directory):
@@ -31,10 +30,8 @@ def rankings(study, trial, directory):
     table = read_hardness(directory / "hardness.parquet")
     hardness = dict(zip(table.images, table.recent(), strict=True))
     network = keras.saving.load_model(directory / "teacher_last.keras", compile=False)
-    options = next(iter(study.config["readings"].values()))
-    options = {k: v for k, v in options.items() if k != "scale"}
-    predictor = Predictor(network, **options)
-    entropy = [-(p * np.log(p + 1e-9)).sum(-1).mean() for p in predictor(images)]
+    read = predictor(network, next(iter(study.config["readings"].values())))
+    entropy = [-(p * np.log(p + 1e-9)).sum(-1).mean() for p in read(images)]
     scores = {
         "hardness": [hardness[name] for name in names],
         "entropy": entropy / np.max(entropy),

@@ -21,11 +21,12 @@ from keras_imas import data
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.problems import Problem
 from keras_imas.files import standard_json
+from keras_imas.runs.data_facts import Facts
 from keras_imas.runs.flags import define_flags, define_path
 from keras_imas.runs.recipe import SMALL_DATA, Recipe
 from keras_imas.runs.shipped_recipes import with_recipes
 from keras_imas.runs.sources import SOURCES
-from keras_imas.runs.suggestions import Facts, print_suggestions, suggest
+from keras_imas.runs.suggestions import print_suggestions, suggest
 
 FLAGS = flags.FLAGS
 FIRST = {

@@ -282,9 +282,9 @@ def _edge_weights(length):
 
 def _weights_over(side, starts, length):
     """Add up what each pixel of a side weighs in all windows; 1 where there is none."""
-    weights = np.zeros(side, "float32")
+    weights, window = np.zeros(side, "float32"), _edge_weights(length)
     for start in starts:
-        weights[start : start + length] += _edge_weights(length)
+        weights[start : start + length] += window
     return np.where(weights > 0, weights, 1)
 
 

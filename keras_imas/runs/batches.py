@@ -6,21 +6,6 @@ from keras_imas.backends.devices import check_batch, process_part
 from keras_imas.backends.replicas import each_sees_its_part
 
 
-def steps_per_epoch(recipe, parts):
-    """Return the number of steps in which an epoch passes over its images once.
-
-    Args:
-        recipe: `keras_imas.runs.recipe.Recipe`.
-        parts: `keras_imas.runs.parts.Parts`.
-
-    Returns:
-        An integer, at least 1.
-    """
-    if recipe.epoch_over == "labeled" or parts.unlabeled is None:
-        return max(len(parts.labeled) // recipe.labeled_batch_size, 1)
-    return max(len(parts.unlabeled) // recipe.unlabeled_batch_size, 1)
-
-
 def training_batches(recipe, parts, steps):
     """Make the batches of a recipe's method.
 

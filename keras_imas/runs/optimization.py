@@ -1,6 +1,7 @@
 """The part of a recipe that says how weights are updated."""
 
 import dataclasses
+from typing import Any
 
 from absl import flags
 
@@ -8,7 +9,7 @@ from keras_imas.models.deeplab_v3_plus import HEAD
 from keras_imas.optimizers import SGD, AdamW, PolynomialDecay
 from keras_imas.runs.flags import Flagged, field
 
-OPTIMIZERS = {  # what their flags are where none is given
+OPTIMIZERS: dict[str, dict[str, Any]] = {  # what their flags are where none is given
     "sgd": {"learning_rate": 0.01, "weight_decay": 5e-4, "learning_rate_warmup": 0},
     "adamw": {"learning_rate": 1e-3, "weight_decay": 0.01, "learning_rate_warmup": 100},
 }

@@ -77,7 +77,8 @@ class Plan:
                 "labeled. Pass `unlabeled`: others, without masks; or train with "
                 "--method=supervised"
             )
-        steps = batches.steps_per_epoch(recipe, parts)
+        unlabeled = None if parts.unlabeled is None else len(parts.unlabeled)
+        steps = recipe.steps_per_epoch(len(parts.labeled), unlabeled)
         replicas = device_count()
         batches.check_batches(recipe, replicas)
         epochs = recipe.epochs or -(-recipe.steps // steps)

@@ -14,12 +14,13 @@ from keras_imas.backends.devices import STRATEGIES, first_process_writes, strate
 from keras_imas.backends.gpu import set_up_gpu
 from keras_imas.command_line.own_command import rerun
 from keras_imas.runs import compared_runs, experiment, run_directory
+from keras_imas.runs.data_facts import Facts
 from keras_imas.runs.flags import define_flags, define_path, define_verbose, given_flags
 from keras_imas.runs.new_directory import unused_directory
 from keras_imas.runs.plan import comparable
 from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.shipped_recipes import recipe_names, recipe_table, with_recipes
-from keras_imas.runs.suggestions import Facts, print_suggestions, suggest, warn_of_rate
+from keras_imas.runs.suggestions import print_suggestions, suggest, warn_of_rate
 from keras_imas.training.health import NonFiniteError
 from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
 

@@ -11,7 +11,7 @@ from keras_imas.losses import Crossentropy, OHEMCrossentropy
 from keras_imas.models.frozen_encoder import freeze_encoder
 from keras_imas.runs.class_weights import BALANCED, class_weights
 from keras_imas.runs.flags import check_fields, field
-from keras_imas.runs.optimization import Optimization
+from keras_imas.runs.optimization import OPTIMIZERS, Optimization
 from keras_imas.runs.saved_networks import load_student
 from keras_imas.runs.student_network import student_network
 from keras_imas.runs.unlabeled_part import UnlabeledPart
@@ -215,6 +215,24 @@ class Recipe(UnlabeledPart, Optimization):
             **options,
         )
 
+    def steps_per_epoch(self, labeled, unlabeled=None):
+        """Return the number of steps in which an epoch passes over its images once.
+
+        Args:
+            labeled: Number of labeled images.
+            unlabeled: Number of unlabeled images. Defaults to `None`: there are none.
+
+        Returns:
+            An integer, at least 1.
+
+        Example:
+            >>> Recipe(unlabeled_batch_size=4).steps_per_epoch(23, 344)
+            86
+        """
+        if self.epoch_over == "labeled" or unlabeled is None:
+            return max(labeled // self.labeled_batch_size, 1)
+        return max(unlabeled // self.unlabeled_batch_size, 1)
+
     @contextlib.contextmanager
     def _dtype_policy(self):
         before = keras.config.dtype_policy()
@@ -246,9 +264,7 @@ class Recipe(UnlabeledPart, Optimization):
 # high threshold. See docs/explanations/results.md.
 SMALL_DATA = Recipe(
     optimizer="adamw",
-    learning_rate=1e-3,
-    learning_rate_warmup=100,
-    weight_decay=0.01,
+    **OPTIMIZERS["adamw"],
     class_weights=BALANCED,
     warmup_steps=750,
     confidence_threshold=0.9,

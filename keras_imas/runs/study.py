@@ -62,7 +62,7 @@ class Study:
     - `[data.NAME]` are fields of `keras_imas.runs.sources.Folder`, and lists of images:
       `far` and `left_out`, in neither pool, scored and not; and `labeled`, of which
       the seed draws those that are labeled (without it, of all). In the paths of lists
-      `{seed}` is the seed.
+      `{seed}`, `{variant}` and so on are those of the trial.
     - `[recipe]` are fields of `keras_imas.runs.recipe.Recipe` that all trials have,
       `[variants.NAME]` what a variant has otherwise.
     - `[readings.NAME]` are options of `keras_imas.inference.predictor.Predictor`; the
@@ -155,8 +155,9 @@ class Study:
             `Examples` to score: "unlabeled", "val" and "far".
         """
         options = dict(self.config["data"][trial.data])
+        asked = dataclasses.asdict(trial)
         lists = {
-            name: Path(options.pop(name).format(seed=trial.seed)).read_text().split()
+            name: Path(options.pop(name).format(**asked)).read_text().split()
             for name in ("labeled", "unlabeled", "far", "left_out")
             if name in options
         }
@@ -238,7 +239,7 @@ class Study:
             crops, _epochs(_COURSE, plan), *labels, recipe.confidence_threshold
         )
         callbacks = [scores, quality]
-        if recipe.method != "supervised":
+        if not plan.supervised:
             table = os.path.join(directory, "hardness.parquet")
             callbacks.append(HardnessLog(table, parts.unlabeled))
         model = plan.model()
@@ -269,6 +270,25 @@ class Study:
         text = standard_json.dumps(result, indent=1)
         write_whole(os.path.join(directory, "trial.json"), text)
         return result
+
+
+def predictor(network, reading):
+    """Return what reads images as a reading of a study says.
+
+    Args:
+        network: Built Keras model from images to logits.
+        reading: Dict, one of the file's `[readings.NAME]`.
+
+    Returns:
+        `keras_imas.inference.predictor.Predictor`.
+
+    Example:
+        >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(5, 1)]
+        >>> predictor(keras.Sequential(layers), {"window": 33, "scale": 1.25}).scales
+        (1.25,)
+    """
+    options = {k: v for k, v in reading.items() if k != "scale"}
+    return Predictor(network, **options, scales=(reading.get("scale", 1.0),))
 
 
 def _with_tuples(options):
@@ -311,11 +331,7 @@ class _Scores(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.predictors = {
-            (network, reading): Predictor(
-                getattr(self.model, network),
-                **{k: v for k, v in options.items() if k != "scale"},
-                scales=(options.get("scale", 1.0),),
-            )
+            (network, reading): predictor(getattr(self.model, network), options)
             for reading, options in self.readings.items()
             for network in ("teacher", "student")
         }
@@ -331,10 +347,10 @@ class _Scores(keras.callbacks.Callback):
             self._evaluate("student", epoch, first)
 
     def _evaluate(self, network, epoch, reading):
-        predictor = self.predictors[network, reading]
+        reader = self.predictors[network, reading]
         for name, part in self.parts.items():
             confusion, _ = evaluation.evaluate(
-                predictor, part, self.num_classes, ignore_class=self.ignore_class
+                reader, part, self.num_classes, ignore_class=self.ignore_class
             )
             print(
                 f"epoch {epoch + 1}: mIoU {confusion.mean_iou:.4f} of the {network}, "

@@ -2,9 +2,7 @@
 
 import dataclasses
 import math
-from collections import Counter
 
-from keras_imas.backends.devices import device_names
 from keras_imas.runs.recipe import Recipe
 
 # What the defaults were chosen on: crops of 129 of photographs of 180 x 240.
@@ -22,77 +20,6 @@ _MOST_CROPS = 4  # along the shorter side of an image
 _RARE = 0.01
 _DINO_RATE = 1e-4  # 20 times UniMatch V2's
 _MAX_NAMED = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Facts:
-    """What the rules know of a data set and of the machine.
-
-    Attributes:
-        labeled: Number of labeled images.
-        unlabeled: Number of unlabeled images.
-        sizes: Number of training images of each `(height, width)` that they are read
-            in; empty if unknown.
-        pixels: Number of labeled pixels of each class id; empty if they weren't
-            counted.
-        class_names: Names of the classes; empty if unknown.
-        ignore_class: Label of pixels that don't count.
-        gpu: Name of the GPU; `""` if there is none.
-    """
-
-    labeled: int
-    unlabeled: int = 0
-    sizes: dict = dataclasses.field(default_factory=dict)
-    pixels: dict = dataclasses.field(default_factory=dict)
-    class_names: tuple = ()
-    ignore_class: int = 255
-    gpu: str = ""
-
-    @classmethod
-    def of(cls, labeled, unlabeled=None, *, report=None, **more):
-        """Gather the facts of a data set, without decoding an image.
-
-        Args:
-            labeled: `keras_imas.data.Examples`.
-            unlabeled: `keras_imas.data.Examples`. Defaults to `None`.
-            report: `keras_imas.data.preflight.Report` that has counted the pixels.
-                Defaults to `None`: they are not known.
-            **more: Other attributes.
-
-        Returns:
-            `Facts`.
-        """
-        parts = {"labeled": labeled, "unlabeled": unlabeled}
-        sizes = Counter()
-        for name, part in parts.items():
-            if part is not None:
-                sizes.update(_sizes(part, report and report.parts[name]))
-        gpus = [name for name in device_names() if name.lower() != "cpu"]
-        pixels = report.parts["labeled"].pixels if report else {}
-        if labeled.by_color:  # negative ids are colors that no class has
-            pixels = {k: n for k, n in pixels.items() if k >= 0}
-        return cls(
-            labeled=len(labeled),
-            unlabeled=0 if unlabeled is None else len(unlabeled),
-            sizes=sizes,
-            pixels=pixels,
-            gpu=gpus[0] if gpus else "",
-            **more,
-        )
-
-    @property
-    def side(self):
-        """Shorter side in pixels that three of four images have, or a longer one."""
-        sides = sorted(min(size) for size in Counter(self.sizes).elements())
-        return sides[len(sides) // 4]
-
-
-def _sizes(examples, part):
-    """Count the sizes that images are read in, by their headers if these tell."""
-    if examples.image_size:
-        return {tuple(examples.image_size): len(examples)}
-    counts = examples.size_counts or dict.fromkeys(examples.sizes, 1)
-    return counts or (part.sizes if part else {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +61,7 @@ def suggest(facts, recipe=None, given=()):
         `Suggestion`s.
 
     Example:
+        >>> from keras_imas.runs.data_facts import Facts
         >>> facts = Facts(labeled=40, unlabeled=400, sizes={(256, 320): 440})
         >>> recipe, suggestions = suggest(facts)
         >>> recipe.crop_size
@@ -340,10 +268,8 @@ def _steps(facts, recipe):
 
 def _all_steps(facts, recipe):
     """Return how many steps a run has."""
-    images, batch = facts.unlabeled, recipe.unlabeled_batch_size
-    if not images:
-        images, batch = facts.labeled, recipe.labeled_batch_size
-    return recipe.epochs * (images // batch) if recipe.epochs else recipe.steps
+    an_epoch = recipe.steps_per_epoch(facts.labeled, facts.unlabeled or None)
+    return recipe.epochs * an_epoch or recipe.steps
 
 
 def _warmup_steps(facts, recipe):

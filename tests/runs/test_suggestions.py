@@ -12,8 +12,9 @@ from PIL import Image
 
 from keras_imas import data
 from keras_imas.models.size_rule import size_rule
+from keras_imas.runs.data_facts import Facts
 from keras_imas.runs.recipe import SMALL_DATA, Recipe
-from keras_imas.runs.suggestions import Facts, suggest
+from keras_imas.runs.suggestions import suggest
 
 RNG = np.random.default_rng(0)
 
