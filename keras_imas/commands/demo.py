@@ -100,16 +100,14 @@ def _train(method, labeled, unlabeled):
     rate = keras_imas.optimizers.PolynomialDecay(0.05, epochs * epoch)
     model.compile(keras_imas.optimizers.SGD(rate, momentum=0.9, l2=1e-4))
     crops = dict(crop_size=48, scale_range=(0.8, 1.25), seed=FLAGS.seed)
-    if method == "strong colors":  # in one epoch, so that no color comes again
-        epoch, epochs = epochs * epoch, 1
     if method == "iMAS":
         batches = keras_imas.data.semi_supervised(
             labeled, unlabeled, strong=ColorJitter(), **crops
         )
     else:
+        if method == "strong colors":
+            crops["labeled_strong"] = ColorJitter()
         batches = keras_imas.data.supervised(labeled, steps_per_epoch=epoch, **crops)
-    if method == "strong colors":
-        batches = _recolor(batches)
 
     def report(number, logs):
         hardness = f", hardness {logs['hardness']:.2f}" if "hardness" in logs else ""
@@ -120,23 +118,6 @@ def _train(method, labeled, unlabeled):
     progress = keras.callbacks.LambdaCallback(on_epoch_end=report)
     model.fit(batches, epochs=epochs, callbacks=[progress], verbose=0, shuffle=False)
     return model
-
-
-def _recolor(batches):
-    """Give the labeled images the colors of a strong view."""
-    import tensorflow as tf  # noqa: TID251  `batches` is of tf.data
-
-    view = ColorJitter()
-
-    def recolored(step, batch):
-        inputs, label_maps = batch
-        images = [
-            view(inputs["labeled"][number], (1000 * step + FLAGS.seed, number))
-            for number in range(4)
-        ]
-        return {**inputs, "labeled": tf.stack(images)}, label_maps
-
-    return batches.enumerate().map(recolored)
 
 
 def _compare(models, seconds, output):

@@ -15,7 +15,7 @@ class Kind:
         batch_size: images a batch, of all processes together.
         stream: integer that tells its draws from those of the other kind.
         num_classes: as in `semi_supervised`.
-        strong: as in `semi_supervised`.
+        strong: the strong view that is made of them; None: none.
         strong_views: as in `semi_supervised`.
     """
 

@@ -5,7 +5,7 @@ from keras_imas.backends.installed import has_tensorflow
 PIPELINES = ("auto", "device", "tf.data")
 
 
-def choose_pipeline(pipeline, *examples, strong=None):
+def choose_pipeline(pipeline, *examples, strong=()):
     """Return the pipeline to take.
 
     Args:
@@ -13,7 +13,8 @@ def choose_pipeline(pipeline, *examples, strong=None):
             TensorFlow does both, on the processor; or "auto": "tf.data" where
             TensorFlow is installed, else "device".
         *examples: `Examples` that it is to read.
-        strong: the strong view it is to make. Defaults to None: that of the paper.
+        strong: the strong views it is to make; `None` is none of its own. Defaults to
+            none.
 
     Returns:
         "device" or "tf.data".
@@ -32,8 +33,9 @@ def choose_pipeline(pipeline, *examples, strong=None):
     problem = None
     if any(part.fetch is None for part in examples):
         problem = "a `tf.data.Dataset` or a set of TensorFlow Datasets as its source"
-    if strong is not None and not hasattr(strong, "draw"):
-        problem = f"the strong view {type(strong).__name__}, which TensorFlow makes"
+    for view in strong:
+        if view is not None and not hasattr(view, "draw"):
+            problem = f"the strong view {type(view).__name__}, which TensorFlow makes"
     if pipeline == "auto":
         return "tf.data" if problem or has_tensorflow() else "device"
     if pipeline == "device" and problem:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_imas.arguments import check_choice
+from keras_imas.augment.strong import StrongView
 from keras_imas.batch_checks import check_num_classes, check_two_classes
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.device.batches import on_device
@@ -34,6 +35,7 @@ def semi_supervised(
     flip: bool = True,
     strong: Any = None,
     strong_views: int = 1,
+    labeled_strong: Any = None,
     padding_color: Color = MEAN_COLOR,
     seed: int = 0,
     shuffle_buffer: int = 1024,
@@ -73,6 +75,8 @@ def semi_supervised(
         strong_views: number of strong views of a crop, 1 or 2; the second has draws of
             its own, and the first those that it has alone. For the same argument of
             `keras_imas.IMAS`. Defaults to 1.
+        labeled_strong: a strong view of the labeled images, as `strong`. Defaults to
+            None: they have their weak view alone.
         padding_color: RGB value of padding, 0..255. Defaults to the mean colour of
             ImageNet.
         seed: integer. Defaults to 0.
@@ -133,13 +137,19 @@ def semi_supervised(
     steps = _require_batch("unlabeled", unlabeled, unlabeled_batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
     return _batches(
-        choose_pipeline(pipeline, labeled, unlabeled, strong=strong),
-        Kind(labeled, labeled_batch_size, _LABELED, num_classes=num_classes),
+        choose_pipeline(pipeline, labeled, unlabeled, strong=(strong, labeled_strong)),
+        Kind(
+            labeled,
+            labeled_batch_size,
+            _LABELED,
+            num_classes=num_classes,
+            strong=labeled_strong,
+        ),
         Kind(
             unlabeled,
             unlabeled_batch_size,
             _UNLABELED,
-            strong=strong,
+            strong=StrongView() if strong is None else strong,
             strong_views=strong_views,
         ),
         steps,
@@ -165,6 +175,7 @@ def supervised(
     ignore_class: int | None = 255,
     scale_range: tuple[float, float] = (0.5, 2.0),
     flip: bool = True,
+    labeled_strong: Any = None,
     padding_color: Color = MEAN_COLOR,
     seed: int = 0,
     shuffle_buffer: int = 1024,
@@ -187,6 +198,7 @@ def supervised(
         ignore_class: as in `semi_supervised`.
         scale_range: as in `semi_supervised`.
         flip: as in `semi_supervised`.
+        labeled_strong: as in `semi_supervised`.
         padding_color: as in `semi_supervised`.
         seed: as in `semi_supervised`.
         shuffle_buffer: as in `semi_supervised`.
@@ -216,8 +228,14 @@ def supervised(
         steps_per_epoch = _require_batch("labeled", labeled, batch_size)
     weak = _weak_options(crop_size, scale_range, flip, padding_color, ignore_class)
     return _batches(
-        choose_pipeline(pipeline, labeled),
-        Kind(labeled, batch_size, _LABELED, num_classes=num_classes),
+        choose_pipeline(pipeline, labeled, strong=(labeled_strong,)),
+        Kind(
+            labeled,
+            batch_size,
+            _LABELED,
+            num_classes=num_classes,
+            strong=labeled_strong,
+        ),
         None,
         steps_per_epoch,
         weak,

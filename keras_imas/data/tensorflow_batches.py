@@ -2,7 +2,6 @@
 
 import keras
 
-from keras_imas.augment.strong import StrongView
 from keras_imas.augment.weak import weak_view
 from keras_imas.batch_checks import STRONG
 from keras_imas.data.epochs import finished, shuffled_batches
@@ -28,11 +27,15 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
 
     reading["position"] = position
     labeled, unlabeled = kinds["labeled"], kinds.get("unlabeled")
+    recolored = _clipped("labeled_strong", labeled.strong)
 
     def labeled_view(seed, index, example):
         image, label_map, _ = weak_view(
             example["image"], example["label_map"], seed=seed, **weak
         )
+        if recolored is not None:
+            own = tf.random.fold_in(seed, 1)
+            image = tf.ensure_shape(recolored(image, own), image.shape)
         return {"labeled": image, "labeled_index": index}, label_map
 
     batches = shuffled_batches(
@@ -48,7 +51,7 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
     )
     if unlabeled is None:
         return finished(batches, steps, position)
-    strong = _strong_view(unlabeled.strong)
+    strong = _clipped("strong", unlabeled.strong)
 
     def views(seed, index, example):
         seeds = tf.random.split(seed)
@@ -77,19 +80,19 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
     return finished(batches, steps, position)
 
 
-def _strong_view(strong):
+def _clipped(argument, strong):
     if strong is None:
-        return StrongView()
+        return None
     import tensorflow as tf
 
     is_layer = isinstance(strong, keras.layers.Layer)
     moving = moving_layer(strong) if is_layer else None
     if moving is not None:
         raise ValueError(
-            f"`strong` moves pixels, by its layer {type(moving).__name__}: the pseudo "
+            f"`{argument}` moves pixels, by its layer {type(moving).__name__}: the "
             "labels of the weak view would no longer fit. Take a layer that changes "
             "colors alone, such as `keras_cv.layers.RandAugment(value_range=(0, 255), "
-            f"geometric=False)`. Received: strong={strong!r}"
+            f"geometric=False)`. Received: {argument}={strong!r}"
         )
 
     def clipped(image, seed):

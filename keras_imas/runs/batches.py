@@ -17,9 +17,11 @@ def training_batches(recipe, parts, steps):
     Returns:
         See `keras_imas.data.semi_supervised`.
     """
-    weak = dict(
+    recolored = recipe.labeled_view == "strong"
+    common = dict(
         crop_size=recipe.crop_size,
         scale_range=(recipe.scale_min, recipe.scale_max),
+        labeled_strong=strong_view(recipe.strong_view) if recolored else None,
         num_classes=parts.num_classes,
         ignore_class=parts.ignore_class,
         seed=recipe.seed,
@@ -31,7 +33,7 @@ def training_batches(recipe, parts, steps):
             parts.labeled,
             batch_size=recipe.labeled_batch_size,
             steps_per_epoch=steps,
-            **weak,
+            **common,
         )
     return data.semi_supervised(
         parts.labeled,
@@ -41,7 +43,7 @@ def training_batches(recipe, parts, steps):
         strong=strong_view(recipe.strong_view),
         strong_views=recipe.strong_views,
         allow_shared=parts.allow_shared,
-        **weak,
+        **common,
     )
 
 

@@ -85,6 +85,12 @@ class Recipe(UnlabeledPart, Optimization):
     labeled_weight: float = field(
         1.0, "Weight of the labeled loss; UniMatch V2: 0.5 for both losses.", least=0
     )
+    labeled_view: str = field(
+        "weak",
+        "Colors of the labeled images: weak (the paper: as they are) or strong (those "
+        "of --strong_view, as strong supervised training has them).",
+        choices=("weak", "strong"),
+    )
     class_weights: str = field(
         "",
         "Weights of the classes in the labeled loss: such as 1,1,5; or balanced, "

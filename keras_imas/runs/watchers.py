@@ -77,11 +77,12 @@ class Watchers:
             return os.path.join(output_dir, name)
 
         recipe, parts = plan.recipe, plan.parts
+        recolored = not plan.supervised or recipe.labeled_view == "strong"
         speed = InputSpeed(
             plan.batches,
             parts.labeled if plan.supervised else parts.unlabeled,
             crop_size=recipe.crop_size,
-            strong=not plan.supervised and strong_view(recipe.strong_view),
+            strong=recolored and strong_view(recipe.strong_view),
             pipeline=parts.pipeline,
         )
         hardness_log = evaluation = board = checkpoint = None

@@ -114,6 +114,33 @@ def test_second_strong_views_resume(pipeline):
     assert "strong_views" not in batches(pipeline=pipeline).position.settings()
 
 
+@pytest.mark.parametrize("pipeline", ["tf.data", "device"])
+def test_labeled_images_take_the_colors_of_a_strong_view(pipeline):
+    gray = ColorJitter(probability=0.0, gray=1.0, blur=0.0)
+    options = dict(pipeline=pipeline)
+    weak = arrays(batches(**options))
+    strong = arrays(batches(**options, labeled_strong=gray))
+    assert equal(weak, strong, keys=weak[0].keys() - {"labeled"})
+    for one, other in zip(weak, strong, strict=True):
+        luma = one["labeled"] @ np.array([0.299, 0.587, 0.114], "float32")
+        np.testing.assert_allclose(
+            other["labeled"], np.repeat(luma[..., None], 3, axis=-1), atol=0.1
+        )
+
+
+@pytest.mark.parametrize("pipeline", ["tf.data", "device"])
+def test_recolored_labeled_images_are_the_same_in_both_and_resume(pipeline):
+    options = dict(crop_size=16, labeled_strong=ColorJitter(), pipeline=pipeline)
+    both = semi_supervised(LABELED, UNLABELED, unlabeled_batch_size=2, **options)
+    options["steps_per_epoch"] = 4
+    whole, rest = supervised(LABELED, **options), supervised(LABELED, **options)
+    epoch, next_epoch = arrays(whole), arrays(whole)
+    assert equal(epoch, arrays(both)[:4], keys=["labeled", "label_map"])
+    assert not equal(epoch, next_epoch, keys=["labeled"])
+    rest.position.hold(0, step=2)
+    assert equal(arrays(rest.take(2)), epoch[2:])
+
+
 def test_there_are_one_or_two_strong_views():
     with pytest.raises(ValueError, match="`strong_views` must be 1 or 2.*=3"):
         batches(strong_views=3)

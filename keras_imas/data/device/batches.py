@@ -5,7 +5,6 @@ import copy
 
 import keras
 
-from keras_imas.augment.strong import StrongView
 from keras_imas.backends.compiled import compiled
 from keras_imas.backends.host import upload
 from keras_imas.batch_checks import STRONG
@@ -48,7 +47,7 @@ def on_device(kinds, steps, weak, position, *, seed, part, num_parallel_calls, *
             part=part,
             labels=name == "labeled",
             num_classes=kind.num_classes,
-            strong=(kind.strong or StrongView()) if name == "unlabeled" else None,
+            strong=kind.strong,
             strong_views=kind.strong_views,
         )
         for name, kind in kinds.items()
@@ -157,6 +156,8 @@ class DeviceBatches(keras.utils.PyDataset):
 
     def _views(self, labeled, unlabeled=None):
         image, _ = self._streams[0].weak.scale(*(labeled[key] for key in WINDOW))
+        if self._streams[0].strong is not None:
+            image = _strong_view(image, labeled)
         inputs = {"labeled": image, "labeled_index": labeled["index"]}
         if unlabeled is not None:
             image, valid = self._streams[1].weak.scale(*(unlabeled[k] for k in WINDOW))
@@ -166,9 +167,12 @@ class DeviceBatches(keras.utils.PyDataset):
                 "unlabeled_index": unlabeled["index"],
             }
             for view, name in enumerate(STRONG[: self._streams[1].strong_views]):
-                drawn = (unlabeled[key][:, view] for key in ON_HOST)
-                inputs[name] = strong_views(image, *drawn)
+                inputs[name] = _strong_view(image, unlabeled, view)
         return inputs, labeled["label_map"]
+
+
+def _strong_view(images, arrays, view=0):
+    return strong_views(images, *(arrays[name][:, view] for name in ON_HOST))
 
 
 def uploaded(arrays):

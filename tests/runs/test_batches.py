@@ -1,0 +1,38 @@
+import numpy as np
+from keras import ops
+
+from keras_imas.runs.batches import training_batches
+from keras_imas.runs.parts import Parts
+from keras_imas.runs.recipe import Recipe
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (6, 20, 24, 3), dtype="uint8")
+
+
+def first_batch(**options):
+    recipe = Recipe(crop_size=16, strong_view="jitter", **options)
+    parts = Parts.of(
+        labeled=(IMAGES[:2], IMAGES[:2, ..., 0] % 3),
+        unlabeled=IMAGES[2:],
+        validation=None,
+        select_on=None,
+        class_names=("one", "two", "three"),
+    )
+    inputs, label_map = next(iter(training_batches(recipe, parts, 1)))
+    return {
+        name: ops.convert_to_numpy(array)
+        for name, array in {**inputs, "label_map": label_map}.items()
+    }
+
+
+def test_strong_labeled_views_change_the_labeled_images_alone():
+    weak, strong = first_batch(), first_batch(labeled_view="strong")
+    changed = {key for key in weak if not np.array_equal(weak[key], strong[key])}
+    assert changed == {"labeled"}
+
+
+def test_supervised_training_sees_the_same_strong_labeled_views():
+    semi = first_batch(labeled_view="strong")
+    alone = first_batch(labeled_view="strong", method="supervised")
+    for name in alone:
+        np.testing.assert_array_equal(alone[name], semi[name])
