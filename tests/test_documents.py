@@ -64,7 +64,7 @@ FLAGS = {
 }
 SUBSTITUTES = {
     "epochs=50": "epochs=1",
-    "supervised_only_steps=500": "supervised_only_steps=0",
+    "supervised_only_steps=750": "supervised_only_steps=0",
     "crop_size=321": "crop_size=33",
     'weights="resnet50.pth"': "weights=None",
     'weights="dinov2-small/"': "weights=None",

@@ -7,11 +7,12 @@ r"""Check a data set before training: read it, and list everything wrong with it
 Pass a directory whose layout it recognizes (Cityscapes, VOC, CamVid, or images and
 masks, with classes.csv if there is one), or --dataset (with --images: folder) and the
 flags that you would train with; those of the training itself don't matter. The exit
-status is 1 if there are errors. It also prints the settings derived from the data;
-`keras-imas train folder` uses the first group of them unless you pass their flags.
+status is 1 if there are errors. It also prints settings worth a try and, with a
+folder, those that `keras-imas train folder` derives from the data.
 """
 
 import dataclasses
+import importlib
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from keras_imas.data.problems import Problem
 from keras_imas.files import standard_json
 from keras_imas.runs.data_facts import Facts
 from keras_imas.runs.flags import define_flags, define_path
-from keras_imas.runs.recipe import SMALL_DATA, Recipe
+from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.shipped_recipes import with_recipes
 from keras_imas.runs.sources import SOURCES
 from keras_imas.runs.suggestions import print_suggestions, suggest
@@ -64,10 +65,9 @@ def define():
         dataset = _dataset(prepare(sys.argv))
     except (app.UsageError, ValueError):  # which is said when they are read
         dataset = None
-    define_flags(SOURCES.get(dataset, SOURCES["folder"]))
-    # Flagfiles hold the flags of the training too.
-    small = dataset in (None, "folder", "camvid", "tfds")
-    define_flags(SMALL_DATA if small else Recipe())
+    program = _program(dataset)
+    define_flags(program.source)
+    define_flags(program.recipe)  # which flagfiles hold too
 
 
 def main(argv):
@@ -165,7 +165,7 @@ def _print_parts(found, classes):
 
 
 def _suggestions(parts, found, classes):
-    """List the settings that the data ask for, but for flags that are given."""
+    """List the settings derived from the data, but for flags that are given."""
     if "labeled" not in parts:
         return []
     facts = Facts.of(
@@ -178,7 +178,16 @@ def _suggestions(parts, found, classes):
     given = {name for name in FLAGS if FLAGS[name].present}
     found = suggest(facts, Recipe.from_flags(), given)[1]
     # Not every data set can be read smaller, or has masks of other ids.
-    return [suggestion for suggestion in found if suggestion.flag in FLAGS]
+    found = [suggestion for suggestion in found if suggestion.flag in FLAGS]
+    if _program(FLAGS.dataset).from_data:
+        return found
+    return [suggestion for suggestion in found if not suggestion.taken]
+
+
+def _program(dataset):
+    """Return the program that trains on a kind of data set."""
+    name = dataset if dataset in SOURCES else "folder"
+    return importlib.import_module(f"keras_imas.commands.train_{name}").PROGRAM
 
 
 def _write_json(path, found, classes, suggestions, problems):

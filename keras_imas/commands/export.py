@@ -45,7 +45,12 @@ def define():
         "height,width of the images to serve; default: the size that the network is "
         "built for, or that its run resized images to, or that of --image.",
     )
-    define_path("classes", None, "CSV file of the classes, as in predict.py.")
+    define_path(
+        "classes",
+        None,
+        "CSV file of the classes' names and colors (name,id,r,g,b); default: those of "
+        "the model's run.",
+    )
     define_flags(Reading, only=("image_range", "max_pixels"))
     flags.mark_flags_as_required(["model", "output", "image"])
     flags.register_validator(

@@ -9,6 +9,6 @@ from keras_imas.runs.program import Program
 from keras_imas.runs.recipe import SMALL_DATA
 from keras_imas.runs.sources import CamVid
 
-_PROGRAM = Program("camvid", CamVid, SMALL_DATA)
-define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
-FIRST = _PROGRAM.first_flags("data_dir", "image_size", "labeled", "labeled_share")
+PROGRAM = Program("camvid", CamVid, SMALL_DATA)
+define, prepare, main = PROGRAM.define, PROGRAM.prepare, PROGRAM.main
+FIRST = PROGRAM.first_flags("data_dir", "image_size", "labeled", "labeled_share")

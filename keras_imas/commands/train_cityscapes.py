@@ -39,6 +39,6 @@ SCENES = Recipe(
     weight_decay=1e-4,
     evaluate_every=1,
 )
-_PROGRAM = Program("cityscapes", Cityscapes, PAPER, demo=SCENES)
-define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
-FIRST = _PROGRAM.first_flags("data_dir", "labeled_share", "labeled")
+PROGRAM = Program("cityscapes", Cityscapes, PAPER, demo=SCENES)
+define, prepare, main = PROGRAM.define, PROGRAM.prepare, PROGRAM.main
+FIRST = PROGRAM.first_flags("data_dir", "labeled_share", "labeled")

@@ -4,17 +4,17 @@
 
 Every image with a mask of the same name is labeled, all others are unlabeled. Or list
 the names of both: --labeled=labeled.txt --unlabeled=unlabeled.txt. Unless you pass
-them, crop size, batch sizes, steps and warm-up are derived from the images, and
-printed.
+them, crop size, smallest scale, batch sizes, steps, warm-up and window (with a DINO
+encoder also optimizer and learning rate) are derived from the images, and printed.
 """
 
 from keras_imas.runs.program import Program
 from keras_imas.runs.recipe import SMALL_DATA
 from keras_imas.runs.sources import Folder
 
-_PROGRAM = Program("folder", Folder, SMALL_DATA, from_data=True)
-define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
-FIRST = _PROGRAM.first_flags(
+PROGRAM = Program("folder", Folder, SMALL_DATA, from_data=True)
+define, prepare, main = PROGRAM.define, PROGRAM.prepare, PROGRAM.main
+FIRST = PROGRAM.first_flags(
     "images",
     "masks",
     "num_classes",

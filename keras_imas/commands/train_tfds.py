@@ -10,8 +10,8 @@ from keras_imas.runs.program import Program
 from keras_imas.runs.recipe import SMALL_DATA
 from keras_imas.runs.sources import TFDS
 
-_PROGRAM = Program("tfds", TFDS, SMALL_DATA)
-define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
-FIRST = _PROGRAM.first_flags(
+PROGRAM = Program("tfds", TFDS, SMALL_DATA)
+define, prepare, main = PROGRAM.define, PROGRAM.prepare, PROGRAM.main
+FIRST = PROGRAM.first_flags(
     "name", "labeled", "unlabeled", "val", "num_classes", "image_size"
 )

@@ -25,8 +25,6 @@ PAPER = Recipe(
     background_class=0,
     pairing_group_size=4,
 )
-_PROGRAM = Program("voc", VOC, PAPER)
-define, prepare, main = _PROGRAM.define, _PROGRAM.prepare, _PROGRAM.main
-FIRST = _PROGRAM.first_flags(
-    "data_dir", "labeled", "labeled_count", "protocol", "train"
-)
+PROGRAM = Program("voc", VOC, PAPER)
+define, prepare, main = PROGRAM.define, PROGRAM.prepare, PROGRAM.main
+FIRST = PROGRAM.first_flags("data_dir", "labeled", "labeled_count", "protocol", "train")

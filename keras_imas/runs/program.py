@@ -64,8 +64,9 @@ class Program:
                 "settings",
                 "data",
                 ("data", "defaults"),
-                "Where crop, scales, batches, steps, warm-up and window come from if "
-                "not given: the data (printed with the reasons), or the defaults here.",
+                "data (default): derive crop size, smallest scale, batch sizes, steps, "
+                "warm-up and window from the images, and print why; defaults: take "
+                "what this help shows.",
                 **key,
             )
         define_path(
@@ -121,8 +122,8 @@ class Program:
         flags.DEFINE_boolean(
             "compare",
             False,
-            "Also train supervised, and tell by the validation images whether the "
-            "unlabeled images helped.",
+            "Also train on the labeled images alone, and tell by the validation images "
+            "or --folds whether the unlabeled ones helped.",
             **key,
         )
         flags.DEFINE_integer(
@@ -248,7 +249,7 @@ class Program:
             sys.exit(message)
 
     def _settle(self, recipe, parts):
-        """Take what the data ask for, and return the recipe and all suggestions."""
+        """Derive settings from the data; return the recipe and all suggestions."""
         values = flags.FLAGS
         if not self.from_data or values.settings != "data":
             warn_of_rate(recipe)

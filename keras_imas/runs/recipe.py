@@ -87,8 +87,8 @@ class Recipe(UnlabeledPart, Optimization):
     )
     labeled_view: str = field(
         "weak",
-        "Colors of the labeled images: weak (the paper: as they are) or strong (those "
-        "of --strong_view, as strong supervised training has them).",
+        "Colors of the labeled images: weak (unchanged, as in the paper) or strong "
+        "(changed as --strong_view says; a stronger supervised baseline).",
         choices=("weak", "strong"),
     )
     class_weights: str = field(

@@ -1,4 +1,4 @@
-"""Settings that the data ask for: a rule each, and its reason."""
+"""Settings derived from the data: a rule each, and its reason."""
 
 import dataclasses
 import math
@@ -24,7 +24,7 @@ _MAX_NAMED = 3
 
 @dataclasses.dataclass(frozen=True)
 class Suggestion:
-    """A setting that the data ask for.
+    """A setting derived from the data.
 
     Attributes:
         flag: Name of the flag.
@@ -90,11 +90,11 @@ def print_suggestions(suggestions):
 
     Example:
         >>> print_suggestions([Suggestion("steps", 3000, "30 passes over 400 images")])
-        From the data, where nothing else is said:
+        Derived from the data (pass a flag to override it):
           --steps=3000: 30 passes over 400 images
     """
     for taken, heading in (
-        (True, "From the data, where nothing else is said:"),
+        (True, "Derived from the data (pass a flag to override it):"),
         (False, "Worth a try:"),
     ):
         chosen = [each for each in suggestions if each.taken == taken]
@@ -217,10 +217,9 @@ def _batch(kind, images, recipe):
     room = min(max(_BATCH * _CROP**2 // crop**2, _BATCH), _LARGEST_BATCH)
     # Powers of 2, which several devices can divide.
     size = 2 ** (min(room, images).bit_length() - 1)
-    reason = f"crops of {crop} pixels leave room for it"
+    reason = f"room for {room} crops of {crop} pixels; there are {images} {kind} images"
     if images < room:
-        reason = "not more than there are"
-    reason += f"; there are {images} {kind} images"
+        reason = f"there are only {images} {kind} images"
     return Suggestion(f"{kind}_batch_size", size, reason)
 
 

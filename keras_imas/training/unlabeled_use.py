@@ -66,9 +66,9 @@ class UnlabeledUse(keras.callbacks.Callback):
             threshold = getattr(self.model, "confidence_threshold", None)
             warnings.warn(
                 f"In epoch {epoch + 1} the teacher was sure of no pixel: none reached "
-                f"`confidence_threshold={threshold}`, and no unlabeled image has "
-                "counted. Train longer on labeled images first "
-                "(`supervised_only_steps`), or take a lower threshold",
+                f"`confidence_threshold={threshold}`, so no unlabeled image counted. "
+                "Train longer on labeled images first (`supervised_only_steps`, in the "
+                "programs --warmup_steps), or lower the threshold",
                 stacklevel=2,
             )
 
