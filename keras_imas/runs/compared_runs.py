@@ -1,9 +1,9 @@
 """Several runs of one recipe: methods side by side, and folds of the labeled images."""
 
 import dataclasses
+import gc
 import os
 
-import keras
 import numpy as np
 
 from keras_imas import data, evaluation
@@ -29,7 +29,8 @@ def run(
     With `compare` the recipe is trained by its method and supervised. With `folds` each
     method is trained that many times, each time without a part of the labeled images,
     which it is scored on; then the better method is trained on all of them. Scores are
-    those of the last teacher.
+    those of the last teacher, and the better method has the higher mean IoU of the
+    classes that the scored images have labels of.
 
     Each run has a directory of its own below `output_dir`, and an interrupted
     comparison resumes as a run does. `run.json` of `output_dir` holds the comparison,
@@ -156,7 +157,7 @@ def _train(recipe, method, parts, directory, **options):
     if before and before.get("finished"):
         print(f"{directory} is finished.", flush=True)
         return
-    keras.utils.clear_session()
+    gc.collect()  # the last run's networks
     experiment.run(
         dataclasses.replace(recipe, method=method),
         **vars(parts),
@@ -195,18 +196,23 @@ def _confusion(counts, parts):
 
 def _compared(counts, confusion, parts, folds):
     """Return the scores of the methods, for `run.json`."""
-    means = {method: matrix.mean_iou for method, matrix in confusion.items()}
+    # Over the same classes for each: a method may predict others that nobody labeled.
+    means = {method: matrix.mean_iou_labeled for method, matrix in confusion.items()}
+    images = len(next(iter(counts.values())))
     facts = {
         "folds": folds,
-        "scored_images": len(next(iter(counts.values()))),
-        "mean_iou": {method: round(mean, 4) for method, mean in means.items()},
+        "scored_images": images,
+        "mean_iou": {
+            method: round(matrix.mean_iou, 4) for method, matrix in confusion.items()
+        },
+        "mean_iou_labeled": {name: round(mean, 4) for name, mean in means.items()},
         "per_class": {
             method: evaluation.by_class(parts.class_names, rounded(matrix.iou))
             for method, matrix in confusion.items()
         },
         "better": max(means, key=means.get),
     }
-    if len(counts) == 2:
+    if len(counts) == 2 and images > 1:
         supervised, other = counts.values()
         found = paired_difference(other, supervised, ignore_class=parts.ignore_class)
         facts["difference"] = {
@@ -235,13 +241,18 @@ def _say(facts, confusion, parts, output_dir):
         )
     )
     print(class_table(parts.class_names, columns))
+    for method, matrix in confusion.items():
+        for sentence in evaluation.remarks(matrix, parts.class_names):
+            print(f"{method}: {sentence}")
+    if len(columns) == 2 and "difference" not in facts:
+        print("One image can't tell whether the unlabeled images helped.")
     if "difference" in facts:
         _, method = facts["mean_iou"]
         found = facts["difference"]
         print(
             f"mIoU of {method} over supervised: {found['mean']:+.3f}, 95 % interval "
-            f"{found['low']:+.3f} to {found['high']:+.3f} (bootstrap over the images; "
-            "another seed would move both methods too)\n"
+            f"{found['low']:+.3f} to {found['high']:+.3f} (labeled classes; bootstrap "
+            "over the images; another seed would move both methods too)\n"
             f"{_VERDICTS[found['verdict']]}"
         )
     if not facts["folds"] and len(columns) == 2:

@@ -32,8 +32,9 @@ class PairedDifference:
 def paired_difference(counts, others, *, ignore_class=None, seed=0):
     """Compare the mean IoU of two methods by a paired bootstrap over images.
 
-    The interval is that of other images of the same kind. It does not hold what
-    another run of either method would change.
+    The mean is that of the classes that the images have labels of, the same for both
+    methods. The interval is that of other images of the same kind. It does not hold
+    what another run of either method would change.
 
     Args:
         counts: Integers `(N, C, C)`: pixels of each image by class and prediction.
@@ -78,4 +79,5 @@ def paired_difference(counts, others, *, ignore_class=None, seed=0):
 
 
 def _mean_iou(counts, ignore_class):
-    return np.nanmean(iou_per_class(counts, ignore_class))
+    labeled = counts.sum(axis=1) > 0
+    return np.nanmean(iou_per_class(counts, ignore_class)[labeled])

@@ -229,6 +229,30 @@ def test_program_on_two_devices(group_size, photographs):
 
 
 @pytest.mark.full
+def test_both_runs_of_a_comparison_train_on_all_devices(photographs):
+    if keras.backend.backend() == "torch":
+        pytest.skip("Keras trains on one device with PyTorch")
+    (photographs / "val.txt").write_text("2\n3\n")
+    (photographs / "labeled.txt").write_text("0\n1\n")
+    (photographs / "unlabeled.txt").write_text("\n".join(map(str, range(4, 12))))
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
+    keras.Sequential(layers).save(photographs / "network.keras")
+    process = programs.run(
+        "-c", ON_TWO_DEVICES, programs.ROOT / "examples", *FLAGS, "--strategy=mirrored",
+        "--start_from=network.keras", "--learning_rate=1e-6",
+        "--val_images=images", "--val_masks=masks", "--val=val.txt",
+        "--labeled=labeled.txt", "--unlabeled=unlabeled.txt", "--labeled_batch_size=2",
+        "--unlabeled_batch_size=4", "--pairing_group_size=2", "--epochs=1", "--compare",
+        "--output_dir=both",
+        cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stdout
+    for method in ("supervised", "imas"):
+        run = json.loads((photographs / "both" / method / "run.json").read_text())
+        assert run["replicas"] == 2
+
+
+@pytest.mark.full
 @pytest.mark.jax_only
 def test_program_on_two_hosts(photographs):
     """The first writes and prints; both together train as one would."""

@@ -97,6 +97,16 @@ def test_two_methods_are_trained_scored_and_the_better_one_predicts(
         run(recipe, parts(), tmp_path / "both", compare=True)
 
 
+def test_one_image_is_scored_and_tells_nothing(recipe, tmp_path, capsys):
+    images = {**parts(), "validation": (IMAGES[:1] // 2, LABELS[:1] % 2)}
+    facts = run(recipe, images, tmp_path / "both", compare=True)
+    assert "difference" not in facts and facts["finished"]
+    means = facts["mean_iou_labeled"]
+    assert facts["better"] == max(means, key=means.get)
+    assert keras_imas.load(tmp_path / "both").file.startswith(str(tmp_path / "both"))
+    assert "One image can't tell" in capsys.readouterr().out
+
+
 @pytest.mark.full
 def test_each_labeled_image_is_held_out_once_and_then_none(recipe, tmp_path):
     images = parts(validation=False)

@@ -53,6 +53,17 @@ def test_the_interval_is_as_wide_as_means_of_other_images_spread():
     assert np.mean(widths) == pytest.approx(2 * 1.96 * np.std(spread), rel=0.2)
 
 
+def test_both_methods_are_averaged_over_the_classes_that_are_labeled():
+    """A stray pixel of a class that nobody labeled is an error, and not a class."""
+    right = np.array([[[500, 0, 0], [0, 499, 1], [0, 0, 0]]] * 6)
+    worse = np.array([[[450, 50, 0], [50, 450, 0], [0, 0, 0]]] * 6)
+    found = paired_difference(right, worse)
+    assert found.verdict == 1
+    assert found.mean == pytest.approx(0.999 - 9 / 11)
+    turned = paired_difference(worse, right)
+    assert turned.mean == pytest.approx(-found.mean)
+
+
 def test_a_class_that_is_ignored_does_not_count():
     a, b = counts(0), counts(1)
     found = paired_difference(a, b, ignore_class=2)
