@@ -1,14 +1,60 @@
 """How good pseudo labels are, and whether hardness tells where they are wrong."""
 
+import keras
 import numpy as np
 from keras import ops
 
+from keras_imas.inference.predictor import Predictor
 from keras_imas.metrics.rank_correlation import rank_correlation
 from keras_imas.scoring import hardness
 
 
+class PseudoLabelQuality(keras.callbacks.Callback):
+    """Compare pseudo labels and hardness of a training with true masks, now and then.
+
+    Args:
+        batches: See `pseudo_label_quality`.
+        epochs: Set of epochs, from 1, after which they are compared.
+        num_classes: Number of classes.
+        ignore_class: Label of pixels that don't count.
+
+    Attributes:
+        found: List of dicts, "epoch" and what `pseudo_label_quality` returns.
+    """
+
+    def __init__(self, batches, epochs, num_classes, ignore_class):
+        super().__init__()
+        self.batches, self.epochs = batches, epochs
+        self.num_classes, self.ignore_class = num_classes, ignore_class
+        self.found = []
+
+    def on_train_begin(self, logs=None):
+        """Read images with the student and the teacher."""
+        networks = self.model.student, self.model.teacher
+        self.predictors = [Predictor(network, batch_size=4) for network in networks]
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compare, where it is one of the epochs."""
+        if epoch + 1 in self.epochs:
+            quality = pseudo_label_quality(
+                *self.predictors,
+                self.batches,
+                self.num_classes,
+                self.ignore_class,
+                self.model.confidence_threshold,
+                self.model.background_class,
+            )
+            self.found.append({"epoch": epoch + 1, **quality})
+
+
 def pseudo_label_quality(
-    student, teacher, batches, num_classes, ignore_class, threshold
+    student,
+    teacher,
+    batches,
+    num_classes,
+    ignore_class,
+    threshold,
+    background_class=None,
 ):
     """Compare a teacher's pseudo labels, and an image's hardness, with true masks.
 
@@ -20,6 +66,7 @@ def pseudo_label_quality(
         ignore_class: Label of pixels that don't count.
         threshold: Confidence from which a pixel has a pseudo label, and counts as sure
             in the hardness.
+        background_class: Class with weight 0 in the hardness. Defaults to `None`.
 
     Returns:
         Dict of two lists by class, `None` where there is nothing to count: "recall",
@@ -48,6 +95,7 @@ def pseudo_label_quality(
             ours,
             theirs,
             confidence_threshold=threshold,
+            background_class=background_class,
             valid_mask=valid,
             from_logits=False,
         )

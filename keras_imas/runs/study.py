@@ -20,7 +20,7 @@ from keras_imas.models.logits import segmenter
 from keras_imas.runs import provenance, sources
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
-from keras_imas.runs.pseudo_label_quality import pseudo_label_quality
+from keras_imas.runs.pseudo_label_quality import PseudoLabelQuality
 from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.unlabeled_part import METHODS
 
@@ -235,9 +235,7 @@ class Study:
             ignore_class=parts.ignore_class,
             seed=trial.seed,
         )
-        quality = _Quality(
-            crops, _epochs(_COURSE, plan), *labels, recipe.confidence_threshold
-        )
+        quality = PseudoLabelQuality(crops, _epochs(_COURSE, plan), *labels)
         callbacks = [scores, quality]
         if not plan.supervised:
             table = os.path.join(directory, "hardness.parquet")
@@ -298,26 +296,6 @@ def _with_tuples(options):
 
 def _epochs(parts, plan):
     return {max(round(part * plan.epochs), 1) for part in parts}
-
-
-class _Quality(keras.callbacks.Callback):
-    """Compare pseudo labels and hardness with the true masks, now and then."""
-
-    def __init__(self, batches, epochs, *options):
-        super().__init__()
-        self.batches, self.epochs, self.options = batches, epochs, options
-        self.found = []
-
-    def on_train_begin(self, logs=None):
-        networks = self.model.student, self.model.teacher
-        self.predictors = [Predictor(network, batch_size=4) for network in networks]
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 in self.epochs:
-            quality = pseudo_label_quality(
-                *self.predictors, self.batches, *self.options
-            )
-            self.found.append({"epoch": epoch + 1, **quality})
 
 
 class _Scores(keras.callbacks.Callback):
