@@ -5,7 +5,6 @@ import itertools
 import os
 import time
 import tomllib
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -27,6 +26,14 @@ from keras_imas.runs.unlabeled_part import METHODS
 # Trained on the masks of all images: what the unlabeled ones could give at most.
 ALL_MASKS = "all_masks"
 _AXES = ("data", "labels", "method", "variant", "seed")
+_LISTS = ("labeled", "unlabeled", "far", "left_out")
+# Fields of the folders that have an effect: a study has its own lists and cache, and
+# chooses no epoch.
+_FOLDER = {f.name for f in dataclasses.fields(sources.Folder)} - {
+    "select_on",
+    "labeled_as_unlabeled",
+    "cache",
+}
 # Parts of the training after which the networks are evaluated, and the pseudo labels.
 _LAST = (0.8, 0.9, 1.0)
 _COURSE = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -60,9 +67,11 @@ class Study:
     """A grid of trials, read from a TOML file.
 
     - `[data.NAME]` are fields of `keras_imas.runs.sources.Folder`, and lists of images:
-      `far` and `left_out`, in neither pool, scored and not; and `labeled`, of which
-      the seed draws those that are labeled (without it, of all). In the paths of lists
-      `{seed}`, `{variant}` and so on are those of the trial.
+      `labeled`, of which the seed draws those that are labeled, and `unlabeled`
+      (without them, all images that have masks); and `far` and `left_out`, scored and
+      not. These two and the validation images are in neither pool, whatever its list
+      says. A list's lines name images; a mask besides does not count. In the paths of
+      lists `{seed}`, `{variant}` and so on are those of the trial.
     - `[recipe]` are fields of `keras_imas.runs.recipe.Recipe` that all trials have,
       `[variants.NAME]` what a variant has otherwise.
     - `[readings.NAME]` are options of `keras_imas.inference.predictor.Predictor`; the
@@ -103,8 +112,7 @@ class Study:
             ]
         for trial in self.trials:
             self.recipe(trial)
-            if trial.data not in self.config["data"]:
-                raise ValueError(f"{self.path!r} has no `[data.{trial.data}]`")
+            self._folder_and_lists(trial)
 
     def trial_of(self, row):
         """Return the trial that a row of the study's table is of.
@@ -154,28 +162,27 @@ class Study:
             unlabeled images have masks that training does not see; and dict of
             `Examples` to score: "unlabeled", "val" and "far".
         """
-        options = dict(self.config["data"][trial.data])
-        asked = dataclasses.asdict(trial)
-        lists = {
-            name: Path(options.pop(name).format(**asked)).read_text().split()
-            for name in ("labeled", "unlabeled", "far", "left_out")
-            if name in options
-        }
+        folder, paths = self._folder_and_lists(trial)
+
+        def read(names, images=folder.images, masks=folder.masks, **options):
+            return folder.read_folder(images, masks, names, **options).cached("memory")
+
+        lists = {name: read(path, labeled=False) for name, path in paths.items()}
         held_out = [lists[name] for name in ("far", "left_out") if name in lists]
-        folder = sources.Folder(**_with_tuples(options))
+        if folder.val_images:
+            val = read(folder.val, folder.val_images, folder.val_masks)
+            held_out.append(val)
 
-        def read(names, images=folder.images, masks=folder.masks):
-            return data.from_folder(
-                images,
-                masks,
-                names,
-                image_size=folder.image_size or None,
-                ignore_class=folder.ignore_class,
-            ).cached("memory")
+        def pool(name):
+            mask_name = folder.mask_name or None
+            part = lists.get(name) or read(
+                sorted(data.with_masks(folder.images, folder.masks, mask_name)),
+                labeled=False,
+            )
+            held = (data.splits.in_both(other, part).values() for other in held_out)
+            return data.splits.rest(part.names, *held)
 
-        names = sorted(data.with_masks(folder.images, folder.masks))
-        pool = data.splits.rest(names, *held_out)
-        candidates = data.splits.rest(lists.get("labeled", pool), *held_out)
+        candidates = pool("labeled")
         count = trial.labels
         if count > len(candidates):
             raise ValueError(
@@ -183,27 +190,48 @@ class Study:
                 "draw them from"
             )
         labeled = data.splits.nested(candidates, [count], trial.seed)[count]
-        unlabeled = data.splits.rest(lists.get("unlabeled", pool), labeled)
-        pool = sorted([*labeled, *unlabeled])
-        truth = read(unlabeled)
+        unlabeled = data.splits.rest(pool("unlabeled"), labeled)
+        if not unlabeled:
+            raise ValueError(
+                f"{trial.name!r} has no unlabeled images: all are labeled or held out"
+            )
         everything = trial.method == ALL_MASKS
         parts = Parts.of(
-            labeled=read(pool if everything else labeled),
-            unlabeled=truth,
+            labeled=read(sorted([*labeled, *unlabeled]) if everything else labeled),
+            unlabeled=read(unlabeled),
             validation=None,
             select_on=None,
+            pipeline=folder.pipeline,
             **folder.legend(),
         )
         every = self.config.get("score_every", {})
         scored = {"unlabeled": read(unlabeled[:: every.get("unlabeled", 1)])}
         if folder.val_images:
-            names = read(folder.val or None, folder.val_images, folder.val_masks).names
-            scored["val"] = read(
-                list(names[:: every.get("val", 1)]), folder.val_images, folder.val_masks
-            )
+            names = val.names[:: every.get("val", 1)]
+            scored["val"] = read(names, folder.val_images, folder.val_masks)
         if "far" in lists:
-            scored["far"] = read(lists["far"][:: every.get("far", 1)])
+            scored["far"] = read(lists["far"].names[:: every.get("far", 1)])
         return parts, scored
+
+    def _folder_and_lists(self, trial):
+        """Return where the images of a trial are, and the paths of lists of them."""
+        if trial.data not in self.config["data"]:
+            raise ValueError(f"{self.path!r} has no `[data.{trial.data}]`")
+        options = dict(self.config["data"][trial.data])
+        values = dataclasses.asdict(trial)
+        paths = {
+            name: options.pop(name).format(**values)
+            for name in _LISTS
+            if name in options
+        }
+        ignored = sorted(options.keys() - _FOLDER)
+        if ignored:
+            raise ValueError(
+                f"`[data.{trial.data}]` of {self.path!r} has fields without effect in "
+                f"a study: {', '.join(ignored)}. It may have "
+                f"{', '.join(sorted(_FOLDER.union(_LISTS)))}"
+            )
+        return sources.Folder(**_with_tuples(options)), paths
 
     def run(self, trial, directory):
         """Train and score a trial.
@@ -223,7 +251,10 @@ class Study:
         plan = Plan.of(recipe, parts)
         labels = parts.num_classes, parts.ignore_class
         scores = _Scores(
-            {name: data.evaluation(part) for name, part in scored.items()},
+            {
+                name: data.evaluation(part, pipeline=parts.pipeline)
+                for name, part in scored.items()
+            },
             self.config["readings"],
             _epochs(_LAST, plan),
             *labels,
@@ -234,6 +265,7 @@ class Study:
             scale_range=(recipe.scale_min, recipe.scale_max),
             ignore_class=parts.ignore_class,
             seed=trial.seed,
+            pipeline=parts.pipeline,
         )
         quality = PseudoLabelQuality(crops, _epochs(_COURSE, plan), *labels)
         callbacks = [scores, quality]

@@ -75,6 +75,19 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def study_with(fields):
+    """Return a study whose data set has more fields."""
+    with open("some.toml", "w", encoding="utf-8") as file:
+        file.write(CONFIG.replace("[score_every]", f"{fields}\n[score_every]"))
+    return Study("some.toml")
+
+
+def pools(study, number=2):
+    """Return the names of the images that a trial trains on, by part."""
+    parts, _ = study.examples(study.trials[number])
+    return [set(part.names) for part in (parts.labeled, parts.unlabeled)]
+
+
 def test_a_grid_is_all_combinations_once_in_order(folder):
     study = Study("some.toml")
     names = [trial.name for trial in study.trials]
@@ -110,12 +123,10 @@ def test_images_that_are_far_are_not_trained_on(folder):
 
 
 def test_lists_may_tell_which_images_are_labeled(folder):
-    lists = 'labeled = "labeled_{seed}.txt"\nunlabeled = "unlabeled.txt"\n[score_every]'
-    (folder / "some.toml").write_text(CONFIG.replace("[score_every]", lists))
     (folder / "labeled_0.txt").write_text("4\n9\n")
     (folder / "labeled_1.txt").write_text("5\n9\n")
     (folder / "unlabeled.txt").write_text("6\n7\n")
-    study = Study("some.toml")
+    study = study_with('labeled = "labeled_{seed}.txt"\nunlabeled = "unlabeled.txt"')
     for trial in study.trials:
         if trial.labels == 3:
             with pytest.raises(ValueError, match="has 3 labels, and 2 images"):
@@ -131,10 +142,8 @@ def test_lists_may_tell_which_images_are_labeled(folder):
 
 
 def test_a_list_may_tell_which_images_labels_are_drawn_from(folder):
-    lists = 'labeled = "some.txt"\n[score_every]'
-    (folder / "some.toml").write_text(CONFIG.replace("[score_every]", lists))
     (folder / "some.txt").write_text("0\n4\n5\n6\n")  # the first is far
-    study = Study("some.toml")
+    study = study_with('labeled = "some.txt"')
     for trial in study.trials:
         parts, _ = study.examples(trial)
         if trial.method != "all_masks":
@@ -143,6 +152,82 @@ def test_a_list_may_tell_which_images_labels_are_drawn_from(folder):
     (folder / "some.txt").write_text("4\n")
     with pytest.raises(ValueError, match="has 2 labels, and 1 images"):
         study.examples(study.trials[0])
+
+
+@pytest.mark.parametrize(
+    ("listed", "held_out"),
+    [
+        (("far.txt", "4.png\n./images/5.png\n"), "45"),
+        (("left_out.txt", "images/4.png\tmasks/4.png\n"), "4"),
+        (("val.txt", "4\n5\n"), "45"),
+    ],
+)
+def test_what_is_held_out_is_in_no_pool(folder, listed, held_out):
+    name, text = listed
+    (folder / name).write_text(text)
+    labeled, unlabeled = pools(Study("some.toml"))
+    assert {*held_out}.isdisjoint(labeled | unlabeled)
+    (folder / "all.txt").write_text("\n".join("3456789"))
+    labeled, unlabeled = pools(study_with('labeled = "all.txt"\nunlabeled = "all.txt"'))
+    assert {*held_out}.isdisjoint(labeled | unlabeled)
+    assert len(labeled) == 2 and labeled.isdisjoint(unlabeled)
+
+
+def test_validation_images_are_held_out_where_a_link_leads_to_them(folder):
+    (folder / "photographs").symlink_to(folder / "images")
+    (folder / "val.txt").write_text("6\n")
+    text = CONFIG.replace('val_images = "images"', 'val_images = "photographs"')
+    (folder / "some.toml").write_text(text)
+    labeled, unlabeled = pools(Study("some.toml"))
+    assert labeled | unlabeled == {*"45789"}
+
+
+def test_names_in_lists_may_have_spaces(folder):
+    for kind in ("images", "masks"):
+        (folder / kind / "4.png").rename(folder / kind / "far from here é.png")
+    (folder / "far.txt").write_text("0\nfar from here é\n", encoding="utf-8")
+    study = Study("some.toml")
+    _, scored = study.examples(study.trials[0])
+    assert scored["far"].names == ("0", "far from here é")
+    assert "far from here é" not in set.union(*pools(study))
+
+
+def test_without_unlabeled_images_there_is_no_trial(folder):
+    (folder / "some.txt").write_text("8\n9\n")
+    study = study_with('labeled = "some.txt"\nunlabeled = "some.txt"')
+    with pytest.raises(ValueError, match="'small-2-supervised-plain-0' has no unlabel"):
+        study.examples(study.trials[2])
+
+
+def test_images_are_read_as_the_fields_say(folder):
+    for path in (folder / "masks").glob("*.png"):
+        mask = 255 * (np.asarray(Image.open(path)) > 0).astype("uint8")
+        Image.fromarray(mask).save(path.with_name(f"{path.stem}_object.png"))
+        path.unlink()
+    config = CONFIG.replace("num_classes = 3", "binary_masks = true")
+    fields = """mask_name = "{}_object.png"
+on_bad_image = "skip"
+image_range = [0, 128]
+pipeline = "device"
+[score_every]"""
+    (folder / "some.toml").write_text(config.replace("[score_every]", fields))
+    study = Study("some.toml")
+    parts, scored = study.examples(study.trials[0])
+    assert parts.class_names == ("background", "object")
+    assert parts.pipeline == "device"
+    for part in (parts.labeled, parts.unlabeled, *scored.values()):
+        assert part.on_bad_image == "skip" and part.image_range == (0, 128)
+        assert set(np.unique(part.get(0, num_classes=2)["label_map"])) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "field",
+    ['select_on = "val.txt"', "labeled_as_unlabeled = true", 'cache = "none"', "a = 1"],
+)
+def test_fields_without_effect_are_refused(folder, field):
+    name = field.split(" ")[0]
+    with pytest.raises(ValueError, match=rf"`\[data.small\]` .* in a study: {name}\."):
+        study_with(field)
 
 
 @pytest.mark.full
