@@ -22,11 +22,14 @@ from keras_imas.runs.study import Study, predictor
 def rankings(study, trial, directory):
     """Yield the name of each ranking, and the images that it takes."""
     parts, _ = study.examples(trial)
-    names = parts.unlabeled.names
-    labeled, images = (
-        [part.fetch(i, wanted=("image",))["image"] for i in range(len(part))]
+    labeled, unlabeled = (
+        {
+            example["name"]: example["image"]
+            for _, example in part.each(range(len(part)), labels=False)
+        }
         for part in (parts.labeled, parts.unlabeled)
     )
+    names, images = zip(*unlabeled.items(), strict=True)
     table = read_hardness(directory / "hardness.parquet")
     hardness = dict(zip(table.images, table.recent(), strict=True))
     network = keras.saving.load_model(directory / "teacher_last.keras", compile=False)
@@ -38,12 +41,12 @@ def rankings(study, trial, directory):
         "difference": np.ones(len(names)),
     }
     features = np.array([thumbnail_features(image) for image in images])
-    known = [thumbnail_features(image) for image in labeled]
+    known = [thumbnail_features(image) for image in labeled.values()]
     for name, score in scores.items():
         order, _ = label_next(score, features, known, len(labeled))
-        yield name, [*parts.labeled.names, *(names[i] for i in order)]
+        yield name, [*labeled, *(names[i] for i in order)]
     chosen = np.random.default_rng(trial.seed).permutation(names)[: len(labeled)]
-    yield "random", [*parts.labeled.names, *chosen]
+    yield "random", [*labeled, *chosen]
 
 
 study = Study(sys.argv[1])
@@ -52,5 +55,5 @@ for trial in study.trials:
     if (directory / "hardness.parquet").exists():
         for name, images in rankings(study, trial, directory):
             path = directory / f"next_{name}.txt"
-            path.write_text("\n".join(images) + "\n")
+            path.write_text("\n".join(images) + "\n", encoding="utf-8")
             print(path)

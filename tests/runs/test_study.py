@@ -1,7 +1,9 @@
 import json
 
+import keras
 import numpy as np
 import programs
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -260,6 +262,34 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
         programs.ROOT / "scripts" / "study_report.py", "some.csv", cwd=folder
     )
     assert "| small | 2 | uniform | plain | windows |" in shown.stdout
+
+
+def test_what_to_label_next_is_ranked_at_the_size_of_the_training(folder):
+    """As large as its file, the fourth image is black and white; resized it is gray."""
+    board = np.indices((64, 80)).sum(0) % 2 * 255
+    for name, gray in zip("456789", (board, 100, 10, 245, 0, 255), strict=True):
+        image = np.broadcast_to(gray, (3, 64, 80)).T.swapaxes(0, 1).astype("uint8")
+        Image.fromarray(image).save(f"images/{name}.png")
+        Image.fromarray(image[..., 0] * 0).save(f"masks/{name}.png")
+    (folder / "some.txt").write_text("8\n9\n")
+    text = CONFIG.replace("window = 33\nscale = 1.25\n", "")
+    text = text.replace("[score_every]", 'labeled = "some.txt"\n[score_every]')
+    (folder / "some.toml").write_text(text)
+    directory = folder / "studies/runs/some/small-2-uniform-plain-0"
+    directory.mkdir(parents=True)
+    table = {"epoch": 4 * [1], "image": [*"4567"], "hardness": 4 * [0.5]}
+    pyarrow.parquet.write_table(pyarrow.table(table), directory / "hardness.parquet")
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)]
+    network = keras.Sequential(layers)  # unsure of gray pixels alone
+    kernel = np.tile([0.04 / 3, 0, 0], (1, 1, 3, 1))
+    network.set_weights([kernel, np.array([-0.04 * 127.5, 0, -50])])
+    network.save(directory / "teacher_last.keras")
+    script = programs.ROOT / "studies" / "label_next.py"
+    process = programs.run(script, "some.toml", cwd=folder)
+    assert process.returncode == 0, process.stdout
+    ranked = (directory / "next_entropy.txt").read_text(encoding="utf-8").split()
+    assert ranked[:3] == ["8", "9", "4"]
+    assert len((directory / "next_random.txt").read_text().split()) == 4
 
 
 @pytest.mark.parametrize(
