@@ -113,5 +113,5 @@ def _run(path, name, directory):
         command = rerun(path, f"--trial={name}", f"--runs={FLAGS.runs}")
         if subprocess.run(command).returncode:
             return None
-    with open(result) as file:
+    with open(result, encoding="utf-8") as file:
         return json.load(file)

@@ -4,7 +4,9 @@ import csv
 import os
 import statistics
 
+from keras_imas.evaluation import by_class
 from keras_imas.files.user_path import user_path
+from keras_imas.files.whole_file import whole_file
 
 # What a trial is, and what makes two trials a pair.
 ARM = ("data", "labeled", "method", "variant", "reading")
@@ -51,11 +53,10 @@ def rows_of(result):
             "backend": result["backend"],
             "revision": result["revision"],
         }
-        classes = result["class_names"]
         columns = {"iou": [_rounded(x) for x in teacher[-1]["iou"]]}
         columns |= {kind: last[kind] for kind in ("recall", "precision")}
         for kind, of_class in columns.items():
-            for name, value in zip(classes, of_class, strict=True):
+            for name, value in by_class(result["class_names"], of_class).items():
                 row[f"{kind}_{name}"] = _cell(value)
         rows.append(row)
     return rows
@@ -73,7 +74,7 @@ def read(path):
     path = user_path(path)
     if not os.path.exists(path):
         return []
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -87,11 +88,13 @@ def append(path, rows):
     path = user_path(path)
     everything = read(path) + rows
     columns = list(dict.fromkeys(name for row in everything for name in row))
-    with open(f"{path}.part", "w", newline="") as file:
+    with (
+        whole_file(path) as part,
+        open(part, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(everything)
-    os.replace(f"{path}.part", path)
 
 
 def arms(rows, images, column="teacher_last"):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -41,6 +43,25 @@ def test_columns_of_another_data_set_come_last(tmp_path):
     study.append(path, [{"a": 1}])
     study.append(path, [{"a": 2, "b": 3}])
     assert study.read(path) == [{"a": "1", "b": ""}, {"a": "2", "b": "3"}]
+
+
+def test_classes_of_one_name_have_columns_of_their_own():
+    row, _ = study.rows_of({**RESULT, "class_names": ["road", "road"]})
+    assert (row["iou_road (0)"], row["iou_road (1)"]) == (0.5, "")
+    assert (row["recall_road (0)"], row["precision_road (0)"]) == (0.5, 0.8)
+
+
+def test_a_table_is_always_whole(tmp_path):
+    class Broken:
+        def __str__(self):
+            raise KeyboardInterrupt
+
+    path = tmp_path / "some.csv"
+    study.append(path, [{"a": "é"}])
+    with pytest.raises(KeyboardInterrupt):
+        study.append(path, [{"a": Broken()}])
+    assert os.listdir(tmp_path) == ["some.csv"]
+    assert path.read_bytes() == "a\né\n".encode()
 
 
 def test_the_interval_is_that_of_paired_differences():
