@@ -7,6 +7,8 @@ Means are over the runs, ± their standard deviation. A difference is between ru
 same split and seed, ± half the width of the interval, with the number of pairs.
 """
 
+import sys
+
 from absl import app, flags
 
 from keras_imas.report import study
@@ -38,6 +40,10 @@ def main(argv):
         rows = [row for row in rows if row["reading"] == FLAGS.reading]
     if not rows:
         raise app.UsageError(f"There is nothing to show in {argv[1]!r}.")
-    print(study.table(rows, FLAGS.baseline and tuple(FLAGS.baseline), FLAGS.score))
+    try:
+        table = study.table(rows, FLAGS.baseline, FLAGS.score)
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
+    print(table)
     if FLAGS.plot:
         study.plot(rows, FLAGS.plot, column=FLAGS.score)

@@ -155,9 +155,19 @@ def table(rows, baseline=None, column="teacher_last"):
 
     Returns:
         String.
+
+    Raises:
+        ValueError: If no arm with a score is the baseline.
     """
     images = list(dict.fromkeys(row["images"] for row in rows))
     scores = {name: arms(rows, name, column) for name in images}
+    known = sorted({arm[2:4] for of_arms in scores.values() for arm in of_arms})
+    if baseline and tuple(baseline) not in known:
+        raise ValueError(
+            f"`baseline` must be METHOD,VARIANT of an arm that has {column!r}: "
+            f"{'; '.join(map(','.join, known)) or 'none'}. Received: "
+            f"{','.join(baseline)}"
+        )
     heads = [
         *ARM,
         *images,

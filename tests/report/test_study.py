@@ -97,6 +97,15 @@ def test_table():
     assert "difference" not in study.table(rows())
 
 
+@pytest.mark.parametrize(
+    "baseline", [("supervized", "plain"), ("supervised",), ("plain", "supervised")]
+)
+def test_a_baseline_that_is_not_there_is_refused(baseline):
+    known = "'teacher_last': supervised,plain; uniform,plain. Received: "
+    with pytest.raises(ValueError, match=known + ",".join(baseline)):
+        study.table(rows(), baseline)
+
+
 def test_plot(tmp_path):
     pytest.importorskip("matplotlib")
     study.plot(rows(), tmp_path / "plot.png")

@@ -258,10 +258,11 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
     again = run()
     assert again.returncode == 0 and "uniform" not in again.stdout
     assert report.read("some.csv") == rows
-    shown = programs.run(
-        programs.ROOT / "scripts" / "study_report.py", "some.csv", cwd=folder
-    )
+    script = programs.ROOT / "scripts" / "study_report.py"
+    shown = programs.run(script, "some.csv", cwd=folder)
     assert "| small | 2 | uniform | plain | windows |" in shown.stdout
+    refused = programs.run(script, "some.csv", "--baseline=uniform", cwd=folder)
+    assert refused.returncode and "Error: `baseline` must be" in refused.stdout
 
 
 def test_what_to_label_next_is_ranked_at_the_size_of_the_training(folder):
