@@ -72,21 +72,24 @@ def main(argv):
             print(f"{trial.name}{' (done)' if trial in done else ''}")
         return
     shares = _shares_of_cores(FLAGS.jobs)
-    with concurrent.futures.ThreadPoolExecutor(
+    pool = concurrent.futures.ThreadPoolExecutor(
         FLAGS.jobs, initializer=lambda: _stay_on(shares.pop())
-    ) as pool:
-        waiting = {
-            pool.submit(_run, argv[1], trial.name, directories[trial.name]): trial.name
-            for trial in study.trials
-            if trial not in done
-        }
-        failed = []
+    )
+    waiting = {
+        pool.submit(_run, argv[1], trial.name, directories[trial.name]): trial.name
+        for trial in study.trials
+        if trial not in done
+    }
+    failed = []
+    try:
         for trained in concurrent.futures.as_completed(waiting):
             result = trained.result()
             if result is None:
                 failed.append(waiting[trained])
             else:
                 report.append(table, report.rows_of(result))
+    finally:  # after Ctrl-C, those that wait must not start
+        pool.shutdown(cancel_futures=True)
     if failed:
         sys.exit(f"Error: failed, and run again by the same command: {failed}")
 

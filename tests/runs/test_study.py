@@ -1,4 +1,9 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
@@ -263,6 +268,25 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
     assert "| small | 2 | uniform | plain | windows |" in shown.stdout
     refused = programs.run(script, "some.csv", "--baseline=uniform", cwd=folder)
     assert refused.returncode and "Error: `baseline` must be" in refused.stdout
+
+
+@pytest.mark.full
+def test_no_trial_starts_after_control_c(folder):
+    process = subprocess.Popen(
+        [sys.executable, programs.ROOT / "scripts" / "study.py", "some.toml"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    first = folder / "studies/runs/some/small-2-uniform-plain-0"
+    while not first.exists() and process.poll() is None:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it
+    printed, _ = process.communicate(timeout=600)
+    assert process.returncode
+    names = [trial.name for trial in Study("some.toml").trials]
+    assert [line for line in printed.splitlines() if line in names] == names[:1]
+    assert os.listdir(first.parent) == [first.name]
 
 
 def test_what_to_label_next_is_ranked_at_the_size_of_the_training(folder):
