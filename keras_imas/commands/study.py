@@ -4,8 +4,8 @@
 
 Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`,
 the last teacher and the images' hardness into `studies/runs/regime/TRIAL`. Trials that
-have rows are skipped: rerun the command to resume. `keras-imas study-report` shows the
-rows.
+have rows are skipped: rerun the command to resume; it refuses a `trial.json` of another
+recipe than the file has now. `keras-imas study-report` shows the rows.
 """
 
 import concurrent.futures
@@ -52,12 +52,16 @@ def main(argv):
         raise app.UsageError("One file of a study is needed.")
     try:
         study = Study(argv[1])
+        directories = {
+            trial.name: os.path.join(FLAGS.runs, study.name, trial.name)
+            for trial in study.trials
+        }
+        for trial in () if FLAGS.trial else study.trials:
+            result = _result(directories[trial.name])
+            if result is not None:
+                study.check_recipe(trial, result)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
-    directories = {
-        trial.name: os.path.join(FLAGS.runs, study.name, trial.name)
-        for trial in study.trials
-    }
     if FLAGS.trial:
         (trial,) = (trial for trial in study.trials if trial.name == FLAGS.trial)
         directory = directories[trial.name]
@@ -110,11 +114,18 @@ def _stay_on(cores):
 
 def _run(path, name, directory):
     """Run a trial in a process of its own; return its result, `None` if it failed."""
-    result = os.path.join(directory, "trial.json")
-    if not os.path.exists(result):
+    result = _result(directory)
+    if result is None:
         print(name, flush=True)
-        command = rerun(path, f"--trial={name}", f"--runs={FLAGS.runs}")
-        if subprocess.run(command).returncode:
-            return None
-    with open(result, encoding="utf-8") as file:
+        subprocess.run(rerun(path, f"--trial={name}", f"--runs={FLAGS.runs}"))
+        result = _result(directory)
+    return result
+
+
+def _result(directory):
+    """Return what a trial found; `None` where it has not ended."""
+    path = os.path.join(directory, "trial.json")
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
         return json.load(file)

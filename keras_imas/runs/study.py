@@ -22,6 +22,7 @@ from keras_imas.runs.plan import Plan
 from keras_imas.runs.pseudo_label_quality import PseudoLabelQuality
 from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.unlabeled_part import METHODS
+from keras_imas.training.checkpoint_store import differences
 
 # Trained on the masks of all images: what the unlabeled ones could give at most.
 ALL_MASKS = "all_masks"
@@ -150,6 +151,26 @@ class Study:
         numbers = self.config["recipe"] | self.config["variants"][trial.variant]
         method = "supervised" if trial.method == ALL_MASKS else trial.method
         return Recipe(**_with_tuples(numbers), method=method, seed=trial.seed)
+
+    def check_recipe(self, trial, result):
+        """Refuse what a trial found with another recipe than it has now.
+
+        Args:
+            trial: `Trial`.
+            result: Dict, as in `trial.json`. What its recipe lacks was as by default.
+
+        Raises:
+            ValueError: If the recipes differ; it names in what.
+        """
+        default, now = map(dataclasses.asdict, (Recipe(), self.recipe(trial)))
+        before = standard_json.as_read(default | result["recipe"])
+        different = differences(before, standard_json.as_read(now))
+        if different:
+            raise ValueError(
+                f"{trial.name!r} was trained by another recipe than {self.path!r} has: "
+                f"{different}. Name the variant otherwise; or remove the trial's "
+                "directory, and its rows in the table, to train it again"
+            )
 
     def examples(self, trial):
         """List the images of a trial.

@@ -1,5 +1,7 @@
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from keras_imas.files import standard_json
 from keras_imas.report import study as report
 from keras_imas.runs.hardness_table import read_hardness
 from keras_imas.runs.study import Study
@@ -263,11 +266,32 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
     again = run()
     assert again.returncode == 0 and "uniform" not in again.stdout
     assert report.read("some.csv") == rows
+    shutil.move(trial, folder / "moved")
+    assert "done" in run("--list").stdout  # as rows without a directory are
+    shutil.move(folder / "moved", trial)
+    (folder / "some.toml").write_text(CONFIG.replace("steps = 2", "steps = 5"))
+    for arguments in ("--list",), ():
+        refused = run(*arguments)
+        assert refused.returncode and "steps was 2, is 5. Name the" in refused.stdout
     script = programs.ROOT / "scripts" / "study_report.py"
     shown = programs.run(script, "some.csv", cwd=folder)
     assert "| small | 2 | uniform | plain | windows |" in shown.stdout
     refused = programs.run(script, "some.csv", "--baseline=uniform", cwd=folder)
     assert refused.returncode and "Error: `baseline` must be" in refused.stdout
+
+
+def test_a_result_of_another_recipe_is_refused(folder):
+    study = Study("some.toml")
+    trial, *_, balanced = study.trials
+    recipe = standard_json.as_read(dataclasses.asdict(study.recipe(trial)))
+    del recipe["labeled_view"]  # a result from before there was such a field
+    study.check_recipe(trial, {"recipe": recipe})
+    recipe |= {"crop_size": 65, "cutmix_range": [0.2, 0.9]}
+    different = r"crop_size was 65, is 33; cutmix_range was \[0.2, 0.9\], is \[0.1"
+    with pytest.raises(ValueError, match=f"plain-0' was .*: {different}"):
+        study.check_recipe(trial, {"recipe": recipe})
+    with pytest.raises(ValueError, match="class_weights was '', is 'balanced'"):
+        study.check_recipe(balanced, {"recipe": recipe})
 
 
 @pytest.mark.full
