@@ -16,7 +16,8 @@ import numpy as np
 
 from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.runs.hardness_table import read_hardness
-from keras_imas.runs.study import Study, predictor
+from keras_imas.runs.study import Study
+from keras_imas.runs.trial_scores import predictor
 
 
 def rankings(study, trial, directory):

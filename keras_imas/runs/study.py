@@ -7,20 +7,19 @@ import time
 import tomllib
 
 import keras
-import numpy as np
 
-from keras_imas import data, evaluation
+from keras_imas import data
 from keras_imas.callbacks import HardnessLog
 from keras_imas.files import standard_json
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import write_whole
-from keras_imas.inference.predictor import Predictor
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import provenance, sources
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
 from keras_imas.runs.pseudo_label_quality import PseudoLabelQuality
 from keras_imas.runs.recipe import Recipe
+from keras_imas.runs.trial_scores import TrialScores
 from keras_imas.runs.unlabeled_part import METHODS
 from keras_imas.training.checkpoint_store import differences
 
@@ -79,6 +78,8 @@ class Study:
       first counts, the others are for comparison.
     - `[score_every]` tells of which images each `val`, `unlabeled` and `far` takes
       every n-th.
+    - A score is a mean IoU over the classes that the scored masks hold: the same for
+      all networks that are scored on these images.
     - Each `[[grid]]` lists values of `data`, `labels`, `method`, `variant` and `seed`,
       all combinations of which are run in that order.
 
@@ -271,7 +272,7 @@ class Study:
         parts, scored = self.examples(trial)
         plan = Plan.of(recipe, parts)
         labels = parts.num_classes, parts.ignore_class
-        scores = _Scores(
+        scores = TrialScores(
             {
                 name: data.evaluation(part, pipeline=parts.pipeline)
                 for name, part in scored.items()
@@ -323,25 +324,6 @@ class Study:
         return result
 
 
-def predictor(network, reading):
-    """Return what reads images as a reading of a study says.
-
-    Args:
-        network: Built Keras model from images to logits.
-        reading: Dict, one of the file's `[readings.NAME]`.
-
-    Returns:
-        `keras_imas.inference.predictor.Predictor`.
-
-    Example:
-        >>> layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(5, 1)]
-        >>> predictor(keras.Sequential(layers), {"window": 33, "scale": 1.25}).scales
-        (1.25,)
-    """
-    options = {k: v for k, v in reading.items() if k != "scale"}
-    return Predictor(network, **options, scales=(reading.get("scale", 1.0),))
-
-
 def _with_tuples(options):
     """Return options with tuples, which TOML has not, instead of lists."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
@@ -349,52 +331,3 @@ def _with_tuples(options):
 
 def _epochs(parts, plan):
     return {max(round(part * plan.epochs), 1) for part in parts}
-
-
-class _Scores(keras.callbacks.Callback):
-    """Evaluate the teacher near the end; at the end also the student, all readings."""
-
-    def __init__(self, parts, readings, epochs, num_classes, ignore_class):
-        super().__init__()
-        self.parts, self.readings, self.epochs = parts, readings, epochs
-        self.num_classes, self.ignore_class = num_classes, ignore_class
-        self.found = []
-
-    def on_train_begin(self, logs=None):
-        self.predictors = {
-            (network, reading): predictor(getattr(self.model, network), options)
-            for reading, options in self.readings.items()
-            for network in ("teacher", "student")
-        }
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 not in self.epochs:
-            return
-        last = epoch + 1 == self.params["epochs"]
-        first, *others = self.readings
-        for reading in [first, *others] if last else [first]:
-            self._evaluate("teacher", epoch, reading)
-        if last:
-            self._evaluate("student", epoch, first)
-
-    def _evaluate(self, network, epoch, reading):
-        reader = self.predictors[network, reading]
-        for name, part in self.parts.items():
-            confusion, _ = evaluation.evaluate(
-                reader, part, self.num_classes, ignore_class=self.ignore_class
-            )
-            print(
-                f"epoch {epoch + 1}: mIoU {confusion.mean_iou:.4f} of the {network}, "
-                f"{name} images, read {reading}",
-                flush=True,
-            )
-            self.found.append(
-                {
-                    "epoch": epoch + 1,
-                    "network": network,
-                    "reading": reading,
-                    "images": name,
-                    "mean_iou": confusion.mean_iou,
-                    "iou": [None if np.isnan(x) else float(x) for x in confusion.iou],
-                }
-            )
