@@ -31,8 +31,9 @@ def cached(examples, where):
         kept = {key: value for key, value in kept.items() if value is not None}
         rest = tuple(key for key in wanted if key not in kept)
         example = examples.fetch(index, wanted=rest)
-        for key in stores.keys() & example.keys():
-            stores[key][index] = _small(example[key])
+        if not example["problem"]:  # it must be told each time
+            for key in stores.keys() & example.keys():
+                stores[key][index] = _small(example[key])
         return {**example, **kept}
 
     return _load_from(examples, store), fetch

@@ -1,6 +1,5 @@
 """Files of every format and mode, written by Pillow and read by the pipelines."""
 
-import os
 import struct
 import zlib
 
@@ -358,56 +357,3 @@ def test_on_bad_image_has_two_values(tmp_path):
     write(tmp_path, "a.png", RGB)
     with pytest.raises(ValueError, match='`on_bad_image` must be "error" or "skip"'):
         from_folder(tmp_path, on_bad_image="blank")
-
-
-@pytest.mark.parametrize("where", ["memory", "directory"])
-def test_cache(tmp_path, where):
-    for number in range(3):
-        write(tmp_path / "images", f"{number}.png", RGB + np.uint8(number))
-        write(tmp_path / "masks", f"{number}.png", IDS)
-    plain = from_folder(tmp_path / "images", tmp_path / "masks")
-    where = where if where == "memory" else str(tmp_path / "cache")
-    cached = plain.cached(where)
-    first = list(evaluation(cached, batch_size=3))[0]
-    for path in (tmp_path / "images").iterdir():
-        # As long and as old as before, so that it is not decoded again.
-        state = path.stat()
-        path.write_bytes(bytes(state.st_size))
-        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    second = list(evaluation(cached, batch_size=3))[0]
-    for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(first[0][1], RGB + np.uint8(1))
-    if where != "memory":
-        again = from_folder(
-            tmp_path / "images", tmp_path / "masks", on_bad_image="skip"
-        )
-        np.testing.assert_array_equal(image(again.cached(where), 1), RGB + np.uint8(1))
-
-
-def test_cache_notices_that_a_file_has_changed(tmp_path):
-    write(tmp_path / "images", "a.png", RGB)
-    examples = from_folder(tmp_path / "images").cached(str(tmp_path / "cache"))
-    np.testing.assert_array_equal(image(examples), RGB)
-    write(tmp_path / "images", "a.png", 255 - RGB, compress_level=0)
-    np.testing.assert_array_equal(image(examples), 255 - RGB)
-
-
-def test_cache_that_is_not_whole(tmp_path):
-    write(tmp_path / "images", "a.png", RGB)
-    examples = from_folder(tmp_path / "images").cached(str(tmp_path / "cache"))
-    image(examples)
-    for damaged in (lambda content: content[:200], lambda content: b"PK\3\4" + content):
-        for path in (tmp_path / "cache").iterdir():
-            path.write_bytes(damaged(path.read_bytes()))
-        np.testing.assert_array_equal(image(examples), RGB)
-
-
-def test_cache_that_vanishes(tmp_path, capsys):
-    write(tmp_path / "images", "a.png", RGB)
-    write(tmp_path / "images", "b.png", RGB)
-    examples = from_folder(tmp_path / "images").cached(str(tmp_path / "cache"))
-    (tmp_path / "cache").rmdir()
-    np.testing.assert_array_equal(image(examples, 0), RGB)
-    np.testing.assert_array_equal(image(examples, 1), RGB)
-    assert capsys.readouterr().err.count("nothing more is kept in the cache") == 1
