@@ -221,37 +221,23 @@ class Examples:
                 example[key] = resized(example[key], self.image_size)
         return example
 
-    def each(
-        self, indices: Iterable[int], **options: Any
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Read examples without TensorFlow, in their order and a few ahead.
-
-        Args:
-            indices: their positions.
-            **options: as in `get`.
-
-        Yields:
-            `(index, example)`; where `on_bad_image` is "skip", without those that can't
-            be decoded.
-        """
-        found = ahead(lambda index: self.get(index, **options), indices)
-        for index, example in zip(indices, found, strict=True):
-            if example is not None:
-                yield index, example
-
     def pick(self, indices: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Read single examples, in one pass, in their order.
 
         Args:
             indices: positions among the examples.
 
-        Returns:
-            Iterator of `(index, example)`, an example as from `get`; where
-            `on_bad_image` is "skip", without those that can't be decoded.
+        Yields:
+            `(index, example)`, an example as from `get`; where `on_bad_image` is
+            "skip", without those that can't be decoded.
         """
-        if self.fetch is not None:
-            return self.each(sorted({int(index) for index in indices}))
-        return self._pick_from_dataset(indices)
+        if self.fetch is None:
+            yield from self._pick_from_dataset(indices)
+            return
+        order = sorted({int(index) for index in indices})
+        for index, example in zip(order, ahead(self.get, order), strict=True):
+            if example is not None:
+                yield index, example
 
     def _pick_from_dataset(self, indices):
         import tensorflow as tf

@@ -30,7 +30,8 @@ def read_some(examples, indices, title, verbose):
     """
     if progress_style(verbose) == 1:
         print(title, flush=True)
-    progress = Progress(len(set(indices)), "image", f"{title}:", verbose=verbose)
+    indices = set(indices)
+    progress = Progress(len(indices), "image", f"{title}:", verbose=verbose)
     for index, example in examples.pick(indices):
         yield int(index), example
         progress.add()
