@@ -21,7 +21,6 @@ from keras_imas.inference.whole_or_windows import whole_or_windows
 from keras_imas.models.logits import segmenter
 from keras_imas.models.size_rule import size_rule
 from keras_imas.runs import provenance, run_directory, saved_networks
-from keras_imas.runs.prediction_options import prediction_options
 from keras_imas.runs.reading import Reading, reading_of_facts
 from keras_imas.typing import ArrayLike, StrPath
 
@@ -68,12 +67,8 @@ def load(
         network = next(iter(saved_networks.load_networks([file]).values()))
     except ValueError as error:
         raise ValueError(f"{error}{_other_versions(facts)}") from error
-    views = prediction_options(
-        None, **{**saved_networks.reading_of_run(file), "size_multiple": 1}
-    )
-    return LoadedRun(
-        network, file, facts, max_pixels=max_pixels, options={**views, **options}
-    )
+    options = saved_networks.options_of_run(file, **options)
+    return LoadedRun(network, file, facts, max_pixels=max_pixels, options=options)
 
 
 class LoadedRun:

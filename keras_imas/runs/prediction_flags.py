@@ -4,8 +4,7 @@ import sys
 
 from absl import flags
 
-from keras_imas.runs.prediction_options import prediction_options
-from keras_imas.runs.saved_networks import reading_of_run
+from keras_imas.runs.saved_networks import options_of_run
 
 
 def define_prediction_flags(whole_images="whole images"):
@@ -56,9 +55,9 @@ def options_from_flags(model, examples=None, size_multiple=0):
 
     Args:
         model: Path of the network's file, or of its run's directory.
-        examples: `keras_imas.data.Examples` to predict. Defaults to `None`: whole
-            images are not padded.
-        size_multiple: See `prediction_options`. Defaults to `0`: as the run evaluated.
+        examples: See `keras_imas.runs.prediction_options.prediction_options`. Defaults
+            to `None`.
+        size_multiple: See there. Defaults to `0`: as the run evaluated.
 
     Returns:
         Dict of options of `keras_imas.inference.Predictor`.
@@ -66,17 +65,11 @@ def options_from_flags(model, examples=None, size_multiple=0):
     values = flags.FLAGS
     given = {
         "window": values.window,
-        "flip": values.flip,
-        "size_multiple": (size_multiple or None) if examples is not None else 1,
-    }
-    views = reading_of_run(model)
-    views |= {name: value for name, value in given.items() if value is not None}
-    options = {
-        **prediction_options(examples, **views),
+        "size_multiple": size_multiple or None,
         "stride": values.stride,
+        "flip": values.flip,
+        "scales": tuple(map(float, values.scales or ())) or None,
+        "batch_size": values.batch_size,
     }
-    if values.batch_size:
-        options["batch_size"] = values.batch_size
-    if values.scales:
-        options["scales"] = tuple(map(float, values.scales))
-    return options
+    given = {name: value for name, value in given.items() if value is not None}
+    return options_of_run(model, examples, **given)

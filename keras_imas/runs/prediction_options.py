@@ -1,5 +1,7 @@
 """How the networks of a run predict."""
 
+import numpy as np
+
 # What of a recipe says how images are read.
 READING = ("window", "scale", "flip", "size_multiple")
 _PIXELS = 1 << 17  # of the windows that are run at once
@@ -25,8 +27,10 @@ def prediction_options(examples, *, window=0, scale=1.0, flip=False, size_multip
     """Choose between a sliding window and whole images.
 
     Args:
-        examples: `keras_imas.data.Examples` to predict.
-        window: Side of the window in pixels; 0: whole images. Defaults to `0`.
+        examples: `keras_imas.data.Examples` to predict; `None`: whole images are not
+            padded.
+        window: Side of the window in pixels, or `(height, width)`; 0 or `None`: whole
+            images. Defaults to `0`.
         scale: Factor to enlarge images by. Defaults to `1.0`.
         flip: Whether to average with the mirrored image. Defaults to `False`.
         size_multiple: Pixels that the sides of whole images are rounded up to a
@@ -40,10 +44,12 @@ def prediction_options(examples, *, window=0, scale=1.0, flip=False, size_multip
         {'window': 129, 'batch_size': 7, 'size_multiple': 1, 'scales': (1.25,),
         'flip': False}
     """
+    batch_size, multiple = 1, 1
     if window:  # one at a time, small ones take twice as long
-        batch_size, multiple = max(_PIXELS // window**2, 1), 1
-    else:
-        batch_size, multiple = 1, size_multiple or examples.size_multiple()
+        pixels = int(np.prod(np.broadcast_to(window, 2)))
+        batch_size = max(_PIXELS // max(pixels, 1), 1)
+    elif examples is not None:
+        multiple = size_multiple or examples.size_multiple()
     return {
         "window": window or None,
         "batch_size": batch_size,

@@ -8,7 +8,7 @@ from keras_imas.files.user_path import user_path
 from keras_imas.imas import IMAS
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import run_directory
-from keras_imas.runs.prediction_options import reading_of
+from keras_imas.runs.prediction_options import prediction_options, reading_of
 from keras_imas.runs.safe_loading import load_model
 
 
@@ -155,27 +155,33 @@ def classes_of(path, num_classes, table=None):
     return ClassTable(table.names, tuple(map(tuple, colors)))
 
 
-def reading_of_run(path):
-    """Tell how the run of a network reads images.
+def options_of_run(path, examples=None, **given):
+    """Tell how a network predicts: as is given, and else as its run evaluated it.
 
     Args:
         path: Path of the network's file, beside which `run.json` tells it, or of the
             run's directory.
+        examples: See `keras_imas.runs.prediction_options.prediction_options`. Defaults
+            to `None`.
+        **given: Options of `keras_imas.inference.Predictor`. The batch size and
+            `size_multiple` go by the window that is given.
 
     Returns:
-        Dict of arguments of `keras_imas.runs.prediction_options.prediction_options`;
-        empty where nothing is known.
+        Dict of options of `keras_imas.inference.Predictor`.
 
     Example:
-        >>> reading_of_run("nowhere.keras")
-        {}
+        >>> options_of_run("nowhere.keras", window=257, stride=0.5)
+        {'window': 257, 'batch_size': 1, 'size_multiple': 1, 'scales': (1.0,),
+        'flip': False, 'stride': 0.5}
     """
     directory = path if os.path.isdir(path) else os.path.dirname(path)
-    run = run_directory.read(directory)
     try:
-        return reading_of(run["recipe"])
+        reading = reading_of(run_directory.read(directory)["recipe"])
     except (KeyError, TypeError):  # there is none, or none of ours
-        return {}
+        reading = {}
+    for name in given.keys() & {"window", "size_multiple"}:
+        reading[name] = given.pop(name)
+    return {**prediction_options(examples, **reading), **given}
 
 
 def _of_run(path):

@@ -94,6 +94,22 @@ def test_options_count_before_the_run(tmp_path):
         keras_imas.load(directory, stride=2)
 
 
+@pytest.mark.parametrize("window", [0, 512, (512, 256)])
+def test_a_batch_is_that_of_the_window_given(tmp_path, window):
+    directory = save_run(tmp_path / "run", recipe={"window": 129})
+    # The more images are in its batch, the surer it is.
+    images = keras.Input((None, None, 3))
+    logits = keras.layers.Conv2D(3, 1)(images / 255)
+    logits += keras.ops.sum(logits, axis=0, keepdims=True)
+    keras.Model(images, logits).save(directory / "teacher_last.keras")
+    sure = [
+        keras_imas.load(directory, window=window, **options).predict(IMAGE).confidence
+        for options in ({}, {"batch_size": 1}, {"batch_size": 7})
+    ]
+    np.testing.assert_array_equal(sure[0], sure[1])
+    assert (sure[1] < sure[2]).any()
+
+
 def test_a_file_is_loaded_as_well_as_a_run(tmp_path):
     directory = save_run(tmp_path / "run", best=2)
     last = keras_imas.load(directory / "teacher_last.keras")
