@@ -143,6 +143,8 @@ def reading_from_flags(model=None):
     facts = run_directory.read(directory)
     run = reading_of_facts(facts) if facts else {}
     given = {name for name in names if flags.FLAGS[name].present}
+    if given & {*_CLASSES} and "binary_masks" not in names:  # no mask is read
+        run.pop("binary_masks", None)
     for name, value in run.items():
         if name in given and values[name] != value:
             print(

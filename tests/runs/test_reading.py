@@ -17,8 +17,8 @@ RUN = {
 
 
 @pytest.fixture
-def parse(monkeypatch):
-    """Parse a command line by flags of its own."""
+def parse(monkeypatch, request):
+    """Parse a command line by flags of its own, those of all fields or of some."""
     values = flags.FlagValues()
     monkeypatch.setattr(flags, "FLAGS", values)
     for name in ("string", "integer", "float", "boolean", "list"):
@@ -28,7 +28,7 @@ def parse(monkeypatch):
             f"DEFINE_{name}",
             lambda *args, define=define, **kw: define(*args, flag_values=values, **kw),
         )
-    define_flags(Reading)
+    define_flags(Reading, only=getattr(request, "param", None))
     return lambda *arguments: values(["program", *arguments])
 
 
@@ -55,6 +55,17 @@ def test_a_flag_that_contradicts_the_run_is_named_and_counts(parse, run, capsys)
     assert "--ignore_class=255 contradicts the run" in said
     assert "the classes are red, blue here" in said or "--class_names" in said
     assert "image_size" not in said
+
+
+@pytest.mark.parametrize("parse", [("classes", "image_size")], indirect=True)
+def test_a_program_that_reads_no_masks_takes_a_table(parse, run, tmp_path):
+    facts = {**RUN, "settings": {"binary_masks": True}}
+    (run / "run.json").write_text(json.dumps(facts))
+    (tmp_path / "table.csv").write_text("name,id\nred,0\ngreen,1\n")
+    parse()
+    assert reading_from_flags(run).binary_masks
+    parse(f"--classes={tmp_path / 'table.csv'}")
+    assert reading_from_flags(run).table.names == ("red", "green")
 
 
 def test_a_table_is_found_from_elsewhere(parse, run, tmp_path):
