@@ -141,6 +141,26 @@ def test_photographs_go_in_as_large_as_the_run_has_seen_them(photographs):
 
 
 @pytest.mark.full
+def test_a_table_names_the_classes_alike_in_all_programs(photographs):
+    """Its last row is what the run ignored."""
+    run_facts = {"settings": {"binary_masks": True}, "ignore_class": 9}
+    (photographs / "run.json").write_text(json.dumps(run_facts))
+    (photographs / "table.csv").write_text(
+        "name,id,r,g,b\nsky,0,1,1,1\nroad,1,2,2,2\ncar,2,3,3,3\nvoid,9,0,0,0\n"
+    )
+    process = run("predict.py", *PREDICT, "--classes=table.csv", cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    table = (photographs / "out" / "classes.csv").read_text()
+    assert table.splitlines()[1:] == ["sky,0,1,1,1", "road,1,2,2,2", "car,2,3,3,3"]
+    process = run(
+        "export.py", "--model=model.keras", "--image=images/0.png", "--output=served",
+        "--formats=openvino", "--classes=table.csv", cwd=photographs,
+    )  # fmt: skip
+    exported = json.loads((photographs / "served" / "export.json").read_text())
+    assert exported["classes"] == ["sky", "road", "car"]
+
+
+@pytest.mark.full
 def test_images_are_read_as_the_run_has_read_them(photographs):
     model = keras.saving.load_model(photographs / "model.keras")
     model.teacher.save(photographs / "model.keras")

@@ -17,17 +17,17 @@ import numpy as np
 from absl import flags, logging
 from PIL import Image
 
-from keras_imas import data
 from keras_imas.data import files, pixels
 from keras_imas.files import standard_json
 from keras_imas.files.whole_file import write_whole
 from keras_imas.inference.export import FORMATS, describe, export
 from keras_imas.models.logits import segmenter
 from keras_imas.models.size_rule import size_rule
-from keras_imas.runs import provenance, saved_networks
+from keras_imas.runs import provenance
 from keras_imas.runs.flags import define_flags, define_path
+from keras_imas.runs.model_flags import define_model_flags, model_from_flags
 from keras_imas.runs.new_directory import claim_directory
-from keras_imas.runs.reading import Reading, reading_from_flags
+from keras_imas.runs.reading import Reading
 
 FLAGS = flags.FLAGS
 FIRST = {"Flags": ("model", "image", "output", "formats", "size", "classes")}
@@ -35,7 +35,7 @@ FIRST = {"Flags": ("model", "image", "output", "formats", "size", "classes")}
 
 def define():
     """Define its flags."""
-    define_path("model", None, "File of a saved model, or directory of a run.")
+    define_model_flags()
     define_path("output", None, "New directory.")
     define_path("image", None, "Photograph to compare logits on.")
     flags.DEFINE_list("formats", list(FORMATS), "Formats, separated by commas.")
@@ -44,12 +44,6 @@ def define():
         None,
         "height,width of the images to serve; default: the size that the network is "
         "built for, or that its run resized images to, or that of --image.",
-    )
-    define_path(
-        "classes",
-        None,
-        "CSV file of the classes' names and colors (name,id,r,g,b); default: those of "
-        "the model's run.",
     )
     define_flags(Reading, only=("image_range", "max_pixels"))
     flags.mark_flags_as_required(["model", "output", "image"])
@@ -76,11 +70,8 @@ def main(argv):
     """
     logging.set_verbosity(logging.ERROR)  # converters are talkative
     try:
-        model_file = saved_networks.model_file(FLAGS.model)
-        network = segmenter(
-            next(iter(saved_networks.load_networks([model_file]).values()))
-        )
-        reading = reading_from_flags(model_file)
+        model_file, network, reading, classes = model_from_flags()
+        network = segmenter(network)
         image_range = reading.image_range or None
         files.allow_pixels(reading.max_pixels)
         header = files.read_header(FLAGS.image, reading.max_pixels)
@@ -89,8 +80,6 @@ def main(argv):
             raise ValueError(f"{FLAGS.image!r} {problem}")
         image = pixels.read_image(FLAGS.image, image_range)
         size = _size(network, reading.image_size or image.shape[:2])
-        table = data.read_class_table(FLAGS.classes) if FLAGS.classes else None
-        classes = saved_networks.classes_of(model_file, network.output_shape[-1], table)
         claim_directory(FLAGS.output)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")

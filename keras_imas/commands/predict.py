@@ -15,20 +15,18 @@ import sys
 
 from absl import app, flags
 
-from keras_imas import data
 from keras_imas.inference import image_files
-from keras_imas.models.logits import segmenter
-from keras_imas.runs import saved_networks
 from keras_imas.runs.flags import (
     define_flags,
     define_path,
     define_verbose,
 )
+from keras_imas.runs.model_flags import define_model_flags, model_from_flags
 from keras_imas.runs.prediction_flags import (
     define_prediction_flags,
     options_from_flags,
 )
-from keras_imas.runs.reading import Reading, reading_from_flags
+from keras_imas.runs.reading import Reading
 
 FLAGS = flags.FLAGS
 TAKES_ARGUMENTS = True
@@ -41,19 +39,13 @@ FIRST = {
 
 def define():
     """Define its flags."""
-    define_path("model", None, "File of a saved model, or directory of a run.")
+    define_model_flags()
     define_path("input", None, "An image, a folder of images, or a pattern.")
     define_path("output", None, "New directory, or an earlier one to resume.")
     flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
     flags.DEFINE_float("opacity", 0.5, "Share of the colors in an overlay.", 0, 1)
     flags.DEFINE_boolean(
         "confidence", False, "Write the probability of the predicted class."
-    )
-    define_path(
-        "classes",
-        None,
-        "CSV file of the classes' names and colors (name,id,r,g,b); default: those of "
-        "the model's run.",
     )
     define_flags(Reading, only=("image_size", "image_range", "max_pixels"))
     define_prediction_flags(
@@ -75,23 +67,14 @@ def main(argv):
         )
     try:
         images = image_files.find_images(FLAGS.input, leave_out=FLAGS.output)
-        model_file = saved_networks.model_file(FLAGS.model)
-        # An IMAS model gives its teacher first.
-        network = next(iter(saved_networks.load_networks([model_file]).values()))
-        num_classes = segmenter(network).output_shape[-1]
+        model_file, network, reading, classes = model_from_flags()
         options = options_from_flags(model_file)
         del options["size_multiple"]  # chosen by the images' sizes
-        reading = reading_from_flags(model_file)
-        table = (
-            data.read_class_table(FLAGS.classes, reading.ignore_class)
-            if FLAGS.classes
-            else None
-        )
         results = image_files.predict_files(
             network,
             images,
             FLAGS.output,
-            saved_networks.classes_of(model_file, num_classes, table),
+            classes,
             made_by=model_file,
             overlays=FLAGS.overlay,
             confidence=FLAGS.confidence,
