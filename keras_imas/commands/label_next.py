@@ -13,8 +13,8 @@ import sys
 from absl import app, flags
 
 from keras_imas.files.user_path import user_path
-from keras_imas.report.inspection import inspect
-from keras_imas.report.label_next import write_ranking
+from keras_imas.report.images_of_run import images_of_run
+from keras_imas.report.label_next import images_to_label, write_ranking
 from keras_imas.runs import read_run
 from keras_imas.runs.flags import define_path, define_verbose
 from keras_imas.runs.one_line import in_one_line
@@ -29,7 +29,10 @@ def define():
     flags.DEFINE_integer("count", 50, "Number of images to list.", 1)
     flags.DEFINE_integer("show", 10, "Number of images to print.", 0)
     flags.DEFINE_integer(
-        "candidates", 500, "Number of hardest images to choose from.", 1
+        "candidates",
+        500,
+        "Number of hardest images to choose from; at least --count.",
+        1,
     )
     define_path(
         "output", None, "File to write; default: label_next_RUN.csv in the run."
@@ -52,22 +55,18 @@ def main(argv):
             f"{run.directory} has no hardness.parquet: the run was supervised, or its "
             "first epoch is not over. Pass a run of --method=imas or uniform"
         )
-    found = inspect(
-        run,
-        gallery=0,
-        count=FLAGS.count,
-        candidates=FLAGS.candidates,
-        truths=0,
-        verbose=FLAGS.verbose,
-    )
-    for sentence in found.missing:
-        print(sentence)
-    if not found.next:
+    with images_of_run(run) as images:
+        rows = images_to_label(
+            run, images, FLAGS.count, FLAGS.candidates, verbose=FLAGS.verbose
+        )
+    for reason in images.unlabeled.bad.values():
+        print(f"Left out: {reason}")
+    if not rows:
         sys.exit("Error: there is no image to list.")
-    for row in found.next[: FLAGS.show]:
+    for row in rows[: FLAGS.show]:
         name = row["file"] or row["image"]
         print(f"{row['rank']:4}. hardness {row['hardness']:.3f}  {name}")
     default = os.path.join(run.directory, f"label_next_{run.name}.csv")
     output = FLAGS.output or default
-    write_ranking(output, found.next)
-    print(f"Written: {output}, {len(found.next)} images")
+    write_ranking(output, rows)
+    print(f"Written: {output}, {len(rows)} images")

@@ -43,7 +43,9 @@ def define():
     )
     flags.DEFINE_integer("count", 50, "Number of images to label next.")
     flags.DEFINE_integer(
-        "candidates", 500, "Number of hardest images to choose these from."
+        "candidates",
+        500,
+        "Number of hardest images to choose these from; at least --count.",
     )
     flags.DEFINE_integer(
         "truths",

@@ -1,6 +1,7 @@
 """Choose which images to label next: hard ones that differ from each other."""
 
 import csv
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,11 @@ from PIL import Image
 
 from keras_imas.files.csv_text import to_cell
 from keras_imas.files.whole_file import whole_file
-from keras_imas.typing import ArrayLike, StrPath
+from keras_imas.report.data_uri import photograph_uri
+from keras_imas.report.images_of_run import ImagesOfRun
+from keras_imas.report.reading import read_some
+from keras_imas.runs.read_run import Run
+from keras_imas.typing import ArrayLike, StrPath, Verbose
 
 
 def thumbnail_features(image: ArrayLike, side: int = 8) -> np.ndarray:
@@ -70,6 +75,8 @@ def label_next(
             "`features` and `hardness` must have one row for each image. Received: "
             f"{len(features)} and {len(hardness)}"
         )
+    if not len(hardness):
+        return np.zeros(0, int), np.zeros(0)
     typical = _median_distance(features)
     novelty = np.ones(len(hardness))
 
@@ -90,12 +97,73 @@ def label_next(
     return np.array(order, int), np.array(novelties)
 
 
+def images_to_label(
+    run: Run,
+    images: ImagesOfRun,
+    count: int = 50,
+    candidates: int = 500,
+    *,
+    width: int | None = None,
+    verbose: Verbose = "auto",
+) -> list[dict[str, Any]]:
+    """Rank the images of a run to label.
+
+    Args:
+        run: `keras_imas.runs.Run` with hardness.
+        images: Those of the run, from `keras_imas.report.images_of_run`.
+        count: Number of images to choose. Defaults to `50`.
+        candidates: The hardest images, of which these are chosen; at least `count`.
+            Defaults to `500`.
+        width: Width in pixels of a picture of each. Defaults to `None`: none is made.
+        verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
+
+    Returns:
+        List of dicts, best first: `"rank"`, `"image"`, `"file"`, `"hardness"`,
+        `"novelty"`, and `"picture"` if there is one. Images that can't be read are left
+        out.
+    """
+    unlabeled = images.unlabeled
+    hardness = dict(zip(run.hardness.images, run.hardness.recent(), strict=True))
+    hardest = run.hardness.hardest_first()[: max(candidates, count)]
+    wanted = {images.positions[name]: name for name in hardest}
+    features, pictures = {}, {}
+    for index, example in read_some(unlabeled, wanted, "Label next", verbose):
+        features[wanted[index]] = thumbnail_features(example["image"])
+        if width is not None:
+            picture = photograph_uri(example["image"], width)
+            pictures[wanted[index]] = {"picture": picture}
+    readable = [name for name in hardest if name in features]
+    labeled = dataclasses.replace(images.labeled, labeled=False)
+    seen = read_some(labeled, range(len(labeled)), "Labeled images", verbose)
+    order, novelty = label_next(
+        [hardness[name] for name in readable],
+        np.array([features[name] for name in readable]),
+        [thumbnail_features(example["image"]) for _, example in seen],
+        count,
+    )
+    rows = []
+    for rank, (place, new) in enumerate(zip(order, novelty, strict=True), 1):
+        name = readable[place]
+        file = unlabeled.files[images.positions[name]] if unlabeled.files else ""
+        rows.append(
+            {
+                "rank": rank,
+                "image": str(name),
+                "file": file,
+                "hardness": round(float(hardness[name]), 4),
+                "novelty": round(float(new), 4),
+                **pictures.get(name, {}),
+            }
+        )
+    return rows
+
+
 def write_ranking(path: StrPath, rows: Sequence[dict[str, Any]]) -> None:
     """Write the images to label next as CSV, best first.
 
     Args:
         path: Path of the file.
-        rows: List of dicts, as `keras_imas.report.inspection.inspect` finds them.
+        rows: List of dicts, as from `images_to_label`.
     """
     columns = ["rank", "image", "file", "hardness", "novelty"]
     with (

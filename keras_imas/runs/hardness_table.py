@@ -46,6 +46,11 @@ class HardnessTable:
         mean = _mean(self.scores[name][-self.recent_epochs :])
         return np.where(np.isfinite(mean), mean, self.last(name))
 
+    def hardest_first(self):
+        """Return the images' names, the hardest of the recent epochs first."""
+        order = np.argsort(self.recent(), kind="stable")
+        return self.images[order[::-1]].tolist()
+
     def change(self):
         """Return by how much each image's hardness changed from first to last, `(N,)`.
 

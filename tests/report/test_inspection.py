@@ -1,5 +1,8 @@
+import csv
+
 import keras
 import numpy as np
+import programs
 import pytest
 from PIL import Image
 
@@ -54,3 +57,45 @@ def test_a_broken_mask_is_named_and_the_rest_is_shown(damage, photographs):
     (said,) = (sentence for sentence in found.missing if "student" not in sentence)
     assert "b.png" in said and "\n" not in said
     assert {tile["image"] for tile in found.gallery} >= {"a"}
+
+
+def test_a_network_is_loaded_only_where_it_is_used(photographs):
+    (photographs / "run" / "teacher_last.keras").write_bytes(b"PK")
+    run = read_run(photographs / "run")
+    with pytest.raises(ValueError, match="can't be loaded"):
+        inspect(run, verbose=0)
+    found = inspect(run, gallery=0, truths=0, verbose=0)
+    assert {row["image"] for row in found.next} == {"a", "b", "c"}
+    assert found.gallery == [] and found.errors == {} and found.missing == []
+
+
+def test_there_are_at_least_as_many_candidates_as_are_wanted(photographs):
+    found = inspect(
+        read_run(photographs / "run"), count=2, candidates=1, truths=0, verbose=0
+    )
+    assert [row["rank"] for row in found.next] == [1, 2]
+
+
+def test_images_that_have_all_been_labeled_are_named(photographs):
+    (photographs / "labeled.txt").write_text("a\nb\nc\nd\n", encoding="utf-8")
+    Image.new("L", (12, 9)).save(photographs / "masks" / "c.png")
+    found = inspect(read_run(photographs / "run"), verbose=0)
+    assert "unlabeled any more" in found.missing[0] and found.next == []
+
+
+@pytest.mark.full
+def test_label_next_needs_no_network(photographs):
+    (photographs / "run" / "teacher_last.keras").write_bytes(b"PK")
+    damaged = photographs / "images" / "b.png"
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    process = programs.run(
+        "-m", "keras_imas", "label-next", "run", "--candidates=1", cwd=photographs
+    )
+    assert process.returncode == 0, process.stdout
+    assert "Left out: " in process.stdout and "b.png" in process.stdout
+    with open(photographs / "run" / "label_next_run.csv", newline="") as file:
+        assert {row["image"] for row in csv.DictReader(file)} == {"a", "c"}
+    (photographs / "images").rename(photographs / "moved")
+    process = programs.run("-m", "keras_imas", "label-next", "run", cwd=photographs)
+    assert process.returncode == 1 and "Error: " in process.stdout
+    assert "Traceback" not in process.stdout

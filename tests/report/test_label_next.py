@@ -33,6 +33,13 @@ def test_of_images_that_are_alike_no_more_than_asked_for(hardness, count):
     assert ((0 <= novelty) & (novelty <= 1)).all()
 
 
+def test_of_no_images_none_is_chosen():
+    for labeled in (None, np.eye(4)):
+        order, novelty = label_next([], [], labeled)
+        assert order.tolist() == novelty.tolist() == []
+        assert order.dtype.kind == "i"
+
+
 def test_features_must_be_as_many():
     with pytest.raises(ValueError, match="Received: 2 and 3"):
         label_next([1, 1, 1], np.zeros((2, 4)))
