@@ -72,6 +72,19 @@ def test_evaluate(photographs):
 
 
 @pytest.mark.full
+def test_evaluate_tells_which_images_it_skips(photographs):
+    damaged = photographs / "images" / "1.png"
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    process = run("evaluate.py", *FOLDERS, "--on_bad_image=skip", cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    assert "1 images could not be read and were skipped:" in process.stdout
+    output = photographs / "runs" / "evaluation-1"
+    results = json.loads((output / "evaluation.json").read_text())
+    assert results["images"] == 2
+    assert results["skipped"]["images"].keys() == {"1"}
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -40,6 +40,7 @@ from keras_imas.runs.prediction_flags import (
     options_from_flags,
 )
 from keras_imas.runs.reading import Reading, reading_from_flags
+from keras_imas.runs.results import skipped
 
 FLAGS = flags.FLAGS
 FIRST = {
@@ -112,8 +113,7 @@ def main(argv):
     claim_directory(output_dir)
 
     options = options_from_flags(models[0], examples, FLAGS.size_multiple)
-    results = {"command": command_line(), "images": len(examples), **options}
-    columns = {}
+    numbers, columns = {}, {}
     for name, network in networks.items():
         confusion, loss = evaluation.evaluate(
             Predictor(network, **options),
@@ -123,17 +123,24 @@ def main(argv):
             verbose=FLAGS.verbose,
         )
         columns[name] = confusion.iou
-        results[name] = _numbers(confusion, loss, class_names)
+        numbers[name] = _numbers(confusion, loss, class_names)
         path = os.path.join(output_dir, f"confusion_{name}")
         confusion.save_csv(f"{path}.csv", class_names)
         drawing.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
     print(drawing.class_table(class_names, columns, confusion.labeled))
     for name in networks:
         if confusion.labeled.any():
-            accuracy = results[name]["pixel_accuracy"]
+            accuracy = numbers[name]["pixel_accuracy"]
             print(f"pixel accuracy of the {name}: {accuracy:.3f}")
-        for remark in results[name]["remarks"]:
+        for remark in numbers[name]["remarks"]:
             print(f"{name}: {remark}")
+    results = {
+        "command": command_line(),
+        "images": len(examples) - len(examples.bad),
+        **skipped({"images": examples.bad}),
+        **options,
+        **numbers,
+    }
     peak = _peak_memory()
     if peak is not None:
         results["peak_host_memory_gib"] = round(peak, 2)

@@ -244,7 +244,7 @@ def _report(plan, model, logs, watchers, facts, output_dir, verbose):
     minutes = (time.perf_counter() - watchers.history.start) / 60
     return {
         **facts,
-        **results.skipped(plan.parts),
+        **results.skipped(plan.parts.skipped()),
         "minutes": round(minutes, 1),
         "finished": True,
     }

@@ -54,19 +54,25 @@ def accuracy(evaluation, logs, class_names):
     return results
 
 
-def skipped(parts):
+def skipped(found):
     """Print which images could not be read, and return them.
 
     Args:
-        parts: `keras_imas.runs.parts.Parts`.
+        found: Dict from the name of a part to a dict from image to reason.
 
     Returns:
         Dict for `run.json`, empty where all images could be read.
+
+    Example:
+        >>> skipped({"images": {"a": "a.png cannot be read"}})
+        1 images could not be read and were skipped:
+          images: a.png cannot be read
+        {'skipped': {'images': {'a': 'a.png cannot be read'}}}
     """
-    found = parts.skipped()
-    if not found:
+    count = sum(map(len, found.values()))
+    if not count:
         return {}
-    print(f"{sum(map(len, found.values()))} images could not be read and were skipped:")
+    print(f"{count} images could not be read and were skipped:")
     for name, bad in found.items():
         print("\n".join(f"  {name}: {reason}" for reason in bad.values()))
     return {"skipped": found}
