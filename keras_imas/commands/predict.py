@@ -42,7 +42,12 @@ def define():
     define_model_flags()
     define_path("input", None, "An image, a folder of images, or a pattern.")
     define_path("output", None, "New directory, or an earlier one to resume.")
-    flags.DEFINE_boolean("overlay", True, "Write the colors over the images.")
+    flags.DEFINE_boolean(
+        "overlay",
+        True,
+        "Write the colors over the images, scaled down to the 65,500 pixels a side "
+        "that a JPEG can have.",
+    )
     flags.DEFINE_float("opacity", 0.5, "Share of the colors in an overlay.", 0, 1)
     flags.DEFINE_boolean(
         "confidence", False, "Write the probability of the predicted class."

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+JPEG_SIDE = 65_500  # the most pixels a side that Pillow can write into a JPEG
+
 
 def colorize(label_map, colors):
     """Paint a label map.

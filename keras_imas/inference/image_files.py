@@ -39,7 +39,16 @@ from keras_imas.progress import Progress
 from keras_imas.typing import Size, StrPath, Verbose
 
 _READ_AHEAD = 4
-_ABOUT_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+# What is wrong with one image, and not with the disk; `None` is an encoder's.
+_ABOUT_ONE = (
+    None,
+    errno.ENAMETOOLONG,
+    errno.EILSEQ,
+    errno.EINVAL,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+)
 # Masks are written last: one that is there tells that the others are, too.
 _SUFFIXES = {"overlays": ".jpg", "confidence": ".png", "masks": ".png"}
 
@@ -102,14 +111,15 @@ def predict_files(
     """Predict image files, and write what the network finds.
 
     Write into `output_dir`, for each image: `masks/NAME.png`, the class ids, with the
-    classes' colors as palette; `overlays/NAME.jpg`, the colors over the image;
-    `confidence/NAME.png`, the probability of the predicted class, 0..255. Of a GeoTIFF
-    the mask and the confidence are `NAME.tif`, with the same georeference. Also write
-    `classes.csv`, which `keras_imas.data.read_class_table` reads, and
-    `predictions.json`. Skip images that can't be read, or whose names are too long, and
-    those that have all their files, so that the same call resumes where one stopped:
-    each mask tells which image and network it was made from, and is made anew where
-    the image was replaced.
+    classes' colors as palette; `overlays/NAME.jpg`, the colors over the image, scaled
+    down to the 65,500 pixels a side that a JPEG can have; `confidence/NAME.png`, the
+    probability of the predicted class, 0..255. Of a GeoTIFF the mask and the confidence
+    are `NAME.tif`, with the same georeference. Also write `classes.csv`, which
+    `keras_imas.data.read_class_table` reads, and `predictions.json`. Skip images that
+    can't be read, or whose files can't be written, such as those whose names are too
+    long, and those that have all their files, so that the same call resumes where one
+    stopped: each mask tells which image and network it was made from, and is made anew
+    where the image was replaced.
 
     Args:
         network: Built Keras model from images to logits.
@@ -192,7 +202,9 @@ def predict_files(
             else:
                 painted = drawing.colorize(label_map, colors)
                 mixed = (1 - opacity) * image + opacity * painted
-                Image.fromarray(mixed.astype("uint8")).save(part, quality=90)
+                overlay = Image.fromarray(mixed.astype("uint8"))
+                overlay.thumbnail((drawing.JPEG_SIDE, drawing.JPEG_SIDE))
+                overlay.save(part, quality=90)
 
         try:
             for kind in kinds:
@@ -201,7 +213,7 @@ def predict_files(
                 with whole_file(path) as part:
                     save(kind, part)
         except OSError as error:
-            if error.errno not in _ABOUT_NAMES:  # such as a disk that is full
+            if error.errno not in _ABOUT_ONE:  # such as a disk that is full
                 raise
             skip(images[name], f"its {kind} can't be written: {error}")
             return

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from keras_imas.inference.drawing import colorize
+from keras_imas.inference.drawing import JPEG_SIDE, colorize
 
 
 def photograph_uri(image, width):
@@ -14,7 +14,8 @@ def photograph_uri(image, width):
 
     Args:
         image: `(H, W, 3)`, 0..255.
-        width: Width in pixels that a wider image is scaled down to.
+        width: Width in pixels that a wider image is scaled down to, and a higher one to
+            the 65,500 that a JPEG can have.
 
     Returns:
         A string for the `src` of an `<img>`.
@@ -49,8 +50,8 @@ def label_map_uri(label_map, colors, width):
 
 
 def _size(picture, width):
-    width = min(width, picture.width)
-    return width, max(round(picture.height * width / picture.width), 1)
+    scale = min(width / picture.width, JPEG_SIDE / picture.height, 1)
+    return [max(round(scale * side), 1) for side in picture.size]
 
 
 def _uri(picture, form, **options):

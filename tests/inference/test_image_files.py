@@ -211,6 +211,30 @@ def test_a_name_that_is_too_long_stops_one_image(photographs):
         assert results["predicted"] + results["kept"] == 3
 
 
+def test_what_no_jpeg_can_hold_has_a_smaller_overlay(photographs):
+    Image.new("RGB", (65_600, 2)).save(photographs / "aa_long.png")
+    results = predict(photographs, window=(2, 4096))
+    assert results["predicted"] == 4 and len(results["skipped"]) == 1
+    output = photographs.parent / "out"
+    assert Image.open(output / "masks" / "aa_long.png").size == (65_600, 2)
+    assert Image.open(output / "overlays" / "aa_long.jpg").size == (65_500, 2)
+
+
+def test_a_file_that_cannot_be_written_stops_one_image(photographs):
+    """The overlay of one is where the folder of the others' must be."""
+    (photographs / "a.png").rename(photographs / "street.png")
+    (photographs / "street").rename(photographs / "street.jpg")
+    for _ in range(2):
+        results = predict(photographs)
+        skipped = [
+            path
+            for path, reason in results["skipped"].items()
+            if "its overlays can't be written" in reason
+        ]
+        assert 1 <= len(skipped) <= 2
+        assert results["predicted"] + results["kept"] == 3 - len(skipped)
+
+
 def test_two_predictions_into_one_folder_are_kept_apart(photographs):
     predict(photographs)
     output = photographs.parent / "out"

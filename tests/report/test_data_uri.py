@@ -20,3 +20,5 @@ def test_photographs_are_scaled_down_and_never_up(decoded):
     assert decoded(photograph_uri(image, width=10)).shape == (5, 10, 3)
     assert decoded(photograph_uri(image, width=100)).shape == (20, 40, 3)
     assert decoded(photograph_uri(image, width=10)).min() > 250
+    tall = np.zeros((65_600, 2, 3))  # more than a JPEG can hold
+    assert decoded(photograph_uri(tall, width=10)).shape == (65_500, 2, 3)
