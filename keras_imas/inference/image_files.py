@@ -6,6 +6,7 @@ import csv
 import errno
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -50,7 +51,11 @@ _ABOUT_ONE = (
     errno.EISDIR,
 )
 # Masks are written last: one that is there tells that the others are, too.
-_SUFFIXES = {"overlays": ".jpg", "confidence": ".png", "masks": ".png"}
+_SUFFIXES = {
+    "overlays": (".jpg",),
+    "confidence": (".png", ".tif"),
+    "masks": (".png", ".tif"),
+}
 
 
 def find_images(where: StrPath, leave_out: StrPath | None = None) -> dict[str, StrPath]:
@@ -104,9 +109,12 @@ def predict_files(
     image_size: Size | None = None,
     image_range: tuple[float, float] | None = None,
     window: int | Size | None = None,
+    stride: float = 2 / 3,
+    flip: bool = False,
+    scales: Sequence[float] = (1.0,),
+    batch_size: int = 1,
     max_pixels: int = files.MAX_PIXELS,
     verbose: Verbose = "auto",
-    **prediction: Any,
 ) -> dict[str, Any]:
     """Predict image files, and write what the network finds.
 
@@ -118,8 +126,8 @@ def predict_files(
     `keras_imas.data.read_class_table` reads, and `predictions.json`. Skip images that
     can't be read, or whose files can't be written, such as those whose names are too
     long, and those that have all their files, so that the same call resumes where one
-    stopped: each mask tells which image and network it was made from, and is made anew
-    where the image was replaced.
+    stopped: each mask tells which image and network it was made from, and all files of
+    an image that was replaced are removed, and those that are asked for made anew.
 
     Args:
         network: Built Keras model from images to logits.
@@ -138,11 +146,13 @@ def predict_files(
         window: Side of a sliding window, or `(height, width)`. Defaults to `None`: the
             size that the network is built for; if it takes any size, whole images, or
             windows of 1024 for images of more than 2048 times 2048 pixels.
+        stride: See `keras_imas.inference.Predictor`. Defaults to `2 / 3`.
+        flip: See there. Defaults to `False`.
+        scales: See there. Defaults to `(1.0,)`.
+        batch_size: See there. Defaults to `1`.
         max_pixels: Pixels an image may have; larger ones are skipped. Defaults
             to 89,478,485.
         verbose: See `keras_imas.progress.progress_style`. Defaults to `"auto"`.
-        **prediction: More arguments of `keras_imas.inference.Predictor`, such as
-            `flip` and `scales`.
 
     Returns:
         Dict: how many images were `"predicted"` now, how many were `"kept"` from
@@ -164,7 +174,9 @@ def predict_files(
         "image_size": image_size,
         "image_range": image_range,
         "window": window,
-        **prediction,
+        "stride": stride,
+        "flip": flip,
+        "scales": [float(scale) for scale in scales],
     }
     settings = standard_json.as_read(settings)  # as it is read back
     told = {"model": None if made_by is None else str(made_by), **settings}
@@ -172,9 +184,7 @@ def predict_files(
     places = {}  # georeferences of GeoTIFFs, by name
 
     def target(kind, name):
-        suffix = _SUFFIXES[kind]
-        if name in places and suffix == ".png":
-            suffix = ".tif"
+        suffix = _SUFFIXES[kind][-1 if name in places else 0]
         return output_dir / kind / f"{name}{suffix}"
 
     results: dict[str, Any] = {
@@ -207,6 +217,11 @@ def predict_files(
                 overlay.save(part, quality=90)
 
         try:
+            if made_from([target("masks", name)]) != sources[name]:
+                for kind, suffixes in _SUFFIXES.items():
+                    for suffix in suffixes:
+                        old = output_dir / kind / f"{name}{suffix}"
+                        old.unlink(missing_ok=True)
             for kind in kinds:
                 path = target(kind, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -255,7 +270,14 @@ def predict_files(
         for views, names in _passes(
             missing, window, image_size, image_range, max_pixels, pool, skip
         ):
-            predictor = Predictor(network, **views, **prediction)
+            predictor = Predictor(
+                network,
+                **views,
+                stride=stride,
+                flip=flip,
+                scales=scales,
+                batch_size=batch_size,
+            )
             waiting: collections.deque = collections.deque()
 
             def pixels(names=names, waiting=waiting):

@@ -85,10 +85,19 @@ def test_goes_on_where_it_was(photographs):
 
 def test_does_not_mix_what_was_made_otherwise(photographs):
     predict(photographs)
-    with pytest.raises(FileExistsError, match="flip=None, now True"):
+    with pytest.raises(FileExistsError, match="flip=False, now True"):
         predict(photographs, flip=True)
+    # What says as much is no other way, nor is what changes no prediction.
+    options = {"flip": False, "scales": (1,), "batch_size": 4}
+    assert predict(photographs, **options)["kept"] == 3
     (photographs.parent / "out" / "predictions.json").unlink()
     with pytest.raises(FileExistsError, match="nothing is overwritten"):
+        predict(photographs)
+
+
+def test_what_is_left_out_is_the_default_and_not_what_was_before(photographs):
+    predict(photographs, flip=True, scales=(1.0, 2.0))
+    with pytest.raises(FileExistsError, match=r"flip=True, now False; scales="):
         predict(photographs)
 
 
@@ -194,6 +203,29 @@ def test_a_replaced_photograph_is_predicted_anew(photographs):
     damaged = photographs.parent / "out" / "masks" / "a.png"
     damaged.write_bytes(damaged.read_bytes()[:20])
     assert predict(photographs)["predicted"] == 1
+
+
+def test_no_file_of_an_old_photograph_stays_beside_a_new_mask(photographs):
+    output = photographs.parent / "out"
+    overlay = output / "overlays" / "a.jpg"
+    predict(photographs, opacity=0.0, confidence=True)
+    before = overlay.read_bytes()
+    Image.new("RGB", (30, 20), "white").save(photographs / "a.png")
+    predict(photographs, opacity=0.0, overlays=False)
+    assert not overlay.exists() and not (output / "confidence" / "a.png").exists()
+    assert (output / "overlays" / "street" / "a.jpg").is_file()
+    results = predict(photographs, opacity=0.0)
+    assert (results["predicted"], results["kept"]) == (1, 2)
+    assert overlay.read_bytes() != before and np.array(Image.open(overlay)).min() > 250
+
+    # What is made in addition leaves what is there.
+    predict(photographs, opacity=0.0, overlays=False, confidence=True)
+    assert overlay.is_file()
+    image = np.zeros((20, 30, 3), "uint8")
+    (photographs / "a.png").unlink()
+    geotiff.write_geotiff(photographs / "a.tif", image)
+    predict(photographs, opacity=0.0)
+    assert [path.name for path in (output / "masks").glob("a.*")] == ["a.tif"]
 
 
 def test_names_that_differ_by_suffixes_keep_all_masks(tmp_path):
