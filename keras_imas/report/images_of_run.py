@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 from keras_imas.data import Examples, as_examples
 from keras_imas.report.reading import names_to_positions
+from keras_imas.runs.read_run import Run
 from keras_imas.runs.sources import SOURCES, Source
 
 
@@ -22,11 +24,11 @@ class ImagesOfRun:
     source: Source
     labeled: Examples
     unlabeled: Examples
-    positions: dict
+    positions: dict[str, int]
 
 
 @contextlib.contextmanager
-def images_of_run(run):
+def images_of_run(run: Run) -> Iterator[ImagesOfRun]:
     """Find the images of a run, and work in the directory where it was started.
 
     Args:
