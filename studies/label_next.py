@@ -26,7 +26,7 @@ def rankings(study, trial, directory):
     labeled, unlabeled = (
         {
             example["name"]: example["image"]
-            for _, example in part.each(range(len(part)), labels=False)
+            for _, example in part.pick(range(len(part)))
         }
         for part in (parts.labeled, parts.unlabeled)
     )
