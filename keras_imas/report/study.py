@@ -11,6 +11,7 @@ from keras_imas.files.whole_file import whole_file
 # What a trial is, and what makes two trials a pair.
 ARM = ("data", "labeled", "method", "variant", "reading")
 PAIR = ("split_seed", "seed")
+_SCORES = ("teacher_last", "student_last", "hardness_correlation", "iou_CLASS")
 
 
 def rows_of(result):
@@ -157,11 +158,16 @@ def table(rows, baseline=None, column="teacher_last"):
         String.
 
     Raises:
-        ValueError: If no arm with a score is the baseline.
+        ValueError: If no row has that score, or no arm with a score is the baseline.
     """
     images = list(dict.fromkeys(row["images"] for row in rows))
     scores = {name: arms(rows, name, column) for name in images}
     known = sorted({arm[2:4] for of_arms in scores.values() for arm in of_arms})
+    if not known:
+        raise ValueError(
+            f"`score` must be a column with numbers, such as {', '.join(_SCORES)}. "
+            f"Received: {column!r}"
+        )
     if baseline and tuple(baseline) not in known:
         raise ValueError(
             f"`baseline` must be METHOD,VARIANT of an arm that has {column!r}: "

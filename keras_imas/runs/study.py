@@ -26,6 +26,7 @@ from keras_imas.training.checkpoint_store import differences
 # Trained on the masks of all images: what the unlabeled ones could give at most.
 ALL_MASKS = "all_masks"
 _AXES = ("data", "labels", "method", "variant", "seed")
+_SCORED = ("unlabeled", "val", "far")
 _LISTS = ("labeled", "unlabeled", "far", "left_out")
 # Fields of the folders that have an effect: a study has its own lists and cache, and
 # chooses no epoch.
@@ -115,6 +116,12 @@ class Study:
         for trial in self.trials:
             self.recipe(trial)
             self._folder_and_lists(trial)
+        unknown = self.config.get("score_every", {}).keys() - {*_SCORED}
+        if unknown:
+            raise ValueError(
+                f"`[score_every]` of {self.path!r} may have {', '.join(_SCORED)}. "
+                f"Received: {', '.join(sorted(unknown))}"
+            )
 
     def trial_of(self, row):
         """Return the trial that a row of the study's table is of.
@@ -150,6 +157,12 @@ class Study:
         if trial.variant not in self.config["variants"]:
             raise ValueError(f"{self.path!r} has no `[variants.{trial.variant}]`")
         numbers = self.config["recipe"] | self.config["variants"][trial.variant]
+        unknown = numbers.keys() - {field.name for field in dataclasses.fields(Recipe)}
+        if unknown:
+            raise ValueError(
+                f"The recipe of {trial.name!r} in {self.path!r} has fields that no "
+                f"recipe has: {', '.join(sorted(unknown))}"
+            )
         method = "supervised" if trial.method == ALL_MASKS else trial.method
         return Recipe(**_with_tuples(numbers), method=method, seed=trial.seed)
 

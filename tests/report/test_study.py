@@ -106,6 +106,11 @@ def test_a_baseline_that_is_not_there_is_refused(baseline):
         study.table(rows(), baseline)
 
 
+def test_a_score_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="such as teacher_last.*'teacher'"):
+        study.table(rows(), column="teacher")
+
+
 def test_plot(tmp_path):
     pytest.importorskip("matplotlib")
     study.plot(rows(), tmp_path / "plot.png")

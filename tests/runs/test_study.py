@@ -240,6 +240,19 @@ def test_fields_without_effect_are_refused(folder, field):
         study_with(field)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("steps = 2", "stepz = 2", "no recipe has: stepz"),
+        ("unlabeled = 2", "unlabelled = 2", r"`\[score_every\]` .*: unlabelled"),
+    ],
+)
+def test_misspelt_fields_are_refused(folder, before, after, message):
+    (folder / "some.toml").write_text(CONFIG.replace(before, after))
+    with pytest.raises(ValueError, match=message):
+        Study("some.toml")
+
+
 @pytest.mark.full
 def test_a_study_goes_on_where_it_was_stopped(folder):
     def run(*arguments):
