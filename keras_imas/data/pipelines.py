@@ -13,8 +13,8 @@ def choose_pipeline(pipeline, *examples, strong=()):
             TensorFlow does both, on the processor; or "auto": "tf.data" where
             TensorFlow is installed, else "device".
         *examples: `Examples` that it is to read.
-        strong: the strong views it is to make; `None` is none of its own. Defaults to
-            none.
+        strong: the strong views it is to make; `None` and `False` are none of their
+            own. Defaults to none.
 
     Returns:
         "device" or "tf.data".
@@ -33,8 +33,8 @@ def choose_pipeline(pipeline, *examples, strong=()):
     problem = None
     if any(part.fetch is None for part in examples):
         problem = "a `tf.data.Dataset` or a set of TensorFlow Datasets as its source"
-    for view in strong:
-        if view is not None and not hasattr(view, "draw"):
+    for view in filter(None, strong):
+        if not hasattr(view, "draw"):
             problem = f"the strong view {type(view).__name__}, which TensorFlow makes"
     if pipeline == "auto":
         return "tf.data" if problem or has_tensorflow() else "device"

@@ -60,9 +60,7 @@ def stage_seconds(examples, *, crop_size, strong=None, count=8, pipeline="auto")
 
     examples = as_examples(examples)
     strong = StrongView() if strong is None else strong
-    by_device = (
-        choose_pipeline(pipeline, examples, strong=(strong or None,)) == "device"
-    )
+    by_device = choose_pipeline(pipeline, examples, strong=(strong,)) == "device"
     stages = (_device_stages if by_device else _tensorflow_stages)(
         examples, (crop_size, crop_size), strong, count
     )
