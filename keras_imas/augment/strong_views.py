@@ -1,4 +1,4 @@
-"""The strong views that have a name."""
+"""The strong views that have a name, and the views of labeled images."""
 
 from keras_imas.augment.color_jitter import ColorJitter
 from keras_imas.augment.rand_augment import RandAugment
@@ -9,6 +9,14 @@ STRONG_VIEWS = {
     "mild": lambda: StrongView(operations=MILD),
     "jitter": ColorJitter,
     "keras_cv": RandAugment,
+}
+
+# The ranges of contrast, saturation and hue are those of MMSegmentation's
+# `PhotoMetricDistortion`.
+LABELED_VIEWS = {
+    "weak": lambda strong: None,
+    "photometric": lambda strong: ColorJitter(hue=0.05, gray=0.0, blur=0.0),
+    "strong": lambda strong: strong_view(strong),
 }
 
 
@@ -36,3 +44,30 @@ def strong_view(name):
             f"{name!r}"
         )
     return STRONG_VIEWS[name]()
+
+
+def labeled_view(name, strong):
+    """Make what changes the colors of labeled images.
+
+    Args:
+        name: "weak", nothing; "photometric", brightness, contrast and saturation by up
+            to a half, and the hue by a twentieth of a turn; or "strong", as the strong
+            view of unlabeled images.
+        strong: name of that strong view, see `strong_view`.
+
+    Returns:
+        Function from image and seed to image, or None: nothing.
+
+    Raises:
+        ValueError: If there is no such view.
+
+    Example:
+        >>> labeled_view("photometric", "imas").hue
+        0.05
+    """
+    if name not in LABELED_VIEWS:
+        raise ValueError(
+            f"`labeled_view` must be one of {', '.join(LABELED_VIEWS)}. Received: "
+            f"{name!r}"
+        )
+    return LABELED_VIEWS[name](strong)

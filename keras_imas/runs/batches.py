@@ -1,7 +1,7 @@
 """The training batches of a recipe."""
 
 from keras_imas import data
-from keras_imas.augment.strong_views import strong_view
+from keras_imas.augment.strong_views import labeled_view, strong_view
 from keras_imas.backends.devices import check_batch, process_part
 from keras_imas.backends.replicas import each_sees_its_part
 
@@ -17,11 +17,10 @@ def training_batches(recipe, parts, steps):
     Returns:
         See `keras_imas.data.semi_supervised`.
     """
-    recolored = recipe.labeled_view == "strong"
     common = dict(
         crop_size=recipe.crop_size,
         scale_range=(recipe.scale_min, recipe.scale_max),
-        labeled_strong=strong_view(recipe.strong_view) if recolored else None,
+        labeled_strong=labeled_view(recipe.labeled_view, recipe.strong_view),
         num_classes=parts.num_classes,
         ignore_class=parts.ignore_class,
         seed=recipe.seed,

@@ -6,6 +6,7 @@ import dataclasses
 import keras
 from absl import flags
 
+from keras_imas.augment.strong_views import LABELED_VIEWS
 from keras_imas.imas import IMAS
 from keras_imas.losses import Crossentropy, OHEMCrossentropy
 from keras_imas.models.frozen_encoder import freeze_encoder
@@ -87,9 +88,10 @@ class Recipe(UnlabeledPart, Optimization):
     )
     labeled_view: str = field(
         "weak",
-        "Colors of the labeled images: weak (unchanged, as in the paper) or strong "
-        "(changed as --strong_view says; a stronger supervised baseline).",
-        choices=("weak", "strong"),
+        "Colors of the labeled images: weak (unchanged, as in the paper), photometric "
+        "(brightness, contrast and saturation; the hue hardly) or strong (as "
+        "--strong_view says).",
+        choices=LABELED_VIEWS,
     )
     class_weights: str = field(
         "",

@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from keras_imas import data
-from keras_imas.augment.strong_views import strong_view
+from keras_imas.augment.strong_views import labeled_view, strong_view
 from keras_imas.backends.devices import process_part
 from keras_imas.callbacks import (
     Checkpoint,
@@ -77,12 +77,14 @@ class Watchers:
             return os.path.join(output_dir, name)
 
         recipe, parts = plan.recipe, plan.parts
-        recolored = not plan.supervised or recipe.labeled_view == "strong"
+        strong = strong_view(recipe.strong_view)
+        if plan.supervised:
+            strong = labeled_view(recipe.labeled_view, recipe.strong_view) or False
         speed = InputSpeed(
             plan.batches,
             parts.labeled if plan.supervised else parts.unlabeled,
             crop_size=recipe.crop_size,
-            strong=recolored and strong_view(recipe.strong_view),
+            strong=strong,
             pipeline=parts.pipeline,
         )
         hardness_log = evaluation = board = checkpoint = None

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_imas.runs.batches import training_batches
@@ -25,14 +26,23 @@ def first_batch(**options):
     }
 
 
-def test_strong_labeled_views_change_the_labeled_images_alone():
-    weak, strong = first_batch(), first_batch(labeled_view="strong")
-    changed = {key for key in weak if not np.array_equal(weak[key], strong[key])}
+@pytest.mark.parametrize("view", ["photometric", "strong"])
+def test_labeled_views_change_the_labeled_images_alone(view):
+    weak, other = first_batch(), first_batch(labeled_view=view)
+    changed = {key for key in weak if not np.array_equal(weak[key], other[key])}
     assert changed == {"labeled"}
 
 
-def test_supervised_training_sees_the_same_strong_labeled_views():
-    semi = first_batch(labeled_view="strong")
-    alone = first_batch(labeled_view="strong", method="supervised")
+def test_photometric_views_keep_which_channel_is_the_largest():
+    weak, other = first_batch(), first_batch(labeled_view="photometric")
+    strong = first_batch(labeled_view="strong")
+    ranks = [np.argmax(batch["labeled"], axis=-1) for batch in (weak, other, strong)]
+    assert np.mean(ranks[0] == ranks[1]) > 0.8 > np.mean(ranks[0] == ranks[2])
+
+
+@pytest.mark.parametrize("view", ["photometric", "strong"])
+def test_supervised_training_sees_the_same_labeled_views(view):
+    semi = first_batch(labeled_view=view)
+    alone = first_batch(labeled_view=view, method="supervised")
     for name in alone:
         np.testing.assert_array_equal(alone[name], semi[name])
