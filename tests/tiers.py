@@ -1,6 +1,12 @@
 """Cases of parametrized tests in the core tier and in the full one."""
 
+import keras
 import pytest
+
+
+def full_on(backend):
+    """Leave a test to the full tier on the backend that compiles it longest."""
+    return pytest.mark.full if keras.backend.backend() == backend else lambda test: test
 
 
 def core_and_full(core, cases):

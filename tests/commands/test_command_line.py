@@ -106,6 +106,11 @@ def test_every_program_of_the_checkout_is_a_command():
     assert examples <= programs_of_commands
 
 
+RECIPES = [
+    "--recipe=voc_classic_92_r50",
+    "--flagfile=voc_classic_92_r50",
+    "--flagfile=examples/flagfiles/voc_classic_92_r50.flags",
+]
 WRONG = {
     "lable-next": "no command 'lable-next'; did you mean 'label-next'?",
     "train foldr": "'train foldr'; did you mean 'train folder'?",
@@ -169,19 +174,18 @@ def test_env_says_what_a_bug_report_needs(tmp_path):
     assert "tpu" not in process.stdout
 
 
-def test_recipes_are_chosen_by_name(tmp_path):
+def test_recipes_are_listed(tmp_path):
     process = run("train", "cityscapes", "--recipe=list", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
     # Between lines of TensorFlow's own.
     listed = re.findall(r"^cityscapes_\w+", process.stdout, re.M)
     assert listed == recipe_names("cityscapes") and len(listed) == 17
-    for recipe in (
-        "--recipe=voc_classic_92_r50",
-        "--flagfile=voc_classic_92_r50",
-        "--flagfile=examples/flagfiles/voc_classic_92_r50.flags",
-    ):
-        process = run("train", "voc", recipe, "--crop_size=0", cwd=tmp_path)
-        assert "`crop_size` must be positive. Received: 0" in process.stdout
+
+
+@pytest.mark.parametrize("recipe", core_and_full(RECIPES[:1], RECIPES))
+def test_recipes_are_chosen_by_name(recipe, tmp_path):
+    process = run("train", "voc", recipe, "--crop_size=0", cwd=tmp_path)
+    assert "`crop_size` must be positive. Received: 0" in process.stdout
 
 
 def test_check_takes_flags_as_people_type_them(photographs):

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from tiers import core_and_full
 
 from keras_imas import IMAS
 from keras_imas.data import (
@@ -184,7 +185,11 @@ def test_images_of_another_range(images, words, labeled, as_dataset):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["int16", "uint16", "int64", "uint64", "float16", "float64"]
+    "dtype",
+    core_and_full(
+        ["uint16", "float64"],
+        ["int16", "uint16", "int64", "uint64", "float16", "float64"],
+    ),
 )
 @pytest.mark.parametrize("as_dataset", [False, True])
 def test_the_same_pixels_in_any_dtype(dtype, as_dataset):

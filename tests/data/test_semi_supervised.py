@@ -86,7 +86,9 @@ def test_elements():
 
 
 @pytest.mark.parametrize("pipeline", ["tf.data", "device"])
-@pytest.mark.parametrize("strong", [StrongView(), ColorJitter()])
+@pytest.mark.parametrize(
+    "strong", [StrongView(), pytest.param(ColorJitter(), marks=pytest.mark.full)]
+)
 def test_a_second_strong_view_has_draws_of_its_own(pipeline, strong):
     options = dict(strong=strong, pipeline=pipeline, unlabeled=UNLABELED[:6])
     one, two = batches(**options), batches(**options, strong_views=2)

@@ -8,7 +8,7 @@ import pytest
 from gradients import gradients
 from keras import ops
 from PIL import Image
-from tiers import core_and_full
+from tiers import core_and_full, full_on
 
 import keras_imas
 from keras_imas.models import dpt, vision_transformer
@@ -117,6 +117,7 @@ def test_head_is_its_twin_in_pytorch(size):
         )
 
 
+@full_on("jax")
 def test_any_size_and_any_precision(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -198,6 +199,7 @@ SUCCESSORS = {
 }
 
 
+@full_on("jax")
 @pytest.mark.parametrize("frozen", core_and_full([True], [False, True]))
 def test_trains_as_a_student(frozen, tmp_path):
     """As iMAS has it, and frozen with the parts of UniMatch V2."""
