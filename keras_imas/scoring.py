@@ -14,6 +14,8 @@ from keras_imas.arguments import (
 from keras_imas.backends.formulations import faster
 from keras_imas.typing import ArrayLike, Tensor
 
+# The ones that a sum of float32 adds up, one after the other.
+_COUNTED = 2**24
 # Of an image, as `score_predictions` returns them.
 SCORES = (
     "hardness",
@@ -239,9 +241,19 @@ def _pair_counts(labels, other_labels, weights, num_classes):
     """Count pixels by image and the two classes: `(B, H, W)` thrice -> `(B, C, C)`.
 
     By segments rather than by comparison with every class, which would hold pixels
-    times classes in memory; and by pairs, in one pass over the pixels. Exact in float32
-    up to 2**24 pixels an image.
+    times classes in memory; and by pairs, in one pass over the pixels. Rows by rows
+    where an image has more pixels than float32 counts.
     """
+    height, width = labels.shape[1:]
+    if None not in (height, width) and height > 1 and height * width > _COUNTED:
+        rows = max(_COUNTED // width, 1)
+        return sum(
+            _pair_counts(
+                *(x[:, top : top + rows] for x in (labels, other_labels, weights)),
+                num_classes,
+            )
+            for top in range(0, height, rows)
+        )
     batch_size = ops.shape(labels)[0]
     first = num_classes * ops.arange(batch_size, dtype="int32")
     labels = ops.cast(labels, "int32") + first[:, None, None]

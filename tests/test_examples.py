@@ -169,6 +169,14 @@ def test_hardness_of_your_model(photographs):
             logits = [m.predict(np.array(image)[None], verbose=0) for m in models]
         expected = float(keras_imas.hardness(*logits)[0])
         assert float(row["hardness"]) == pytest.approx(expected, abs=1e-3)
+    (photographs / "run.json").write_text('{"settings": {"image_size": ["8", "8"]}}')
+    process = run(
+        "hardness_of_your_model.py", *arguments, "--output=small.csv", cwd=photographs
+    )
+    assert process.returncode == 0, process.stdout
+    with open(photographs / "small.csv", newline="") as file:
+        small = {row["image"]: row["hardness"] for row in csv.DictReader(file)}
+    assert small != {name: row["hardness"] for name, row in rows.items()}
     process = run("hardness_of_your_model.py", *arguments, cwd=photographs)
     assert process.returncode == 1 and "Choose another --output" in process.stdout
 

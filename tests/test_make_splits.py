@@ -86,6 +86,19 @@ def test_groups_stay_together_and_held_out_images_are_left_out(listed):
 
 
 @pytest.mark.full
+def test_held_out_images_are_found_however_a_list_names_them(photographs):
+    names = sorted(path.name for path in (photographs / "images").iterdir())
+    lines = f"images/{names[0]}\n./{names[1]}\nelsewhere/images/{names[2]}\nno.png\n"
+    (photographs / "held_out.txt").write_text(lines)
+    process = run(
+        "--images=images", "--exclude=held_out.txt", "--sizes=1/4", cwd=photographs
+    )
+    assert process.returncode == 0, process.stdout
+    assert f"Left out by --exclude: 3 of {len(names)} images" in process.stdout
+    assert "1 lines of --exclude name none of them, such as 'no.png'" in process.stdout
+
+
+@pytest.mark.full
 def test_every_class_is_in_the_smallest_split(photographs):
     process = run(
         "--images=images", "--masks=masks", "--num_classes=3", "--ignore_class=9",

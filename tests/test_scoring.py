@@ -194,6 +194,17 @@ def test_large_image_counts_exactly():
     assert hardness(logits, logits) == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.full
+def test_larger_images_count_exactly_than_float32_counts():
+    one = np.zeros((1, 5200, 5200), "int8")
+    one[:, :, 2600:] = 1
+    other, sure = np.zeros_like(one), np.ones(one.shape, "float16")
+    scores = keras_imas.scoring.score_predictions((one, sure), (other, sure), num_classes=2)
+    # Of class 0 half is shared, of class 1 nothing.
+    assert float(scores["student_iou"][0]) == pytest.approx(0.25, abs=1e-6)
+    assert float(scores["teacher_iou"][0]) == pytest.approx(0.5, abs=1e-6)
+
+
 def test_accepts_arrays_and_tensors_of_any_library(as_input):
     student, teacher = two_logits()
     valid = np.ones((3, 6, 5), bool)

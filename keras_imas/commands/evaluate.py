@@ -175,18 +175,26 @@ def _peak_memory():
 def _read(reading):
     """Return the examples, and the table of their classes where it is known."""
     names = reading.table
+    if FLAGS.images:
+        if not FLAGS.masks:
+            raise app.UsageError("--images needs --masks.")
+        return reading.read_folder(FLAGS.images, FLAGS.masks, FLAGS.names), names
+    for name in ("masks", "mask_name", "binary_masks"):
+        if FLAGS[name].present:
+            raise app.UsageError(
+                f"--{name} goes with --images alone: Cityscapes and VOC have masks of "
+                "their own."
+            )
     options = {
         "on_bad_image": reading.on_bad_image,
         "max_pixels": reading.max_pixels,
         "follow_links": reading.follow_links,
+        "image_size": reading.image_size or None,
+        "image_range": reading.image_range or None,
     }
     if FLAGS.cityscapes:
         examples = data.cityscapes.read(FLAGS.cityscapes, "val", FLAGS.names, **options)
         return examples, names or data.ClassTable(data.cityscapes.CLASSES)
-    if FLAGS.voc:
-        default = os.path.join(FLAGS.voc, "ImageSets", "Segmentation", "val.txt")
-        examples = data.voc.read(FLAGS.voc, FLAGS.names or default, **options)
-        return examples, names or data.ClassTable(data.voc.CLASSES)
-    if not FLAGS.masks:
-        raise app.UsageError("--images needs --masks.")
-    return reading.read_folder(FLAGS.images, FLAGS.masks, FLAGS.names), names
+    default = os.path.join(FLAGS.voc, "ImageSets", "Segmentation", "val.txt")
+    examples = data.voc.read(FLAGS.voc, FLAGS.names or default, **options)
+    return examples, names or data.ClassTable(data.voc.CLASSES)

@@ -5,8 +5,8 @@ r"""Rank photographs by how hard they are for a network of your own.
 
 Pass two checkpoints of any Keras model from images 0..255 to logits (or, with
 --probabilities, to probabilities), however it was trained. An image is hard if they are
-unsure of it or disagree. Writes a table of all images, best to label first: the
-hardest, without near-duplicates.
+unsure of it or disagree. Images are read as in the models' run, where there is one.
+Writes a table of all images, best to label first: the hardest, without near-duplicates.
 """
 
 import csv
@@ -22,11 +22,12 @@ from keras_imas import data
 from keras_imas.files.csv_text import to_cell
 from keras_imas.progress import Progress
 from keras_imas.report.label_next import label_next, thumbnail_features
-from keras_imas.runs.flags import define_path
+from keras_imas.runs.flags import define_flags, define_path
 from keras_imas.runs.prediction_flags import (
     define_prediction_flags,
     options_from_flags,
 )
+from keras_imas.runs.reading import Reading, reading_from_flags
 from keras_imas.runs.saved_networks import load_networks
 
 FLAGS = flags.FLAGS
@@ -43,6 +44,7 @@ def define():
     define_path("output", "hardness.csv", "Table to write.")
     flags.DEFINE_float("confidence_threshold", 0.7, "Confidence of a sure pixel.", 0, 1)
     flags.DEFINE_boolean("probabilities", False, "The models return probabilities.")
+    define_flags(Reading, only=("image_size", "image_range", "max_pixels"))
     define_prediction_flags()
     flags.mark_flags_as_required(["images", "models"])
 
@@ -58,7 +60,14 @@ def main(argv):
     if os.path.exists(FLAGS.output):
         sys.exit(f"Error: {FLAGS.output!r} is there. Choose another --output")
     try:
-        examples = data.from_folder(FLAGS.images, on_bad_image="skip")
+        reading = reading_from_flags(FLAGS.models[0])
+        examples = data.from_folder(
+            FLAGS.images,
+            image_size=reading.image_size or None,
+            image_range=reading.image_range or None,
+            max_pixels=reading.max_pixels,
+            on_bad_image="skip",
+        )
         earlier, later = (_predictor(path, examples) for path in FLAGS.models)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")

@@ -15,7 +15,8 @@ every class, and so have all others.
 import collections
 import fractions
 import itertools
-from pathlib import Path
+import unicodedata
+from pathlib import Path, PurePosixPath
 
 from absl import app, flags
 
@@ -202,8 +203,8 @@ def _read():
     else:
         names = _read_list(FLAGS.names)
     if FLAGS.exclude:
-        excluded = {stem(name) for name in _read_list(FLAGS.exclude)}
-        kept = [stem(name) not in excluded for name in names]
+        excluded, lost = _excluded(names)
+        kept = [_key(name) not in excluded for name in names]
         if all(kept) or not any(kept):
             raise app.UsageError(
                 f"--exclude must list some of the {len(names)} images, and leave some. "
@@ -211,9 +212,32 @@ def _read():
                 f"such as {names[0]!r}."
             )
         print(f"Left out by --exclude: {kept.count(False)} of {len(names)} images")
+        if lost:
+            print(
+                f"Note: {len(lost)} lines of --exclude name none of them, such as "
+                f"{lost[0]!r}"
+            )
         names = list(itertools.compress(names, kept))
         classes = classes and list(itertools.compress(classes, kept))
     return names, classes
+
+
+def _excluded(names):
+    """Return the keys of --exclude, and its lines that are none of the names."""
+    known, found, lost = set(map(_key, names)), set(), []
+    for line in _read_list(FLAGS.exclude):
+        # A list may begin its paths above the folder, see `lists.below`.
+        paths = lists.below(Path(FLAGS.images), line) if FLAGS.images else [line]
+        key = next((key for key in map(_key, paths) if key in known), None)
+        if key is None:
+            lost.append(line)
+        found.add(key)
+    return found, lost
+
+
+def _key(name):
+    """Return what names of one image have in common."""
+    return unicodedata.normalize("NFC", stem(PurePosixPath(name).as_posix()))
 
 
 def _read_list(path):

@@ -30,7 +30,7 @@ def semi_supervised(
     labeled_batch_size: int = 4,
     unlabeled_batch_size: int = 4,
     num_classes: int | None = None,
-    ignore_class: int | None = 255,
+    ignore_class: int = 255,
     scale_range: tuple[float, float] = (0.5, 2.0),
     flip: bool = True,
     strong: Any = None,
@@ -172,7 +172,7 @@ def supervised(
     batch_size: int = 4,
     steps_per_epoch: int | None = None,
     num_classes: int | None = None,
-    ignore_class: int | None = 255,
+    ignore_class: int = 255,
     scale_range: tuple[float, float] = (0.5, 2.0),
     flip: bool = True,
     labeled_strong: Any = None,
@@ -281,6 +281,11 @@ def _as_labeled(labeled, ignore_class):
 
 
 def _weak_options(crop_size, scale_range, flip, padding_color, ignore_class):
+    if ignore_class is None:
+        raise ValueError(
+            "`ignore_class` must be an id that is no class, such as 255: padding has "
+            "it in the label maps. Received: ignore_class=None"
+        )
     size = (crop_size, crop_size) if np.ndim(crop_size) == 0 else tuple(crop_size)
     if len(size) != 2 or any(int(side) != side or side < 1 for side in size):
         raise ValueError(

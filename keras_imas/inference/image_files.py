@@ -199,6 +199,19 @@ def predict_files(
         results["skipped"][str(path)] = str(reason)
         progress.add()
 
+    def remove_old(name):
+        """Remove the files of a photograph that was replaced."""
+        if made_from([target("masks", name)]) == sources[name]:
+            return
+        for kind, suffixes in _SUFFIXES.items():
+            for suffix in suffixes:
+                old = output_dir / kind / f"{name}{suffix}"
+                try:
+                    old.unlink(missing_ok=True)
+                except OSError as error:  # what is about one, `write` will say
+                    if error.errno not in _ABOUT_ONE:
+                        raise
+
     def write(name, image, predicted):
         label_map, sure = decided(predicted, image.shape[:2], confidence=confidence)
         place = {"georeference": places.get(name)}
@@ -217,11 +230,6 @@ def predict_files(
                 overlay.save(part, quality=90)
 
         try:
-            if made_from([target("masks", name)]) != sources[name]:
-                for kind, suffixes in _SUFFIXES.items():
-                    for suffix in suffixes:
-                        old = output_dir / kind / f"{name}{suffix}"
-                        old.unlink(missing_ok=True)
             for kind in kinds:
                 path = target(kind, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -264,6 +272,7 @@ def predict_files(
                 results["georeferenced"] += name in places
             else:
                 missing[name] = images[name]
+                remove_old(name)
         if missing:
             progress = Progress(len(missing), "image", "Predicted", verbose=verbose)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from keras_imas.data import Examples, as_examples
 from keras_imas.report.reading import names_to_positions
+from keras_imas.runs.flags import as_field
 from keras_imas.runs.read_run import Run
 from keras_imas.runs.sources import SOURCES, Source
 
@@ -59,7 +60,7 @@ def _found(run):
         )
     kind = SOURCES[settings["dataset"]]
     values = {
-        field.name: _as(field.type, settings[field.name])
+        field.name: as_field(field, settings[field.name])
         for field in dataclasses.fields(kind)
         if field.name in settings and field.name != "cache"
     }
@@ -78,10 +79,3 @@ def _found(run):
             "images any more"
         )
     return ImagesOfRun(source, as_examples(parts["labeled"]), unlabeled, positions)
-
-
-def _as(kind, value):
-    """Return the value of a flag as its field has it."""
-    if kind is not tuple:
-        return value
-    return tuple(int(v) if v.lstrip("-").isdigit() else v for v in map(str, value))

@@ -20,9 +20,9 @@ class Inspection:
     """What was found by looking at images of a run.
 
     Attributes:
-        gallery: List of dicts, as of `keras_imas.report.gallery.make_gallery`: the
-            hardest images, the hardest first, then as many of the easiest, the easiest
-            first.
+        gallery: Dict from "hardest" and "easiest", as far as there are such images, to
+            lists of dicts as of `keras_imas.report.gallery.make_gallery`, the hardest
+            and the easiest first.
         next: List of dicts, best first: `"rank"`, `"image"`, `"file"`, `"hardness"`,
             `"novelty"`, `"picture"`.
         errors: Dict from image to the share of its pixels that the teacher gets wrong,
@@ -30,7 +30,7 @@ class Inspection:
         missing: What could not be looked at, and why: list of sentences.
     """
 
-    gallery: list
+    gallery: dict
     next: list
     errors: dict
     missing: list
@@ -61,7 +61,7 @@ def inspect(
         try:
             images = stack.enter_context(images_of_run(run))
         except ValueError as error:
-            return Inspection([], [], {}, [f"The images are not shown: {error}"])
+            return Inspection({}, [], {}, [f"The images are not shown: {error}"])
         missing, predictors, truth = [], {}, None
         if gallery or truths:
             predictors = _predictors(run, directory, images.unlabeled, missing)
@@ -69,11 +69,12 @@ def inspect(
             truth = _truth(run, images, missing)
         hardest = run.hardness.hardest_first()
         each = min(gallery, len(hardest) // 2)
+        shown = {"hardest": hardest[:each], "easiest": hardest[::-1][:each]}
         tiles = make_gallery(
             run,
             images.unlabeled,
             truth,
-            hardest[:each] + hardest[::-1][:each],
+            [*shown["hardest"], *shown["easiest"]],
             predictors,
             width=width,
             verbose=verbose,
@@ -86,7 +87,12 @@ def inspect(
             errors = _errors(run, truth, predictors["teacher"], truths, verbose)
         bad = images.unlabeled.bad | (truth.bad if truth is not None else {})
         missing += [f"Left out: {reason}" for reason in bad.values()]
-    return Inspection(tiles, chosen, errors, missing)
+    kinds = {
+        kind: [tile for tile in tiles if tile["image"] in map(str, names)]
+        for kind, names in shown.items()
+    }
+    kinds = {kind: tiles for kind, tiles in kinds.items() if tiles}
+    return Inspection(kinds, chosen, errors, missing)
 
 
 def _predictors(run, directory, unlabeled, missing):

@@ -87,7 +87,7 @@ def _content(run, inspection):
             )
         ),
         "missing": inspection.missing if inspection else [],
-        "gallery": _by_kind(inspection.gallery) if inspection else {},
+        "gallery": inspection.gallery if inspection else {},
         "next": inspection.next if inspection else [],
         "facts": _facts(run),
         "hardness": None,
@@ -100,12 +100,6 @@ def _content(run, inspection):
             "table": _image_table(run, errors),
         }
     return content
-
-
-def _by_kind(tiles):
-    """Return the hardest and the easiest images; the hardest come first."""
-    half = len(tiles) // 2
-    return {"hardest": tiles[:half], "easiest": tiles[half:]} if tiles else {}
 
 
 def _facts(run):

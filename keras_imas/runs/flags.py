@@ -145,14 +145,28 @@ class Flagged:
             flag = flags.FLAGS[field.name]
             if defaults is not None and not flag.present:
                 return getattr(defaults, field.name)
-            if isinstance(flag.value, list):
-                return tuple(
-                    _element(field.name, field.metadata["of"], text)
-                    for text in flag.value
-                )
-            return flag.value
+            return as_field(field, flag.value)
 
         return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})
+
+
+def as_field(field, value):
+    """Return the value of a flag, or of its copy in `run.json`, as a field has it.
+
+    Args:
+        field: `dataclasses.Field` of a `Flagged` dataclass.
+        value: The value.
+
+    Returns:
+        The value, where the field is a tuple one of elements of its type.
+
+    Raises:
+        ValueError: If an element must be a number and is not.
+    """
+    if field.type is not tuple:
+        return value
+    kind = field.metadata["of"]
+    return tuple(_element(field.name, kind, element) for element in value or ())
 
 
 _KINDS = {int: "whole numbers, such as 1,2,4", float: "numbers, such as 0.1,0.9"}

@@ -12,7 +12,7 @@ from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.files import MAX_PIXELS
 from keras_imas.data.folder import from_folder
 from keras_imas.runs import run_directory
-from keras_imas.runs.flags import Flagged, field
+from keras_imas.runs.flags import Flagged, as_field, field
 
 # Any of these says what the classes are, so that the others of a run don't count.
 _CLASSES = ("classes", "class_names", "num_classes")
@@ -133,7 +133,8 @@ def reading_from_flags(model=None):
         `Reading`.
 
     Raises:
-        ValueError: If a value is out of range.
+        ValueError: If a value is out of range, or the run's table of classes is not
+            what it was.
     """
     names = [f.name for f in dataclasses.fields(Reading) if f.name in flags.FLAGS]
     values = {name: _value(name, flags.FLAGS[name].value) for name in names}
@@ -156,15 +157,19 @@ def reading_from_flags(model=None):
             values[name] = value
     reading = Reading(**values)
     trained = tuple((facts or {}).get("class_names") or ())
-    if (
-        trained
-        and given & {*_CLASSES}
-        and reading.table
-        and reading.table.names != trained
-    ):
+    chosen, reads_masks = given & {*_CLASSES}, "mask_name" in names
+    if not (trained and (chosen or reads_masks) and reading.table):
+        return reading
+    now, then = ", ".join(reading.table.names), ", ".join(trained)
+    if now != then and not chosen:
+        raise ValueError(
+            f"{reading.classes!r} has changed since the run: its classes are {now} "
+            f"now, and were {then}. Pass --classes=TABLE with the table that fits the "
+            "masks"
+        )
+    if now != then:
         print(
-            f"Warning: the classes are {', '.join(reading.table.names)} here, and in "
-            f"the run of the model {', '.join(trained)}",
+            f"Warning: the classes are {now} here, and in the run of the model {then}",
             file=sys.stderr,
         )
     return reading
@@ -204,11 +209,7 @@ def reading_of_facts(facts):
 
 
 def _value(name, value):
-    """Return the value of a flag, or of its copy in `run.json`, as its field has it."""
-    known = Reading.__dataclass_fields__[name]
-    if known.type is tuple:
-        return tuple(map(known.metadata["of"], value or ()))
-    return value
+    return as_field(Reading.__dataclass_fields__[name], value)
 
 
 def _text(value):

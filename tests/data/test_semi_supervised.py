@@ -388,6 +388,7 @@ def test_too_few_images():
     "options, match",
     [
         ({"crop_size": 0}, "crop_size=0"),
+        ({"ignore_class": None}, "id that is no class.*ignore_class=None"),
         ({"crop_size": (3, 4, 5)}, r"crop_size=\(3, 4, 5\)"),
         ({"scale_range": (2.0, 0.5)}, "0 < low <= high"),
         ({"unlabeled_batch_size": 0}, "Received: 0"),

@@ -228,6 +228,13 @@ def test_no_file_of_an_old_photograph_stays_beside_a_new_mask(photographs):
     assert [path.name for path in (output / "masks").glob("a.*")] == ["a.tif"]
 
 
+def test_a_damaged_photograph_has_no_mask_of_the_old_one(photographs):
+    predict(photographs)
+    (photographs / "a.png").write_bytes(b"no image")
+    assert str(photographs / "a.png") in predict(photographs)["skipped"]
+    assert not list((photographs.parent / "out").glob("*/a.*"))
+
+
 def test_names_that_differ_by_suffixes_keep_all_masks(tmp_path):
     for name in ("a.jpg", "a.png", "a.jpg.png", "b.png"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)

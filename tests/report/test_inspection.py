@@ -1,4 +1,5 @@
 import csv
+import json
 
 import keras
 import numpy as np
@@ -6,6 +7,7 @@ import programs
 import pytest
 from PIL import Image
 
+from keras_imas.report.images_of_run import images_of_run
 from keras_imas.report.inspection import inspect
 from keras_imas.runs.read_run import read_run
 
@@ -13,7 +15,7 @@ from keras_imas.runs.read_run import read_run
 def test_says_why_images_are_not_shown(tmp_path, write_run):
     run = read_run(write_run(tmp_path / "mine"))
     found = inspect(run, verbose=0)
-    assert found.gallery == [] and "not made by a program" in found.missing[0]
+    assert found.gallery == {} and "not made by a program" in found.missing[0]
 
 
 @pytest.fixture
@@ -56,7 +58,8 @@ def test_a_broken_mask_is_named_and_the_rest_is_shown(damage, photographs):
     found = inspect(read_run(photographs / "run"), verbose=0)
     (said,) = (sentence for sentence in found.missing if "student" not in sentence)
     assert "b.png" in said and "\n" not in said
-    assert {tile["image"] for tile in found.gallery} >= {"a"}
+    # The easiest image stays the easiest, though the hardest can't be shown.
+    assert [tile["image"] for tile in found.gallery["easiest"]] == ["a"]
 
 
 def test_a_network_is_loaded_only_where_it_is_used(photographs):
@@ -66,7 +69,7 @@ def test_a_network_is_loaded_only_where_it_is_used(photographs):
         inspect(run, verbose=0)
     found = inspect(run, gallery=0, truths=0, verbose=0)
     assert {row["image"] for row in found.next} == {"a", "b", "c"}
-    assert found.gallery == [] and found.errors == {} and found.missing == []
+    assert found.gallery == {} and found.errors == {} and found.missing == []
 
 
 def test_there_are_at_least_as_many_candidates_as_are_wanted(photographs):
@@ -99,3 +102,24 @@ def test_label_next_needs_no_network(photographs):
     process = programs.run("-m", "keras_imas", "label-next", "run", cwd=photographs)
     assert process.returncode == 1 and "Error: " in process.stdout
     assert "Traceback" not in process.stdout
+
+
+def test_images_of_a_pattern_are_not_compared_with_masks_of_others(photographs):
+    (photographs / "others").mkdir()
+    for name in "abc":
+        Image.new("RGB", (12, 9)).save(photographs / "others" / f"{name}.png")
+    path = photographs / "run" / "run.json"
+    facts = json.loads(path.read_text())
+    facts["settings"]["unlabeled"] = "others/*.png"
+    path.write_text(json.dumps(facts))
+    found = inspect(read_run(photographs / "run"), verbose=0)
+    assert found.errors == {} and found.gallery
+
+
+def test_images_are_read_in_the_range_of_the_run(photographs):
+    path = photographs / "run" / "run.json"
+    facts = json.loads(path.read_text())
+    facts["settings"]["image_range"] = ["0", "127.5"]
+    path.write_text(json.dumps(facts))
+    with images_of_run(read_run(photographs / "run")) as images:
+        assert images.source.image_range == (0.0, 127.5)

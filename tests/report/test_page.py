@@ -36,7 +36,9 @@ def make(tmp_path, write_run):
     def make(gallery=(), next=(), **run):
         runs = [read_run(write_run(tmp_path / "one", **run))]
         runs.append(read_run(write_run(tmp_path / "two", minutes=3.5, finished=True)))
-        found = Inspection(list(gallery), list(next), ERRORS, ["No teacher yet"])
+        kinds = zip(("hardest", "easiest"), gallery, strict=False)
+        shown = {kind: [tile] for kind, tile in kinds}
+        found = Inspection(shown, list(next), ERRORS, ["No teacher yet"])
         return make_page(runs, {"one": found})
 
     return make

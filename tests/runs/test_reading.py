@@ -85,6 +85,21 @@ def test_a_table_is_found_from_elsewhere(parse, run, tmp_path):
     assert np.unique(example["label_map"]).tolist() == [1]
 
 
+def test_a_table_that_has_changed_since_the_run_is_not_taken(parse, run, tmp_path):
+    (tmp_path / "classes.csv").write_text("name,id\ngreen,0\nred,1\n")
+    facts = {
+        **RUN,
+        "settings": {"classes": "classes.csv"},
+        "working_directory": str(tmp_path),
+    }
+    (run / "run.json").write_text(json.dumps(facts))
+    parse()
+    with pytest.raises(ValueError, match="classes.csv' has changed since the run"):
+        reading_from_flags(run)
+    parse(f"--classes={tmp_path / 'classes.csv'}")
+    assert reading_from_flags(run).table.names == ("green", "red")
+
+
 def test_without_a_run_the_flags_count(parse, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     parse("--num_classes=3", "--classes=")

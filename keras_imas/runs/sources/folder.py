@@ -100,8 +100,8 @@ class Folder(Reading, Source):
         }
 
     def truth(self, unlabeled, seed):
-        if os.path.exists(self.unlabeled) and not os.path.isfile(self.unlabeled):
-            return None  # they are images of another folder
+        if self.unlabeled and not os.path.isfile(self.unlabeled):
+            return None  # a folder or a pattern: they are other images
         masks = with_masks(self.images, self.masks, self.mask_name or None)
         names = sorted(set(masks) & set(unlabeled.names))
         return self._read(self.images, self.masks, names) if names else None
