@@ -8,11 +8,20 @@ import keras
 from keras import ops
 
 from keras_imas.backends.formulations import faster
+from keras_imas.backends.replicas import clip_over_replicas
 from keras_imas.typing import Scheduled, Tensor
 
 
+class _ClipsWholeBatches:
+    def _clip_gradients(self, grads):
+        if not (self.clipnorm or self.global_clipnorm or self.clipvalue):
+            return grads
+        # Keras on TensorFlow would clip what each replica found in its own part.
+        return clip_over_replicas(super()._clip_gradients, grads)
+
+
 @keras.saving.register_keras_serializable(package="keras_imas")
-class SGD(keras.optimizers.SGD):
+class SGD(_ClipsWholeBatches, keras.optimizers.SGD):
     """Add to Keras' `SGD` an L2 weight decay and learning rates by variable.
 
     By default it is Keras' own. `l2` is the weight decay of the published recipes: adds
@@ -113,7 +122,7 @@ class SGD(keras.optimizers.SGD):
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
-class AdamW(keras.optimizers.AdamW):
+class AdamW(_ClipsWholeBatches, keras.optimizers.AdamW):
     """Add to Keras' `AdamW` learning rates by variable; do not decay vectors.
 
     Biases and what normalization learns are left out of the weight decay: they scale

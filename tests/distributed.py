@@ -5,7 +5,8 @@
 Ignored labels and padding are unevenly spread over the batch. Writes the logs, the
 weights of student and teacher, and the hardness of each image. "several": one of
 several processes on JAX, which the variables of `keras.distribution.initialize` make
-known to each other. LOSS: crossentropy, ohem, or dpt for a DPT and cross-entropy.
+known to each other. LOSS: crossentropy, ohem, clipped for cross-entropy and a clipped
+gradient, or dpt for a DPT and cross-entropy.
 """
 
 import os
@@ -69,7 +70,8 @@ def model():
     loss = None
     if LOSS == "ohem":
         loss = keras_imas.losses.OHEMCrossentropy(min_kept=100, group_size=2)
-    imas.compile(keras_imas.optimizers.SGD(0.05, momentum=0.9, l2=1e-4), loss)
+    clip = {"global_clipnorm": 0.05} if LOSS == "clipped" else {}
+    imas.compile(keras_imas.optimizers.SGD(0.05, momentum=0.9, l2=1e-4, **clip), loss)
     return imas
 
 

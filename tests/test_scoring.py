@@ -199,7 +199,9 @@ def test_larger_images_count_exactly_than_float32_counts():
     one = np.zeros((1, 5200, 5200), "int8")
     one[:, :, 2600:] = 1
     other, sure = np.zeros_like(one), np.ones(one.shape, "float16")
-    scores = keras_imas.scoring.score_predictions((one, sure), (other, sure), num_classes=2)
+    scores = keras_imas.scoring.score_predictions(
+        (one, sure), (other, sure), num_classes=2
+    )
     # Of class 0 half is shared, of class 1 nothing.
     assert float(scores["student_iou"][0]) == pytest.approx(0.25, abs=1e-6)
     assert float(scores["teacher_iou"][0]) == pytest.approx(0.5, abs=1e-6)

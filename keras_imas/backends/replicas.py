@@ -58,6 +58,27 @@ def replica_mean(value):
     return context.all_reduce("MEAN", value)
 
 
+def clip_over_replicas(clip, gradients):
+    """Clip the gradient of the whole batch, of which each replica has a summand.
+
+    Args:
+        clip: Function from a list of gradients to the clipped ones.
+        gradients: List of tensors, or `None` for a variable without a gradient.
+
+    Returns:
+        List of tensors; their sum over the replicas is the clipped gradient.
+
+    Example:
+        >>> clip_over_replicas(lambda xs: [x / 2 for x in xs], [4.0])
+        [2.0]
+    """
+    count = replica_count()
+    if count == 1:
+        return clip(gradients)
+    whole = [x if x is None else count * replica_mean(x) for x in gradients]
+    return [x if x is None else x / count for x in clip(whole)]
+
+
 def replica_concatenation(value):
     """Return what all replicas have, one after the other.
 

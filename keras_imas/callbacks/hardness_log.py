@@ -24,7 +24,8 @@ class HardnessLog(keras.callbacks.Callback):
     are sure (ρ); `student_iou` and `teacher_iou`, the IoU between the two, weighted by
     the classes of either. It is a Parquet file, for `pandas.read_parquet` and the like,
     written anew after each epoch, so that it can be read during training. Where
-    it exists, the rows of earlier epochs are kept.
+    it exists, the rows of earlier epochs are kept, and those of the epochs that are
+    trained now are replaced: to add to a table, pass `initial_epoch` to `fit`.
 
     The values gather on the device and are read once an epoch. Batches must have
     `"unlabeled_index"`, as those of `keras_imas.data` do.

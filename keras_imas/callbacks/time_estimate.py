@@ -24,6 +24,8 @@ class TimeEstimate(keras.callbacks.Callback):
         self.warm_up = warm_up
         self.steps = steps
         self._seen = 0
+        self._began = None
+        self._told = False
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -35,27 +37,46 @@ class TimeEstimate(keras.callbacks.Callback):
         """
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Look at the clock.
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Note the step: a call of the device may take several.
 
         Args:
             batch: The step in the epoch, from 0.
             logs: Not used.
         """
-        self._seen += 1
-        if self._seen == self.warm_up:
-            self._start = time.perf_counter()
-        if self._seen == self.warm_up + self.steps:
-            seconds = (time.perf_counter() - self._start) / self.steps
-            total = self.params["epochs"] * self.params["steps"]
-            done = self._epoch * self.params["steps"] + batch + 1
-            if done > self._seen:  # the run was resumed
-                total -= done - self._seen
-            print(
-                f"\n{total:,} steps at {seconds:.2f} s: training takes about "
-                f"{format_duration(seconds * total)}, plus evaluation."
-            )
-            self.measured(seconds)
+        self._first = batch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Look at the clock.
+
+        Args:
+            batch: The last step of the call in the epoch, from 0.
+            logs: Not used.
+        """
+        self._seen += batch + 1 - self._first
+        if self._began is None:
+            if self._seen >= self.warm_up:
+                self._began = self._seen, time.perf_counter()
+            return
+        seen, start = self._began
+        if self._told or self._seen < seen + self.steps:
+            return
+        self._told = True
+        seconds = (time.perf_counter() - start) / (self._seen - seen)
+        print(f"\n{self._sentence(seconds, batch + 1)}")
+        self.measured(seconds)
+
+    def _sentence(self, seconds, step):
+        if self.params["steps"] is None:
+            return f"A step takes {seconds:.2f} s."
+        total = self.params["epochs"] * self.params["steps"]
+        done = self._epoch * self.params["steps"] + step
+        if done > self._seen:  # the run was resumed
+            total -= done - self._seen
+        return (
+            f"{total:,} steps at {seconds:.2f} s: training takes about "
+            f"{format_duration(seconds * total)}, plus evaluation."
+        )
 
     def measured(self, seconds: float) -> None:
         """Do more with what was measured; nothing here.

@@ -125,7 +125,11 @@ class KerasMetric(keras.metrics.Metric):
                 "`metrics` must take logits: the network has no softmax at its end. "
                 f"Received: {what} with from_logits=False. Pass `from_logits=True`"
             )
-        if ignore_class in getattr(metric, "target_class_ids", ()):
+        averaged = isinstance(metric, keras.metrics.FBetaScore)  # F1Score is one
+        is_class = ignore_class is not None and ignore_class >= 0
+        if ignore_class in getattr(metric, "target_class_ids", ()) or (
+            averaged and is_class and metric.average in (None, "macro")
+        ):
             raise ValueError(
                 f"`metrics` must leave out ignore_class={ignore_class}, which {what} "
                 "counts as a class. Take keras_imas.metrics.MeanIoU(ignore_class="

@@ -160,10 +160,13 @@ class Parts:
         """Count the labeled pixels of each class.
 
         Returns:
-            List of integers.
+            List of integers; 0 for a class that is ignored.
         """
         found = data.check({"labeled": self.labeled}, images=0).parts["labeled"].pixels
-        return [found[number] for number in range(self.num_classes)]
+        return [
+            0 if number == self.ignore_class else found[number]
+            for number in range(self.num_classes)
+        ]
 
     def checksum(self):
         """Return a checksum of which images are in which part.

@@ -81,6 +81,7 @@ class ResilientModel(keras.Model):
             **kwargs: See `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        self.loss_weights = kwargs.get("loss_weights")
         self._optimizer_in_steps: Any = contextlib.nullcontext
         if self.max_skipped_steps is not None and not self._scales_loss:
             # A function, as an attribute that is an optimizer would be saved too.

@@ -29,6 +29,7 @@ def training_settings(model, options, steps):
         "precision": model.dtype_policy.name,
         "optimizer": _plain(model.optimizer),
         "loss": _plain(model.loss),
+        "loss_weights": _plain(model.loss_weights),
         "model": {k: _plain(v) for k, v in model.settings().items() if k not in _FREE},
         "steps of an epoch": steps,
         "data": _plain(position.settings() if position else {}),
@@ -56,6 +57,8 @@ def check_settings(before, now, rates, directory):
     """
     if rates[0] == rates[1]:
         before, now = _without_rate(before), _without_rate(now)
+    if "loss_weights" not in before:  # of an earlier version
+        now = {name: value for name, value in now.items() if name != "loss_weights"}
     different = differences(before, now)
     if different:
         raise ValueError(

@@ -44,6 +44,7 @@ def assert_equal(results, expected):
         pytest.param(4, "crossentropy", marks=pytest.mark.full),
         pytest.param(2, "ohem", marks=pytest.mark.full),
         pytest.param(4, "ohem", marks=pytest.mark.full),
+        pytest.param(2, "clipped", marks=pytest.mark.full),
         pytest.param(2, "dpt", marks=pytest.mark.full),
     ],
 )

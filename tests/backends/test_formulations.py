@@ -37,6 +37,15 @@ LAYERS = {
     "normalized, bare": lambda: layers.BatchNormalization(center=False, scale=False),
     "normalized, by rows": lambda: layers.BatchNormalization(axis=1),
     "pooled": lambda: layers.MaxPooling2D(3, strides=2),
+    "first channels": lambda: layers.Conv2D(
+        12, 3, dilation_rate=4, padding="same", data_format="channels_first"
+    ),
+    "first channels, depthwise": lambda: layers.DepthwiseConv2D(
+        3, padding="same", data_format="channels_first"
+    ),
+    "first channels, pooled": lambda: layers.MaxPooling2D(
+        2, data_format="channels_first"
+    ),
     "pooled, same": lambda: layers.MaxPooling2D(2, padding="same"),
 }
 

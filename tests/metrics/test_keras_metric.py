@@ -117,8 +117,14 @@ def test_what_would_mean_nothing_is_refused(metric, message):
         metrics_over_label_maps([metric])
 
 
-def test_keras_iou_would_count_the_ignored_class():
-    metric = keras.metrics.MeanIoU(3, ignore_class=0, sparse_y_pred=False)
+@pytest.mark.parametrize(
+    "metric",
+    [
+        keras.metrics.MeanIoU(3, ignore_class=0, sparse_y_pred=False),
+        keras.metrics.F1Score(average="macro"),
+    ],
+)
+def test_means_over_classes_would_count_the_ignored_one(metric):
     with pytest.raises(ValueError, match="leave out ignore_class=0.*keras_imas"):
         metrics_over_label_maps([metric], ignore_class=0)
 

@@ -45,3 +45,9 @@ def test_labeled_pixels_are_counted():
     parts = make(labeled=(IMAGES[:20], labels[:20]), class_names=["a", "b", "c"])
     expected = [int((labels[:20] == number).sum()) for number in range(3)]
     assert parts.labeled_pixels() == expected and expected[2] == 0
+    parts = make(
+        labeled=(IMAGES[:20], labels[:20] % 255),
+        class_names=["a", "b", "c"],
+        ignore_class=0,
+    )
+    assert parts.labeled_pixels() == [0, *expected[1:]]

@@ -250,6 +250,7 @@ CHANGES = {
     "confidence_threshold was 0.7, is 0.8": {"confidence_threshold": 0.8},
     "unlabeled_weight was 3.0, is 1.0": {"unlabeled_weight": 1.0},
     "ema_decay was 0.5, is 0.9": {"ema_decay": 0.9},
+    "loss_weights was None, is 0.5": {"loss_weights": 0.5},
 }
 
 

@@ -24,6 +24,23 @@ def same_padding(size, kernel_size, stride=1, dilation=1):
     return total // 2, total - total // 2
 
 
+def channels_last(layer):
+    """Tell whether a layer's features are `(B, H, W, channels)`.
+
+    Args:
+        layer: Layer with a `data_format`.
+
+    Returns:
+        Boolean.
+
+    Example:
+        >>> import keras
+        >>> channels_last(keras.layers.Conv2D(8, 3, data_format="channels_first"))
+        False
+    """
+    return layer.data_format == "channels_last"
+
+
 def is_atrous(layer, inputs):
     """Tell whether a quarter or more of a convolution's products are with padding.
 
@@ -46,7 +63,7 @@ def is_atrous(layer, inputs):
     """
     plain = layer.strides == (1, 1) and layer.groups == 1 and layer.padding == "same"
     odd = all(size % 2 for size in layer.kernel_size)
-    if not (plain and odd) or None in inputs.shape[1:3]:
+    if not (plain and odd and channels_last(layer)) or None in inputs.shape[1:3]:
         return False
     share = 1.0
     axes = zip(inputs.shape[1:3], layer.kernel_size, layer.dilation_rate, strict=True)

@@ -14,6 +14,7 @@ from keras import ops
 
 from keras_imas.backends.formulations.convolution import (
     atrous_convolution,
+    channels_last,
     is_atrous,
     same_padding,
 )
@@ -21,7 +22,7 @@ from keras_imas.backends.formulations.convolution import (
 
 def convolve(layer, inputs, kernel):
     """Compute `Conv2D.convolution_op`."""
-    if jax.default_backend() != "cpu" or layer.groups != 1:
+    if jax.default_backend() != "cpu" or layer.groups != 1 or not channels_last(layer):
         return type(layer).convolution_op(layer, inputs, kernel)
     kernel = ops.convert_to_tensor(kernel)
     if layer.kernel_size == (1, 1):
@@ -35,7 +36,8 @@ def convolve(layer, inputs, kernel):
 
 def convolve_depthwise(layer, inputs):
     """Compute `DepthwiseConv2D.call`."""
-    if jax.default_backend() != "cpu" or layer.depth_multiplier != 1:
+    known = layer.depth_multiplier == 1 and channels_last(layer)
+    if jax.default_backend() != "cpu" or not known:
         return type(layer).call(layer, inputs)
     kernel = ops.convert_to_tensor(layer.kernel)[..., 0]
     shifted = _shifted(

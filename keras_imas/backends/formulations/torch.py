@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from keras_imas.backends.formulations.convolution import (
     atrous_convolution,
+    channels_last,
     is_atrous,
     same_padding,
 )
@@ -21,6 +22,8 @@ from keras_imas.backends.formulations.convolution import (
 
 def convolve(layer, inputs, kernel):
     """Compute `Conv2D.convolution_op`."""
+    if not channels_last(layer):
+        return type(layer).convolution_op(layer, inputs, kernel)
     kernel = ops.convert_to_tensor(kernel)
     if inputs.device.type == "cpu" and is_atrous(layer, inputs):
         return atrous_convolution(inputs, kernel, layer.dilation_rate)
@@ -29,6 +32,8 @@ def convolve(layer, inputs, kernel):
 
 def convolve_depthwise(layer, inputs):
     """Compute `DepthwiseConv2D.call`."""
+    if not channels_last(layer):
+        return type(layer).call(layer, inputs)
     kernel = ops.convert_to_tensor(layer.kernel)
     channels = inputs.shape[-1]
     kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
@@ -66,7 +71,7 @@ def _convolve(layer, inputs, kernel, groups):
 
 def pool(layer, inputs):
     """Compute `MaxPooling2D.call`."""
-    if layer.padding != "valid":
+    if layer.padding != "valid" or not channels_last(layer):
         return type(layer).call(layer, inputs)
     images = inputs.permute(0, 3, 1, 2)
     outputs = functional.max_pool2d(images, layer.pool_size, layer.strides)
