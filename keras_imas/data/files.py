@@ -26,7 +26,7 @@ _PNG_END = 1 << 16
 _IDS = ("1", "L", "P", "I", "F", *SIXTEEN_BIT)
 # Tags of TIFF: channels, which of them are no color (1 and 2: alpha), numbers' format.
 _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
-_SIGNED = 2
+_UNSIGNED, _SIGNED = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,6 +299,20 @@ def _tag(image, tag):
     """Return the first value of a TIFF's tag, or None."""
     value = image.tag_v2.get(tag) if image.format == "TIFF" else None
     return value[0] if isinstance(value, tuple) else value
+
+
+def unsigned(image):
+    """Tell whether values have 32 bits without a sign, which Pillow takes for signed.
+
+    Args:
+        image: open `PIL.Image.Image`, as its file has it.
+
+    Returns:
+        A boolean.
+    """
+    if image.format != "TIFF" or image.mode != "I":
+        return False
+    return _tag(image, _SAMPLE_FORMAT) in (None, _UNSIGNED)
 
 
 def _unread(image):

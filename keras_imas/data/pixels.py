@@ -11,6 +11,7 @@ from keras_imas.data.files import (
     orientation_of,
     read_header,
     read_mat,
+    unsigned,
 )
 
 
@@ -98,10 +99,9 @@ def read_mask(path, class_table=None):
     from PIL import Image
 
     with Image.open(path) as image:
-        image = _upright(image)
         if by_color(image.mode, class_table):
-            return class_table.ids(np.asarray(image.convert("RGB")))
-        values = np.array(image)
+            return class_table.ids(np.asarray(_upright(image).convert("RGB")))
+        values = _values(image)
     if values.dtype.kind == "f":
         broken = values[~(np.isfinite(values) & (values == np.floor(values)))]
         if broken.size:
@@ -109,7 +109,14 @@ def read_mask(path, class_table=None):
                 "a mask must hold whole numbers, class ids. Received: floats such as "
                 f"{broken[0]:g}"
             )
-    return values.astype("int32")
+    with np.errstate(invalid="ignore"):
+        ids = values.astype("int32")
+    beyond = values[ids != values]
+    if beyond.size:
+        raise ValueError(
+            f"a mask must hold class ids, up to 2147483647. Received: {beyond[0]:.0f}"
+        )
+    return ids
 
 
 def read_image(path, image_range=None):
@@ -163,9 +170,9 @@ def read_values(path):
         content = tf.io.read_file(os.fspath(path))
         return tf.io.decode_png(content, 3, tf.uint16).numpy()
     with Image.open(path) as image:
-        image = _upright(image)
-        grey = image.mode in ("L", "I", "F", *SIXTEEN_BIT)
-        return np.array(image if grey else image.convert("RGB"))
+        if image.mode in ("L", "I", "F", *SIXTEEN_BIT):
+            return _values(image)
+        return np.array(_upright(image).convert("RGB"))
 
 
 def resized(values, size):
@@ -192,6 +199,13 @@ def resized(values, size):
 
 def _as_rgb(values):
     return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def _values(image):
+    """Return the values of an image of one channel, as EXIF has it shown."""
+    without_sign = unsigned(image)
+    values = np.array(_upright(image))
+    return values.view("uint32") if without_sign else values
 
 
 def _upright(image):

@@ -92,6 +92,16 @@ def test_signed_and_float_images_need_a_range(tmp_path, dtype):
     np.testing.assert_array_equal(image[..., 0], expected)
 
 
+def test_thirty_two_bits_without_a_sign(tmp_path):
+    """Pillow takes them for signed, and 3,000,000,000 for a negative number."""
+    values = np.array([[0, 2_000_000_000, 3_000_000_000, 4_000_000_000]], "uint32")
+    write_tiff(tmp_path / "a.tif", values)
+    examples = from_folder(tmp_path, image_range=(0, 4e9))
+    image = examples.read(0)["image"]
+    np.testing.assert_array_equal(image[..., 0], [[0, 128, 191, 255]])
+    assert check({"unlabeled": examples}).parts["unlabeled"].values == (0, 4e9)
+
+
 def test_values_that_are_not_finite(tmp_path):
     write_tiff(tmp_path / "a.tif", np.full((4, 4), np.nan, "float32"))
     with pytest.raises(ValueError, match="not finite"):
@@ -174,6 +184,15 @@ def test_masks_with_an_ignored_id_of_their_own(tmp_path, dtype, void):
 def test_float_masks_with_a_fraction(tmp_path, value):
     label_map = np.full((8, 8), value, "float32")
     with pytest.raises(ValueError, match=r"a\.tif .*whole numbers, class ids.* floats"):
+        masks(tmp_path, label_map)
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "float32"])
+def test_masks_with_ids_beyond_int32(tmp_path, dtype):
+    label_map = np.full((8, 8), 2, dtype)
+    np.testing.assert_array_equal(masks(tmp_path, label_map), label_map)
+    label_map[3, 3] = 3_000_000_000
+    with pytest.raises(ValueError, match=r"a\.tif .*up to 2147483647.* 3000000000"):
         masks(tmp_path, label_map)
 
 
