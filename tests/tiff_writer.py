@@ -3,13 +3,14 @@
 import struct
 
 
-def write_tiff(path, array, extra=()):
+def write_tiff(path, array, extra=(), photometric=None):
     """Write an array `(H, W)` or `(H, W, C)`; `extra`: what channels beyond 3 are."""
     channels = array.shape[2] if array.ndim == 3 else 1
     height, width = array.shape[:2]
     form = {"u": 1, "i": 2, "f": 3}[array.dtype.kind]
     bits = (8 * array.itemsize,) * channels
-    photometric = 2 if channels > 2 else 1
+    if photometric is None:
+        photometric = 2 if channels > 2 else 1
     tags = {
         256: (width,), 257: (height,), 258: bits, 259: (1,), 262: (photometric,),
         273: (8,), 277: (channels,), 278: (height,), 279: (array.nbytes,),

@@ -26,6 +26,7 @@ _PNG_END = 1 << 16
 _IDS = ("1", "L", "P", "I", "F", *SIXTEEN_BIT)
 # Tags of TIFF: channels, which of them are no color (1 and 2: alpha), numbers' format.
 _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _UNSIGNED, _SIGNED = 1, 2
 
 
@@ -44,6 +45,7 @@ class Header:
         bits: bits of a value: 8 or fewer, 16 or 32.
         signed: whether these are 8 bits with a sign, which Pillow takes for 0..255.
         unread: channels besides color and alpha, which Pillow leaves out.
+        white_is_zero: whether 0 means white, for which Pillow inverts 8 or fewer bits.
         palette: bytes, red, green and blue of each index, or None.
     """
 
@@ -57,6 +59,7 @@ class Header:
     bits: int = 8
     signed: bool = False
     unread: int = 0
+    white_is_zero: bool = False
     palette: bytes | None = None
 
 
@@ -101,6 +104,7 @@ def _read_header(path, max_pixels):
                 "bits": _bits(image),
                 "signed": mode == "L" and _tag(image, _SAMPLE_FORMAT) == _SIGNED,
                 "unread": _unread(image),
+                "white_is_zero": _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO,
                 "palette": _palette(image),
             }
     except Image.DecompressionBombError as error:
@@ -180,6 +184,11 @@ def image_problem(header, image_range=None):
     """
     if header.signed or header.unread:
         return _unread_problem(header)
+    if header.white_is_zero and header.bits > 8:
+        return (
+            f"has {header.bits} bits of which 0 is white (WhiteIsZero), and would be "
+            "read as a negative: save it with 0 as black (BlackIsZero)"
+        )
     if image_range is None:
         if header.mode in ("I", "F"):
             return (
@@ -231,6 +240,12 @@ def mask_problem(header, class_table=None):
         return (
             "has 2 or 4 bits of grey, which are read as shades from 0 to 255; save it "
             "with 8 bits"
+        )
+    # A negative of one bit is common, and any reader shows it as it was drawn.
+    if header.white_is_zero and header.mode == "L":
+        return (
+            "has 0 as white (WhiteIsZero), for which its ids are inverted when it is "
+            "read: save it with 0 as black (BlackIsZero)"
         )
     if header.form == "GIF":
         return (

@@ -102,6 +102,17 @@ def test_thirty_two_bits_without_a_sign(tmp_path):
     assert check({"unlabeled": examples}).parts["unlabeled"].values == (0, 4e9)
 
 
+def test_negatives_are_shown_or_refused(tmp_path):
+    """Pillow inverts 8 bits of which 0 is white, and no more than 8."""
+    write_tiff(tmp_path / "a.tif", TWELVE.astype("uint8"), photometric=0)
+    image = from_folder(tmp_path).read(0)["image"]
+    np.testing.assert_array_equal(image[..., 0], 255 - TWELVE.astype("uint8"))
+    write_tiff(tmp_path / "a.tif", TWELVE, photometric=0)
+    for image_range in (None, (0, 4095)):
+        with pytest.raises(ValueError, match=r"a\.tif has 16 bits of .*WhiteIsZero"):
+            from_folder(tmp_path, image_range=image_range)
+
+
 def test_values_that_are_not_finite(tmp_path):
     write_tiff(tmp_path / "a.tif", np.full((4, 4), np.nan, "float32"))
     with pytest.raises(ValueError, match="not finite"):
@@ -151,9 +162,9 @@ def test_alpha_that_is_called_so_is_left_out(tmp_path):
     np.testing.assert_array_equal(image, values[..., :3])
 
 
-def masks(tmp_path, array, num_classes=3, **options):
+def masks(tmp_path, array, num_classes=3, photometric=1, **options):
     photograph(tmp_path / "images", shape=(*array.shape, 3))
-    write_tiff(tmp_path / "masks" / "a.tif", array)
+    write_tiff(tmp_path / "masks" / "a.tif", array, photometric=photometric)
     examples = from_folder(
         tmp_path / "images", tmp_path / "masks", num_classes=num_classes, **options
     )
@@ -185,6 +196,14 @@ def test_float_masks_with_a_fraction(tmp_path, value):
     label_map = np.full((8, 8), value, "float32")
     with pytest.raises(ValueError, match=r"a\.tif .*whole numbers, class ids.* floats"):
         masks(tmp_path, label_map)
+
+
+def test_masks_whose_ids_are_read_inverted_are_refused(tmp_path):
+    label_map = np.maximum(TRUTH, 0)
+    with pytest.raises(ValueError, match=r"a\.tif has 0 as white.*save it with 0 as"):
+        masks(tmp_path, label_map.astype("uint8"), photometric=0)
+    found = masks(tmp_path, label_map.astype("uint16"), photometric=0)
+    np.testing.assert_array_equal(found, label_map)
 
 
 @pytest.mark.parametrize("dtype", ["uint32", "float32"])
