@@ -62,6 +62,11 @@ class Header:
     white_is_zero: bool = False
     palette: bytes | None = None
 
+    @property
+    def deep_colors(self):
+        """Whether it has several channels of 16 bits, of which Pillow reads 8."""
+        return self.bits == 16 and self.mode not in ("I", "F", *SIXTEEN_BIT)
+
 
 def read_header(path, max_pixels=MAX_PIXELS):
     """Read the header of an image or a mask.
@@ -202,12 +207,11 @@ def image_problem(header, image_range=None):
             f"has 8 bits, values 0 to 255, and image_range={tuple(image_range)} is for "
             "files of more"
         )
-    if header.bits == 16 and header.mode in ("RGB", "RGBA"):
-        if header.form != "PNG" or header.rotated:
-            return (
-                "has 16 bits a color in a form of which 8 can be read: for image_range "
-                "save it as PNG, not rotated by EXIF"
-            )
+    if header.deep_colors and (header.form != "PNG" or header.rotated):
+        return (
+            "has 16 bits a color in a form of which 8 can be read: for image_range "
+            "save it as PNG in RGB, not rotated by EXIF"
+        )
     return None
 
 

@@ -159,7 +159,7 @@ def read_values(path):
     from PIL import Image
 
     header = read_header(path, float("inf"))
-    if header.bits == 16 and header.mode in ("RGB", "RGBA") and header.form == "PNG":
+    if header.deep_colors and header.form == "PNG":
         if not has_tensorflow():
             raise ValueError(
                 "its 16 bits a color can be read with TensorFlow alone, which is not "

@@ -76,7 +76,14 @@ def test_sixteen_bits_a_color(tmp_path):
     examples = from_folder(tmp_path, image_range=(0, 4095))
     expected = np.rint(colors / 4095 * 255)
     np.testing.assert_array_equal(examples.read(0)["image"], expected)
-    write_tiff(tmp_path / "b.tif", colors)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bits_a_color_of_which_eight_are_read(tmp_path, channels):
+    photometric = {3: 2, 4: 5}[channels]  # RGB, CMYK
+    colors = np.full((8, 8, channels), 4095, "uint16")
+    write_tiff(tmp_path / "b.tif", colors, photometric=photometric)
+    assert len(from_folder(tmp_path)) == 1
     with pytest.raises(ValueError, match=r"b\.tif has 16 bits a color .* as PNG"):
         from_folder(tmp_path, image_range=(0, 4095))
 
