@@ -87,6 +87,8 @@ def _values(examples, index):
         found = read_values(examples.files[index])
     except (OSError, ValueError):  # it is said as the image's problem
         return ()
+    if found.dtype == "uint8":  # the higher bytes, which tell nothing of the values
+        return ()
     return float(found.min()), float(found.max())
 
 

@@ -78,6 +78,14 @@ def test_sixteen_bits_a_color(tmp_path):
     np.testing.assert_array_equal(examples.read(0)["image"], expected)
 
 
+def test_the_range_of_values_that_cannot_be_read_is_not_told(tmp_path):
+    write_tiff(tmp_path / "a.tif", np.full((8, 8, 3), 60000, "uint16"))
+    examples = from_folder(tmp_path)
+    assert (np.asarray(examples.read(0)["image"]) == 60000 // 256).all()
+    report = check({"unlabeled": examples})
+    assert report.problems == [] and report.parts["unlabeled"].values is None
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 def test_sixteen_bits_a_color_of_which_eight_are_read(tmp_path, channels):
     photometric = {3: 2, 4: 5}[channels]  # RGB, CMYK
