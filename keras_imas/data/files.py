@@ -8,6 +8,14 @@ import re
 import numpy as np
 
 from keras_imas.data.matlab import read_matrix
+from keras_imas.data.tiff import (
+    channels_of_tiff,
+    has_more_pages,
+    signed,
+    stored_size,
+    unread_channels,
+    white_is_zero,
+)
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 MASK_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat")
@@ -24,10 +32,6 @@ _PNG_INFO = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _PNG_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _PNG_END = 1 << 16
 _IDS = ("1", "L", "P", "I", "F", *SIXTEEN_BIT)
-# Tags of TIFF: channels, which of them are no color (1 and 2: alpha), numbers' format.
-_SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
-_UNSIGNED, _SIGNED = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Header:
         bits: bits of a value: 8 or fewer, 16 or 32.
         signed: whether these are 8 bits with a sign, which Pillow takes for 0..255.
         unread: channels besides color and alpha, which Pillow leaves out.
+        several: whether it has more pages or frames, as large as the first.
         white_is_zero: whether 0 means white, for which Pillow inverts 8 or fewer bits.
         palette: bytes, red, green and blue of each index, or None.
     """
@@ -59,6 +64,7 @@ class Header:
     bits: int = 8
     signed: bool = False
     unread: int = 0
+    several: bool = False
     white_is_zero: bool = False
     palette: bytes | None = None
 
@@ -102,22 +108,23 @@ def _read_header(path, max_pixels):
             # Pillow would decode all of a PNG to look for EXIF after the pixels.
             known = form != "PNG" or _may_be_rotated(image)
             orientation = orientation_of(image) if known else 1
-            height, width = _stored_size(image)
+            height, width = stored_size(image)
             lossy = form in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
             stretched = _stored_as(image) in ("L;2", "L;4")
             more = {
                 "bits": _bits(image),
-                "signed": mode == "L" and _tag(image, _SAMPLE_FORMAT) == _SIGNED,
-                "unread": _unread(image),
-                "white_is_zero": _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO,
+                "signed": mode == "L" and signed(image),
+                "unread": unread_channels(image),
+                "white_is_zero": white_is_zero(image),
                 "palette": _palette(image),
+                "several": has_more_pages(image),  # last, as it turns them
             }
     except Image.DecompressionBombError as error:
         size = re.search(r"\d+", str(error))
         _check_pixels(int(size[0]) if size else math.inf, max_pixels)
         raise
     except Image.UnidentifiedImageError:
-        channels = _channels_of_tiff(path)
+        channels = channels_of_tiff(path)
         if channels > 3:
             raise ValueError(
                 f"it has {channels} channels, and images have 3, or 1 of grey: save "
@@ -187,8 +194,9 @@ def image_problem(header, image_range=None):
     Returns:
         The reason, or None.
     """
-    if header.signed or header.unread:
-        return _unread_problem(header)
+    problem = _unread_problem(header)
+    if problem:
+        return problem
     if header.white_is_zero and header.bits > 8:
         return (
             f"has {header.bits} bits of which 0 is white (WhiteIsZero), and would be "
@@ -216,12 +224,20 @@ def image_problem(header, image_range=None):
 
 
 def _unread_problem(header):
+    """Tell what of a file would be lost, image or mask, or return None."""
     if header.signed:
         return "has 8 bits with a sign: save it with 16, or without"
-    return (
-        f"has {header.unread} channels besides color and alpha, which are not read: "
-        "save those 3 that are wanted, or 1 of grey"
-    )
+    if header.several:
+        return (
+            "has several pages or frames, of which the first alone would be read: save "
+            "each that is wanted as a file of its own"
+        )
+    if header.unread:
+        return (
+            f"has {header.unread} channels besides color and alpha, which are not "
+            "read: save those 3 that are wanted, or 1 of grey"
+        )
+    return None
 
 
 def mask_problem(header, class_table=None):
@@ -236,8 +252,9 @@ def mask_problem(header, class_table=None):
     """
     if header.lossy:
         return "is a JPEG, which changes values; a mask must be stored without loss"
-    if header.signed or header.unread:
-        return _unread_problem(header)
+    problem = _unread_problem(header)
+    if problem:
+        return problem
     if by_color(header.mode, class_table):
         return None
     if header.stretched:
@@ -314,52 +331,6 @@ def _bits(image):
     return 16 if image.mode in SIXTEEN_BIT or "16" in _stored_as(image) else 8
 
 
-def _tag(image, tag):
-    """Return the first value of a TIFF's tag, or None."""
-    value = image.tag_v2.get(tag) if image.format == "TIFF" else None
-    return value[0] if isinstance(value, tuple) else value
-
-
-def unsigned(image):
-    """Tell whether values have 32 bits without a sign, which Pillow takes for signed.
-
-    Args:
-        image: open `PIL.Image.Image`, as its file has it.
-
-    Returns:
-        A boolean.
-    """
-    if image.format != "TIFF" or image.mode != "I":
-        return False
-    return _tag(image, _SAMPLE_FORMAT) in (None, _UNSIGNED)
-
-
-def _unread(image):
-    """Return the number of channels that are neither color nor said to be alpha."""
-    if image.format != "TIFF":
-        return 0
-    colors = {"CMYK": 4}.get(image.mode, 3 if image.mode.startswith("RGB") else 1)
-    if image.mode in ("YCbCr", "LAB"):
-        colors = 3
-    extra = image.tag_v2.get(_EXTRA_SAMPLES, ())
-    alpha = sum(value in (1, 2) for value in extra[:1])
-    return max((_tag(image, _SAMPLES) or 1) - colors - alpha, 0)
-
-
-def _channels_of_tiff(path):
-    """Return the number of channels of a TIFF that Pillow can't open, or 0."""
-    from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
-    try:
-        with open(path, "rb") as file:
-            tags = ImageFileDirectory_v2(file.read(8))
-            file.seek(tags.next)
-            tags.load(file)
-            return int(tags.get(_SAMPLES, 1))
-    except Exception:  # it is none, or damaged
-        return 0
-
-
 def _palette(image):
     """Return red, green and blue of each index, as bytes, or None."""
     palette = image.palette if image.mode == "P" else None
@@ -374,13 +345,6 @@ def _palette(image):
         return None
     colors = values[: len(values) // size * size].reshape(-1, size)[:, :3]
     return (colors[:, ::-1] if how.startswith("B") else colors).tobytes()
-
-
-def _stored_size(image):
-    """Return the `(height, width)` of the pixels in the file."""
-    if image.format == "TIFF":  # its size is that of what is shown
-        return image.tag_v2[257], image.tag_v2[256]
-    return image.height, image.width
 
 
 def read_mat(path, max_pixels=MAX_PIXELS):

@@ -11,8 +11,8 @@ from keras_imas.data.files import (
     orientation_of,
     read_header,
     read_mat,
-    unsigned,
 )
+from keras_imas.data.tiff import unsigned
 
 
 def load(paths, plain, class_table=None, *, image_range=None, small_ids=False):

@@ -160,6 +160,24 @@ def test_grey_masks_of_few_bits_are_refused(tmp_path, bits):
         labels(tmp_path)
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".gif", ".png", ".webp"])
+def test_pages_and_frames_are_not_dropped_in_silence(tmp_path, suffix):
+    pages = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
+    pages[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=pages[1:])
+    with pytest.raises(ValueError, match=rf"a\{suffix} has several pages or frames"):
+        from_folder(tmp_path)
+
+
+def test_pages_that_are_overviews_are_no_loss(tmp_path):
+    """As in cloud-optimized GeoTIFFs, where they follow in the same file."""
+    overview, transparent = Image.fromarray(RGB[::2, ::2]), Image.fromarray(GREY > 99)
+    overview.encoderinfo = {"tiffinfo": {254: 1}}
+    transparent.encoderinfo = {"tiffinfo": {254: 4}}
+    pages = {"save_all": True, "append_images": [overview, transparent]}
+    Image.fromarray(RGB).save(tmp_path / "a.tif", **pages)
+    np.testing.assert_array_equal(image(from_folder(tmp_path)), RGB)
+
+
 def test_masks_are_told_by_their_content(tmp_path):
     write(tmp_path / "images", "a.png", RGB)
     write(tmp_path / "masks", "a.png", IDS, format="jpeg")
