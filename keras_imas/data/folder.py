@@ -94,7 +94,7 @@ def from_folder(
             of object; both are class 1, whatever `ignore_class` is. Defaults to False.
 
     Returns:
-        `Examples`, whose names are without suffix.
+        `Examples`, whose names are without suffix, unless that is another image's path.
 
     Raises:
         FileNotFoundError: if a directory, the list or a file is missing.
@@ -200,7 +200,7 @@ def with_masks(
     """
     tree = Tree("images", images, IMAGE_SUFFIXES)
     folders = Masks(masks, mask_name, tree)
-    names = [files.stem(image) for image in tree if folders.find(image) is not None]
+    names = [tree.name(image) for image in tree if folders.find(image) is not None]
     if not names:
         for what in passed_over(tree, folders):
             notice(*what)
@@ -228,7 +228,7 @@ def _find(entries, origin, tree, masks, listed_masks):
             image, listed = _image_and_mask(entry, tree, masks is None)
             row = {
                 "entry": entry,
-                "name": files.stem(image),
+                "name": tree.name(image),
                 "image": tree.folder / image,
             }
             if masks is not None:

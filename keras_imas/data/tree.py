@@ -117,6 +117,19 @@ class Tree:
         """
         return self._index.get(_composed(name), [])
 
+    def name(self, path):
+        """Return the name of a file, by which `find_listed` finds it.
+
+        Args:
+            path: path of the file below the folder.
+
+        Returns:
+            The path without suffix; with it where that would be another file's path,
+            such as of "a.png.jpg" beside "a.png".
+        """
+        name = os.path.splitext(path)[0]
+        return path if self._exactly(name) else name
+
     def find(self, name):
         """Find a file by its name.
 

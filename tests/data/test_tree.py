@@ -1,0 +1,31 @@
+"""Which files are found below a folder, and by which names."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_imas.data import from_folder, with_masks
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(name, value=0, channels=(3,)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4, *channels), value, "uint8")).save(path)
+
+    return save
+
+
+def test_names_lead_back_to_their_files(tmp_path, save):
+    """Also where one file's name without suffix is another file's name."""
+    for value, name in enumerate(("a.png", "a.png.jpg", "b.jpg")):
+        save(f"images/{name}", 90 * value)
+        save(f"masks/{name.replace('.jpg', '.png')}", value, channels=())
+    folders = tmp_path / "images", tmp_path / "masks"
+    names = ("a", "a.png.jpg", "b")
+    assert from_folder(*folders).names == tuple(with_masks(*folders)) == names
+    for value, name in enumerate(names):
+        example = from_folder(*folders, [name]).read(0)
+        assert (np.asarray(example["label_map"]) == value).all()
+        np.testing.assert_allclose(example["image"], 90 * value, atol=1)
