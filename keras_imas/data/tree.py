@@ -295,13 +295,14 @@ def _walk(folder):
         subdirectories[:] = [
             name
             for name in subdirectories
-            if _of_the_user(name) and not _is_above(os.path.join(directory, name))
+            if _of_the_user(name) and not _leads_back(os.path.join(directory, name))
         ]
 
 
-def _is_above(directory):
-    """Tell whether a directory is a link to one that it is in."""
+def _leads_back(directory):
+    """Tell whether a directory is a link to one on the way to it, or above one."""
     if not os.path.islink(directory):
         return False
-    real, parent = map(os.path.realpath, (directory, os.path.dirname(directory)))
-    return os.path.commonpath([real, parent]) == real
+    real = os.path.realpath(directory)
+    way = map(os.path.realpath, Path(directory).parents)
+    return any(Path(passed).is_relative_to(real) for passed in way)

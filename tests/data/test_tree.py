@@ -29,3 +29,11 @@ def test_names_lead_back_to_their_files(tmp_path, save):
         example = from_folder(*folders, [name]).read(0)
         assert (np.asarray(example["label_map"]) == value).all()
         np.testing.assert_allclose(example["image"], 90 * value, atol=1)
+
+
+def test_links_between_folders_are_followed_once(tmp_path, save):
+    save("a/1.png")
+    save("b/2.png")
+    (tmp_path / "a" / "l").symlink_to("../b")
+    (tmp_path / "b" / "l").symlink_to("../a")
+    assert from_folder(tmp_path).names == ("a/1", "a/l/2", "b/2", "b/l/1")
