@@ -47,3 +47,19 @@ def test_held_out_images_stay_held_out(photographs):
         select_on=str(photographs / "held_out.txt"),
     )
     assert source.read(0)["unlabeled"].names == ("0", "2", "3", "4")
+
+
+@pytest.mark.parametrize("listed", ["labeled", "val"])
+def test_validation_images_of_the_same_folder_are_in_no_other_part(photographs, listed):
+    (photographs / "labeled.txt").write_text("0\n", encoding="utf-8")
+    (photographs / "val.txt").write_text("1\n", encoding="utf-8")
+    lists = {name: str(photographs / f"{name}.txt") for name in {listed, "val"}}
+    parts = folder(
+        photographs,
+        val_images=str(photographs / "images" / ".." / "images"),
+        val_masks=str(photographs / "masks"),
+        **lists,
+    ).read(0)
+    assert parts["labeled"].names == ("0",) and parts["validation"].names == ("1",)
+    assert parts["unlabeled"].names == ("2", "3", "4")
+    Parts.of(**parts).check()

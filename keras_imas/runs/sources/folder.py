@@ -6,6 +6,7 @@ import os
 
 from keras_imas.data import splits
 from keras_imas.data.folder import with_masks
+from keras_imas.files.user_path import user_path
 from keras_imas.runs.flags import field
 from keras_imas.runs.reading import Reading
 from keras_imas.runs.sources.source import Source
@@ -25,7 +26,8 @@ class Folder(Reading, Source):
     )
     labeled: str = field(
         "",
-        "List of labeled images, one name per line; default: all with a mask.",
+        "List of labeled images, one name per line; default: all with a mask that "
+        "neither --val nor --select_on lists.",
         path=True,
     )
     unlabeled: str = field(
@@ -65,7 +67,12 @@ class Folder(Reading, Source):
         select_on = self.select_on and self._read(
             self.images, self.masks, self.select_on
         )
+        validation = self.val_images and self._read(
+            self.val_images, self.val_masks, self.val
+        )
         taken = select_on.names if select_on else ()
+        if self.val and _same_folder(self.val_images, self.images):
+            taken = (*taken, *validation.names)
         labeled = self.labeled or splits.rest(
             with_masks(self.images, self.masks, self.mask_name or None), taken
         )
@@ -89,9 +96,6 @@ class Folder(Reading, Source):
             unlabeled = names and self._read(
                 self.images, self.masks, names, labeled=False
             )
-        validation = self.val_images and self._read(
-            self.val_images, self.val_masks, self.val
-        )
         return {
             "labeled": labeled,
             "unlabeled": unlabeled or None,
@@ -115,3 +119,7 @@ class Folder(Reading, Source):
             "colors": table.colors if table else None,
             "ignore_class": self.ignore_class,
         }
+
+
+def _same_folder(one, other):
+    return os.path.realpath(user_path(one)) == os.path.realpath(user_path(other))
