@@ -38,8 +38,9 @@ def claimed(output_dir, settings, told):
     output_dir.mkdir(parents=True, exist_ok=True)
     with lock.locked(output_dir):
         _check(output_dir, settings)
-        for file in unfinished_files(output_dir):
-            pathlib.Path(file).unlink()
+        for folder, _, _ in os.walk(output_dir):  # masks lie in folders of their own
+            for file in unfinished_files(folder):
+                pathlib.Path(file).unlink()
         write_whole(output_dir / LISTED, standard_json.dumps(told, indent=1) + "\n")
         yield
 

@@ -83,6 +83,15 @@ def test_goes_on_where_it_was(photographs):
     assert predict(photographs, confidence=True)["predicted"] == 3
 
 
+def test_files_that_a_killed_process_left_are_removed(photographs):
+    predict(photographs)
+    output = photographs.parent / "out"
+    for folder in ("", "masks", "masks/street", "overlays"):
+        (output / folder / ".part-0123456789abcdef.png").write_bytes(b"half")
+    assert predict(photographs)["kept"] == 3
+    assert not list(output.rglob(".part-*"))
+
+
 def test_does_not_mix_what_was_made_otherwise(photographs):
     predict(photographs)
     with pytest.raises(FileExistsError, match="flip=False, now True"):
