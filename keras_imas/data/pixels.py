@@ -100,7 +100,7 @@ def read_mask(path, class_table=None):
 
     with Image.open(path) as image:
         if by_color(image.mode, class_table):
-            return class_table.ids(np.asarray(_upright(image).convert("RGB")))
+            return class_table.ids(np.asarray(upright(image).convert("RGB")))
         values = _values(image)
     if values.dtype.kind == "f":
         broken = values[~(np.isfinite(values) & (values == np.floor(values)))]
@@ -141,7 +141,7 @@ def read_image(path, image_range=None):
         scaled = (values.astype("float64") - low) * (255 / (high - low))
         return _as_rgb(np.rint(np.clip(scaled, 0, 255)).astype("uint8"))
     with Image.open(path) as image:
-        image = _upright(image)
+        image = upright(image)
         if image.mode in SIXTEEN_BIT:
             return _as_rgb((np.asarray(image).astype("uint16") >> 8).astype("uint8"))
         return np.asarray(image.convert("RGB"))
@@ -172,7 +172,7 @@ def read_values(path):
     with Image.open(path) as image:
         if image.mode in ("L", "I", "F", *SIXTEEN_BIT):
             return _values(image)
-        return np.array(_upright(image).convert("RGB"))
+        return np.array(upright(image).convert("RGB"))
 
 
 def resized(values, size):
@@ -204,12 +204,19 @@ def _as_rgb(values):
 def _values(image):
     """Return the values of an image of one channel, as EXIF has it shown."""
     without_sign = unsigned(image)
-    values = np.array(_upright(image))
+    values = np.array(upright(image))
     return values.view("uint32") if without_sign else values
 
 
-def _upright(image):
-    """Return an image as EXIF has it shown."""
+def upright(image):
+    """Turn an image as EXIF has it shown.
+
+    Args:
+        image: `PIL.Image.Image`.
+
+    Returns:
+        `PIL.Image.Image`, itself where there is nothing to turn.
+    """
     from PIL import ImageOps
 
     image.load()

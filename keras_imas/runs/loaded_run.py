@@ -7,6 +7,7 @@ from typing import Any, cast
 import keras
 import numpy as np
 from keras import ops
+from PIL import Image
 
 from keras_imas.batch_checks import warn_of_image_range
 from keras_imas.data import files, pixels
@@ -126,9 +127,9 @@ class LoadedRun:
         """Find the classes of a photograph, or of several.
 
         Args:
-            images: Path of an image file, an array or tensor `(H, W, 3)` of RGB in
-                0..255, or a list of these. The network sees them in the size that its
-                run resized images to.
+            images: Path of an image file, a picture of Pillow, an array or tensor
+                `(H, W, 3)` of RGB in 0..255, or a list of these. The network sees them
+                in the size that its run resized images to.
 
         Returns:
             `keras_imas.inference.Prediction`, in the photograph's own size; of a list a
@@ -224,6 +225,8 @@ def _is_path(image):
 
 def _as_array(image):
     """Return an array of an array, a tensor of the backend, or a picture of Pillow."""
+    if isinstance(image, Image.Image):
+        image = pixels.upright(image)  # as its file would be read
     if isinstance(image, np.ndarray) or hasattr(image, "__array_interface__"):
         return np.asarray(image)
     return ops.convert_to_numpy(image)

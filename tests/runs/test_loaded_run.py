@@ -83,6 +83,17 @@ def test_takes_paths_arrays_tensors_and_lists_of_them(tmp_path, photo):
     assert run.predict([]) == []
 
 
+def test_a_picture_is_turned_as_its_file_would_be(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(IMAGE).save(tmp_path / "photo.png", exif=exif)
+    run = keras_imas.load(save_run(tmp_path / "run"))
+    expected = run.predict(tmp_path / "photo.png").classes
+    assert expected.shape == (30, 20)
+    with Image.open(tmp_path / "photo.png") as picture:
+        np.testing.assert_array_equal(run.predict(picture).classes, expected)
+
+
 def test_options_count_before_the_run(tmp_path):
     directory = save_run(tmp_path / "run", recipe={"flip": True})
     network = keras.models.load_model(directory / "teacher_last.keras")
