@@ -139,6 +139,12 @@ def read_class_table(path: StrPath, ignore_class: int | None = 255) -> ClassTabl
     names, colors, mask_colors = {}, {}, {}
     for index, (line, row) in enumerate(rows):
         where = f"{str(path)!r}, line {line}"
+        if any(row.get(None, ())):
+            raise ValueError(
+                f"{where}, has more cells than the {len(header)} columns: put a name "
+                f"with {delimiter!r} in double quotes. Received beyond them: "
+                f"{', '.join(map(repr, row[None]))}"
+            )
 
         def number(column, highest, row=row, where=where):
             value = (row[columns[column]] or "").strip()

@@ -42,6 +42,10 @@ def test_no_colors(read):
     assert table == ClassTable(("sky", "road"))
 
 
+def test_cells_beyond_the_columns_may_be_empty(read):
+    assert read('id,name\n0,road,\n1,"car, parked"\n').names == ("road", "car, parked")
+
+
 def test_several_colors_of_one_class(read):
     text = "name,id,r,g,b\ncar,0,1,0,0\ntruck,0,2,0,0\nsky,1,3,0,0\n"
     table = read(text)
@@ -73,6 +77,7 @@ def test_a_table_that_is_not_in_utf_8(tmp_path):
         ("name,clas_id\nroad,1\n", "unknown column 'clas_id'. It may have: name, id"),
         ("name,id,names\nroad,0,x\n", "'names'; did you mean 'name'"),
         ("name,id,name\nroad,0,x\n", "name each column once.*'name'"),
+        ("id,name\n0,road\n1,car, parked\n", "line 3, has more cells .*'parked'"),
         ("name,id\n,0\n", "line 2: the class has no name"),
         ("name,id\nroad,0\nroad,1\n", "two ids the same name: 'road'"),
     ],
