@@ -95,7 +95,7 @@ class Cut(keras.callbacks.Callback):
         self.seen.append(int(keras.ops.convert_to_numpy(self.model.step)) - 1)
 
 
-def compiled(rate=1e-2, **options):
+def compiled(rate=1e-2, loss_weights=None, **options):
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [
@@ -109,6 +109,7 @@ def compiled(rate=1e-2, **options):
     model = keras_imas.IMAS(network, **{"seed": 0, "ema_decay": 0.5, **options})
     model.compile(
         keras.optimizers.SGD(rate, momentum=0.9),
+        loss_weights=loss_weights,
         metrics=[MeanIoU(num_classes=CLASSES, ignore_class=255)],
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
     )
