@@ -19,7 +19,7 @@ from absl import flags
 from keras import layers
 
 import keras_imas
-from keras_imas.augment.color_jitter import ColorJitter
+from keras_imas.augment.strong_views import labeled_view, strong_view
 from keras_imas.command_line.own_command import as_started
 from keras_imas.data import landscapes
 from keras_imas.inference.comparison import (
@@ -31,7 +31,7 @@ from keras_imas.report.tour import show_tour
 from keras_imas.runs.new_directory import claim_directory, unused_directory
 
 FLAGS = flags.FLAGS
-FIRST = {"Flags": ("tour", "steps", "seed", "output", "strong_colors")}
+FIRST = {"Flags": ("tour", "steps", "seed", "output", "labeled_views")}
 
 
 def define():
@@ -54,13 +54,21 @@ def define():
         "Show a finished run: predictions, hardness, which images to label.",
     )
     flags.DEFINE_boolean(
-        "strong_colors",
+        "labeled_views",
         False,
-        "Also train supervised with the strong view's colors on the labeled images.",
+        "Also train supervised with other colors of the labeled images: photometric, "
+        "and those of the strong view.",
     )
 
 
 CLASSES = landscapes.CLASSES
+# The view of the labeled images, by method.
+METHODS = {
+    "supervised": "weak",
+    "photometric": "photometric",
+    "strong colors": "strong",
+    "iMAS": "weak",
+}
 
 
 def _make_student():
@@ -99,14 +107,17 @@ def _train(method, labeled, unlabeled):
     epochs = -(-FLAGS.steps // epoch)
     rate = keras_imas.optimizers.PolynomialDecay(0.05, epochs * epoch)
     model.compile(keras_imas.optimizers.SGD(rate, momentum=0.9, l2=1e-4))
-    crops = dict(crop_size=48, scale_range=(0.8, 1.25), seed=FLAGS.seed)
+    crops = dict(
+        crop_size=48,
+        scale_range=(0.8, 1.25),
+        labeled_strong=labeled_view(METHODS[method], "jitter"),
+        seed=FLAGS.seed,
+    )
     if method == "iMAS":
         batches = keras_imas.data.semi_supervised(
-            labeled, unlabeled, strong=ColorJitter(), **crops
+            labeled, unlabeled, strong=strong_view("jitter"), **crops
         )
     else:
-        if method == "strong colors":
-            crops["labeled_strong"] = ColorJitter()
         batches = keras_imas.data.supervised(labeled, steps_per_epoch=epoch, **crops)
 
     def report(number, logs):
@@ -182,9 +193,7 @@ def main(argv):
     )
     print("16 landscapes from June with labels, 200 from June to October without")
     models, seconds = {}, {}
-    for method in ("supervised", "strong colors", "iMAS"):
-        if method == "strong colors" and not FLAGS.strong_colors:
-            continue
+    for method in METHODS if FLAGS.labeled_views else ("supervised", "iMAS"):
         before = os.times()
         models[method] = _train(method, labeled, unlabeled)
         after = os.times()
