@@ -1,6 +1,7 @@
 """Skip steps whose loss or gradient is NaN or infinite, and report them."""
 
 import collections
+import contextlib
 import math
 import warnings
 
@@ -161,15 +162,32 @@ class Health:
         code = ops.cast(label, "int32") * (1 << _LABEL_PLACE) + _WRONG_LABEL
         return ops.max(replica_concatenation(ops.where(found, code, 0)[None]))
 
-    def check_labels(self):
-        """Raise if an evaluation has met a label that is neither a class nor ignored.
+    def note_label(self, label_code):
+        """Note, in a step of an evaluation, whether a label is wrong.
+
+        Args:
+            label_code: What `label_code` returned.
+        """
+        health = ops.convert_to_tensor(self.variable)
+        # All steps count, not the last one alone.
+        code = ops.maximum(health[0], label_code)
+        self.variable.assign(ops.concatenate([code[None], health[1:]]))
+
+    @contextlib.contextmanager
+    def evaluation(self):
+        """Raise at the end of a context if `note_label` has met a wrong label in it.
+
+        What training has noted is as before afterwards.
 
         Raises:
-            ValueError: If so.
+            ValueError: If a label was neither a class nor ignored.
         """
-        code, *rest = map(int, ops.convert_to_numpy(self.variable))
-        if code & _WRONG_LABEL:
-            self.variable.assign([0, *rest])
+        before = ops.convert_to_numpy(self.variable).tolist()
+        self.variable.assign([0, *before[1:]])
+        yield
+        code = int(ops.convert_to_numpy(self.variable)[0])
+        self.variable.assign(before)
+        if code:
             raise ValueError(self._wrong_label(code, "A label map"))
 
     def _wrong_label(self, code, where):

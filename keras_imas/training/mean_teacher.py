@@ -156,7 +156,7 @@ class MeanTeacher(ResilientModel):
         if training:
             raise batch.not_a_batch(type(x).__name__)
         y, label_code = self.look_at_labels(y, logits, sample_weight, False)
-        self.health.note(ops.ones(()), label_code)
+        self.health.note_label(label_code)
         return super().compute_loss(x, y, logits, sample_weight, training)
 
     def supervised_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:

@@ -158,9 +158,8 @@ class ResilientModel(keras.Model):
         Raises:
             ValueError: If a label is neither a class nor ignored.
         """
-        result = super().evaluate(*args, **kwargs)
-        self.health.check_labels()
-        return result
+        with self.health.evaluation():
+            return super().evaluate(*args, **kwargs)
 
     def settings(self) -> dict[str, Any]:
         """Return what a checkpoint's training and a resumed one must agree in.
@@ -209,6 +208,22 @@ class ResilientModel(keras.Model):
         logs = super().train_on_batch(*args, **kwargs)
         self.health.check()
         return logs
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate on a batch, as `keras.Model.test_on_batch`.
+
+        Args:
+            *args: See there.
+            **kwargs: See there.
+
+        Returns:
+            The logs.
+
+        Raises:
+            ValueError: If a label is neither a class nor ignored.
+        """
+        with self.health.evaluation():
+            return super().test_on_batch(*args, **kwargs)
 
     def make_train_function(self, force: bool = False) -> Any:
         """Make the function that trains for a step, as `keras.Model` does.

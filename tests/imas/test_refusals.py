@@ -165,10 +165,28 @@ def test_labels_of_a_data_set_that_are_no_class(value):
     with pytest.raises(ValueError, match=f"label map of step 1 contains {value}; "):
         model.fit(Labeled(value), verbose=0)
     assert_all_close(weights(model.student) + weights(model.teacher), before, rtol=0)
+    model.evaluate(Labeled(2, evaluates=True), verbose=0)
     with pytest.raises(ValueError, match=f"A label map contains {value}; "):
         model.evaluate(Labeled(value, evaluates=True), verbose=0)
     model.fit(Labeled(2), verbose=0)
     model.evaluate(Labeled(2, evaluates=True), verbose=0)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("max_skipped_steps", [0, None])
+def test_a_label_that_is_no_class_in_any_batch_of_an_evaluation(
+    place, max_skipped_steps
+):
+    model = compiled(
+        keras_imas.IMAS(conv_student(), max_skipped_steps=max_skipped_steps)
+    )
+    labels = label_maps(2)
+    assert np.isfinite(model.evaluate(images(2), labels, batch_size=1, verbose=0))
+    labels[place, 3, 4] = 9
+    with pytest.raises(ValueError, match="A label map contains 9; "):
+        model.evaluate(images(2), labels, batch_size=1, verbose=0)
+    with pytest.raises(ValueError, match="A label map contains 9; "):
+        model.test_on_batch(images(2), labels)
 
 
 def test_labels_may_be_of_any_ignore_class():

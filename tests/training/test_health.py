@@ -149,6 +149,39 @@ def test_a_gradient_is_named_though_the_loss_is_finite():
     assert_same(before, model.student.get_weights() + model.teacher.get_weights())
 
 
+class BadAtFirst(keras.utils.PyDataset):
+    """One batch, which has an image of NaN until it is told to be good."""
+
+    good = False
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        inputs, labels = batch()
+        inputs["labeled"][0, 0, 0] = 0.0 if self.good else np.nan
+        return inputs, labels
+
+
+def test_a_run_that_is_to_stop_does_so_though_it_validates_first(strict):
+    inputs, labels = batch(1)
+    data, before = BadAtFirst(), state(strict)
+    mend = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: setattr(data, "good", True)
+    )
+    with pytest.raises(NonFiniteError, match="the labeled images were NaN"):
+        strict.fit(
+            data,
+            validation_data=(inputs["labeled"], labels),
+            epochs=2,
+            callbacks=[mend],
+            verbose=0,
+        )
+    assert data.good
+    assert_same(before, state(strict))
+    strict.health.restart()
+
+
 def test_bad_steps_are_skipped_counted_and_stop_in_a_row(strict):
     """Five batches of which the second is bad, then two in a row."""
     model = imas(max_skipped_steps=1)
