@@ -241,6 +241,12 @@ class Health:
         self.variable.assign([0, step, 0, total])
         self._told = total
 
+    def resume(self):
+        """Forget a stop, and what was told before the model was saved."""
+        _, _, in_row, total = map(int, ops.convert_to_numpy(self.variable))
+        if in_row > (self.limit or 0) or total != self._told:
+            self.restart()
+
     def add(self, report, images):
         """Add what a step reports; nothing waits for it.
 

@@ -203,8 +203,11 @@ class ResilientModel(keras.Model):
             The logs.
 
         Raises:
-            keras_imas.training.health.NonFiniteError: See `fit`.
+            ValueError: If a label is neither a class nor ignored.
+            keras_imas.training.health.NonFiniteError: See `fit`. The next call trains
+                again.
         """
+        self.health.resume()
         logs = super().train_on_batch(*args, **kwargs)
         self.health.check()
         return logs

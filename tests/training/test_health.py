@@ -91,7 +91,6 @@ def test_an_image_stops_before_anything_changes(strict, image, value):
     assert said.startswith(f"At step {step + 1} the {image.split('_')[0]} images were ")
     assert "labeled road, sky; unlabeled u0, u1" in said
     assert "max_skipped_steps=0" in said
-    strict.health.restart()
 
 
 class Pairs(keras.utils.PyDataset):
@@ -120,7 +119,6 @@ def test_a_loss_is_named(strict):
         strict.train_on_batch(*batch(), sample_weight=weight)
     assert caught.value.parts == ("the supervised loss",)
     assert_same(before, state(strict))
-    strict.health.restart()
 
 
 def test_training_goes_on_afterwards(strict):
@@ -130,6 +128,37 @@ def test_training_goes_on_afterwards(strict):
     assert np.isfinite(list(logs.values())).all()
     moved = [(a != b).any() for a, b in zip(before, state(strict), strict=True)]
     assert sum(moved) > len(moved) / 2
+
+
+def test_a_batch_trains_after_one_of_wrong_labels(strict):
+    inputs, labels = batch(3)
+    labels[0, 0, 0] = 9
+    before = state(strict)
+    with pytest.raises(ValueError, match="contains 9; "):
+        strict.train_on_batch(inputs, labels)
+    assert_same(before, state(strict))
+    strict.train_on_batch(*batch(3))
+    moved = [(a != b).any() for a, b in zip(before, state(strict), strict=True)]
+    assert sum(moved) > len(moved) / 2
+
+
+@pytest.mark.parametrize("good_steps", [0, pytest.param(1, marks=pytest.mark.full)])
+def test_a_model_that_was_saved_after_a_bad_batch_trains(
+    strict, good_steps, tmp_path, recwarn
+):
+    inputs, labels = batch()
+    inputs["labeled"][0] = np.nan
+    with pytest.raises(NonFiniteError):
+        strict.train_on_batch(inputs, labels)
+    for seed in range(good_steps):
+        strict.train_on_batch(*batch(seed))
+    strict.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    before = state(loaded)
+    loaded.train_on_batch(*batch())
+    moved = [(a != b).any() for a, b in zip(before, state(loaded), strict=True)]
+    assert sum(moved) > len(moved) / 2
+    assert not [w for w in recwarn if "NaN" in str(w.message)]
 
 
 def test_a_gradient_is_named_though_the_loss_is_finite():
@@ -179,7 +208,6 @@ def test_a_run_that_is_to_stop_does_so_though_it_validates_first(strict):
         )
     assert data.good
     assert_same(before, state(strict))
-    strict.health.restart()
 
 
 def test_bad_steps_are_skipped_counted_and_stop_in_a_row(strict):
