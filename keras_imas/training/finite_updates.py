@@ -15,8 +15,8 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
 
     The gradient is looked at as by Keras' `LossScaleOptimizer`, on replicas too. The
     update may be NaN or infinite though the gradient is finite, by its learning rate.
-    This optimizer does not scale the loss and has no variables of its own, so that it
-    can stand in for its inner optimizer while a step runs.
+    This optimizer has no scale and no variables of its own, so that it can stand in for
+    its inner optimizer while a step runs.
 
     Args:
         inner_optimizer: Optimizer that makes the updates.
@@ -29,7 +29,10 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
     """
 
     def __init__(self, inner_optimizer, **kwargs):
+        factor = inner_optimizer.loss_scale_factor
         super().__init__(inner_optimizer, **{**kwargs, "initial_scale": 1.0})
+        # Keras has taken it away; by it the inner optimizer scales and unscales.
+        inner_optimizer.loss_scale_factor = factor
         self.built = True
 
     def build(self, variables):
@@ -126,12 +129,12 @@ class FiniteUpdates(keras.optimizers.LossScaleOptimizer):
         return self.inner_optimizer.variables
 
     def scale_loss(self, loss):
-        """Return the loss as it is.
+        """Scale the loss as the inner optimizer does.
 
         Args:
             loss: The loss.
         """
-        return loss
+        return self.inner_optimizer.scale_loss(loss)
 
     def _stateful_handle_finite_grads(self, grads, trainable_variables):
         self.inner_optimizer.apply(grads, trainable_variables=trainable_variables)

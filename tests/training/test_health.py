@@ -277,6 +277,16 @@ def test_the_optimizer_is_the_one_that_was_passed():
     np.testing.assert_allclose(ops.convert_to_numpy(kernel), before, atol=1e-6)
 
 
+def test_the_loss_is_scaled_as_the_optimizer_says():
+    """By infinity here, so that a step shows whether it was scaled."""
+    optimizer = keras.optimizers.SGD(1e-9, loss_scale_factor=np.inf)
+    model = imas()
+    model.compile(optimizer)
+    assert optimizer.loss_scale_factor == np.inf
+    with pytest.raises(NonFiniteError, match="the gradient or the update was NaN"):
+        model.train_on_batch(*batch())
+
+
 def update(optimizer, gradient, variable):
     """Take a gradient as the backend's trainer does."""
     if keras.backend.backend() != "jax":
@@ -291,10 +301,11 @@ def update(optimizer, gradient, variable):
 
 
 @pytest.mark.parametrize("kind", ["Adam", "SGD"])
-def test_finite_updates_are_those_of_the_optimizer(kind):
+@pytest.mark.parametrize("factor", [None, 8.0])
+def test_finite_updates_are_those_of_the_optimizer(kind, factor):
     def weights(wrapped):
         keras.utils.set_random_seed(0)
-        optimizer = getattr(keras.optimizers, kind)(0.1)
+        optimizer = getattr(keras.optimizers, kind)(0.1, loss_scale_factor=factor)
         optimizer = FiniteUpdates(optimizer) if wrapped else optimizer
         variable = keras.Variable([1.0, 2.0])
         for gradient in ([0.5, -1.0], [np.nan, 1.0], [0.1, 0.2]):
