@@ -4,6 +4,7 @@ import itertools
 
 import keras
 import numpy as np
+import programs
 import pytest
 from keras import ops
 from tiers import core_and_full
@@ -105,6 +106,39 @@ def test_a_step_that_overflows_is_skipped(trained):
             np.testing.assert_array_equal(old, new)
     after = float(ops.convert_to_numpy(model.optimizer.dynamic_scale))
     assert after == scale / 2
+
+
+ON_ONE_REPLICA = """
+import keras, numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+import keras_imas
+keras.config.set_dtype_policy("mixed_float16")
+images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1)]
+    model = keras_imas.IMAS(keras.Sequential(layers), seed=0)
+    sgd = keras.optimizers.SGD(1e-6)
+    model.compile(keras.optimizers.LossScaleOptimizer(sgd, initial_scale=2.0**40))
+for replica in range(2):
+    labels = np.full((4, 8, 8), 255)
+    labels[2 * replica : 2 * replica + 2] = 0
+    before = model.student.get_weights()
+    model.fit({"labeled": images}, labels, batch_size=4, shuffle=False, verbose=0)
+    for old, new in zip(before, model.student.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    scale = keras.ops.convert_to_numpy(model.optimizer.dynamic_scale)
+    print("scale", int(np.log2(scale)))
+"""
+
+
+@pytest.mark.full
+@pytest.mark.tensorflow_only
+def test_a_step_that_overflows_on_one_replica_is_skipped_on_all(tmp_path):
+    process = programs.run("-c", ON_ONE_REPLICA, cwd=tmp_path)
+    assert process.stdout.splitlines()[-2:] == ["scale 39", "scale 38"], process.stdout
 
 
 def test_accumulation_under_loss_scaling(trained):

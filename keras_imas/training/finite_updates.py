@@ -6,8 +6,31 @@ import keras
 from keras import ops
 
 from keras_imas.backends.formulations import faster
-from keras_imas.backends.replicas import assign_where
+from keras_imas.backends.replicas import assign_where, replica_mean
 from keras_imas.training.health import all_finite
+
+
+def look_at_all_replicas(optimizer):
+    """Let an optimizer that scales the loss skip a step that overflows on any replica.
+
+    Keras looks at the gradients of the first replica, before they are added up.
+
+    Args:
+        optimizer: `keras.optimizers.LossScaleOptimizer`.
+
+    Example:
+        >>> optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+        >>> look_at_all_replicas(optimizer)
+        >>> bool(optimizer.check_finite([ops.array([1.0, float("inf")])]))
+        False
+    """
+
+    def check_finite(grads):
+        finite = type(optimizer).check_finite(optimizer, grads)
+        return replica_mean(ops.cast(finite, "float32")) >= 1.0
+
+    # Past Keras' own book-keeping of attributes.
+    vars(optimizer)["check_finite"] = check_finite
 
 
 class FiniteUpdates(keras.optimizers.LossScaleOptimizer):

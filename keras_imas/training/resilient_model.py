@@ -17,7 +17,7 @@ from keras_imas.backends.replicas import replica_concatenation, replica_mean
 from keras_imas.backends.steps import keras_step, pass_over, step_logs
 from keras_imas.batch_checks import STRONG
 from keras_imas.training import resuming
-from keras_imas.training.finite_updates import FiniteUpdates
+from keras_imas.training.finite_updates import FiniteUpdates, look_at_all_replicas
 from keras_imas.training.health import Health, all_finite, snapshot
 from keras_imas.typing import Logs, Tensor
 
@@ -83,7 +83,9 @@ class ResilientModel(keras.Model):
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
         self.loss_weights = kwargs.get("loss_weights")
         self._optimizer_in_steps: Any = contextlib.nullcontext
-        if self.max_skipped_steps is not None and not self._scales_loss:
+        if self._scales_loss:
+            look_at_all_replicas(self.optimizer)
+        elif self.max_skipped_steps is not None:
             # A function, as an attribute that is an optimizer would be saved too.
             updates = FiniteUpdates(self.optimizer)
             self._optimizer_in_steps = functools.partial(updates.stand_in, self)
