@@ -281,7 +281,8 @@ class IMAS(MeanTeacher):
         )
         if self.image_scores.tracks:
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)
-        return self.guarded(total, x or {}, [loss, *losses], label_code)
+        parts = [loss, *losses, scores["hardness"]]
+        return self.guarded(total, x or {}, parts, label_code)
 
     def sample_draws(self, batch_size: int, height: int, width: int) -> dict:
         """Make a step's random draws; override it to repeat a step with given ones."""

@@ -21,6 +21,8 @@ _CHECKED = (
     "the supervised loss",
     "the consistency loss of the strong view",
     "the consistency loss of the second view",
+    # A network that has failed is sure of nothing, so that its loss may be 0.
+    "the hardness",
     "the batch statistics",
 )
 
@@ -304,7 +306,7 @@ def parts_of(code):
         Tuple of strings.
 
     Example:
-        >>> parts_of(0b1000100)
+        >>> parts_of(0b10000100)
         ('the supervised loss', 'the gradient or the update')
     """
     parts = tuple(part for place, part in enumerate(PARTS) if code >> place & 1)
@@ -328,7 +330,7 @@ def describe(step, parts, images):
     """
     *others, last = parts or ("something",)
     what = f"{', '.join(others)} and {last}" if others else last
-    plural = others or what.endswith("s") and not what.endswith("loss")
+    plural = others or what.endswith("s") and not what.endswith("ss")
     verb = "were" if plural else "was"
     text = f"At step {step + 1} {what} {verb} NaN or infinite"
     listed = in_the_batch(images)

@@ -327,8 +327,8 @@ class ResilientModel(keras.Model):
         Args:
             loss: Scalar tensor.
             inputs: Dict of the batch's images.
-            losses: List of its parts, in the order of
-                `keras_imas.training.health.PARTS`.
+            losses: List of its parts and of the hardness, in the order of
+                `keras_imas.training.health.PARTS`; the last ones may be missing.
             label_code: What `Health.label_code` returned. Defaults to `0`.
 
         Returns:
@@ -344,7 +344,7 @@ class ResilientModel(keras.Model):
             ]
             for names in (("labeled",), ("unlabeled", *STRONG))
         ]
-        losses = [[part] for part in losses] + [[]] * (3 - len(losses))
+        losses = [[part] for part in losses] + [[]] * (4 - len(losses))
         statistics = [v for v in self._changed_by_passes() if "float" in v.dtype]
         finite = [all_finite(part) for part in (*images, *losses, statistics)]
         healthy = self.health.note(replica_mean(ops.stack(finite)), label_code)

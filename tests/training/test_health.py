@@ -161,6 +161,18 @@ def test_a_model_that_was_saved_after_a_bad_batch_trains(
     assert not [w for w in recwarn if "NaN" in str(w.message)]
 
 
+def test_a_teacher_that_fails_is_noticed_where_hardness_has_no_effect():
+    model = imas(
+        adaptive_intensity=False, adaptive_cutmix=False, hardness_weighting=False
+    )
+    kernel, bias = model.teacher.get_layer("classifier").get_weights()
+    model.teacher.get_layer("classifier").set_weights([kernel * np.nan, bias])
+    before = model.student.get_weights()
+    with pytest.raises(NonFiniteError, match="At step 1 the hardness was NaN"):
+        model.train_on_batch(*batch())
+    assert_same(before, model.student.get_weights())
+
+
 def test_a_gradient_is_named_though_the_loss_is_finite():
     """That of a square root at 0 is infinite."""
 
