@@ -268,12 +268,13 @@ class Recipe(UnlabeledPart, Optimization):
         return recipe
 
 
-# Few masks need AdamW and balanced classes, and their teacher a supervised start and a
-# high threshold. See docs/explanations/results.md.
+# Few masks need AdamW, balanced classes and labeled images in other light, and their
+# teacher a supervised start and a high threshold. See docs/explanations/results.md.
 SMALL_DATA = Recipe(
     optimizer="adamw",
     **OPTIMIZERS["adamw"],
     class_weights=BALANCED,
+    labeled_view="photometric",
     warmup_steps=750,
     confidence_threshold=0.9,
     unlabeled_weight=1.0,
