@@ -24,7 +24,7 @@ class TimeEstimate(keras.callbacks.Callback):
         self.warm_up = warm_up
         self.steps = steps
         self._seen = 0
-        self._began = None
+        self._began: tuple[int, float] | None = None
         self._told = False
         self._epoch = 0
 
