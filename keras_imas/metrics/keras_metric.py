@@ -125,16 +125,8 @@ class KerasMetric(keras.metrics.Metric):
                 "`metrics` must take logits: the network has no softmax at its end. "
                 f"Received: {what} with from_logits=False. Pass `from_logits=True`"
             )
-        averaged = isinstance(metric, keras.metrics.FBetaScore)  # F1Score is one
-        is_class = ignore_class is not None and ignore_class >= 0
-        if ignore_class in getattr(metric, "target_class_ids", ()) or (
-            averaged and is_class and metric.average in (None, "macro")
-        ):
-            raise ValueError(
-                f"`metrics` must leave out ignore_class={ignore_class}, which {what} "
-                "counts as a class. Take keras_imas.metrics.MeanIoU(ignore_class="
-                f"{ignore_class})"
-            )
+        if ignore_class in getattr(metric, "target_class_ids", ()):
+            raise _counts_it(metric, ignore_class)
         super().__init__(name=name or metric.name)
         self.metric = metric
         self.ignore_class = ignore_class
@@ -151,10 +143,17 @@ class KerasMetric(keras.metrics.Metric):
             y_true: Label maps, integers `(B, H, W)` or `(B, H, W, 1)`.
             y_pred: Logits `(B, H, W, C)`.
             sample_weight: `(B,)` or `(B, H, W)`. Defaults to `None`: all weigh 1.
+
+        Raises:
+            ValueError: If `ignore_class` is one of the classes that it averages.
         """
         logits = ops.cast(as_tensor(y_pred), "float32")
         classes = logits.shape[-1]
         check_channels("y_pred", classes)
+        # Of all classes, and how many there are is known here first.
+        of_all = getattr(self.metric, "average", "") in (None, "macro")
+        if of_all and self.ignore_class in range(classes):
+            raise _counts_it(self.metric, self.ignore_class)
         labels = as_label_maps(y_true, logits.shape[:-1])
         weights = pixel_weights(sample_weight, labels)
         if sample_weight is None:  # as integers, which metrics that count want
@@ -199,3 +198,11 @@ class KerasMetric(keras.metrics.Metric):
         """
         metric = keras.saving.deserialize_keras_object(config["metric"])
         return cls(**{**config, "metric": metric})
+
+
+def _counts_it(metric, ignore_class):
+    return ValueError(
+        f"`metrics` must leave out ignore_class={ignore_class}, which "
+        f"{type(metric).__name__} counts as a class. Take "
+        f"keras_imas.metrics.MeanIoU(ignore_class={ignore_class})"
+    )
