@@ -75,7 +75,11 @@ def clip_over_replicas(clip, gradients):
     count = replica_count()
     if count == 1:
         return clip(gradients)
-    whole = [x if x is None else count * replica_mean(x) for x in gradients]
+    import tensorflow as tf
+
+    # An embedding's gradient has its rows alone.
+    dense = [x if x is None else tf.convert_to_tensor(x) for x in gradients]
+    whole = [x if x is None else count * replica_mean(x) for x in dense]
     return [x if x is None else x / count for x in clip(whole)]
 
 

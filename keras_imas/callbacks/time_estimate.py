@@ -23,7 +23,7 @@ class TimeEstimate(keras.callbacks.Callback):
         super().__init__()
         self.warm_up = warm_up
         self.steps = steps
-        self._seen = 0
+        self._seen = self._first = 0
         self._began: tuple[int, float] | None = None
         self._told = False
         self._epoch = 0
@@ -54,6 +54,7 @@ class TimeEstimate(keras.callbacks.Callback):
             logs: Not used.
         """
         self._seen += batch + 1 - self._first
+        self._first = batch + 1
         if self._began is None:
             if self._seen >= self.warm_up:
                 self._began = self._seen, time.perf_counter()

@@ -85,7 +85,8 @@ def read(
             are not heeded. Defaults to None: all.
         labeled: whether to read label maps: `*_gtFine_labelTrainIds.png` where they
             exist, else `*_gtFine_labelIds.png`, mapped. Defaults to True.
-        **options: `on_bad_image`, `max_pixels` and `follow_links`, as in `from_folder`.
+        **options: `image_size`, `image_range`, `on_bad_image`, `max_pixels` and
+            `follow_links`, as in `from_folder`.
 
     Returns:
         `Examples`.

@@ -59,7 +59,8 @@ def read(
         sbd_dir: directory of SBD that holds `cls` with its .mat files, such as
             `benchmark_RELEASE/dataset`, for images that VOC itself has no label map
             of. Defaults to None.
-        **options: `on_bad_image`, `max_pixels` and `follow_links`, as in `from_folder`.
+        **options: `image_size`, `image_range`, `on_bad_image`, `max_pixels` and
+            `follow_links`, as in `from_folder`.
 
     Returns:
         `Examples`.

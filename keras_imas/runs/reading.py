@@ -165,7 +165,7 @@ def reading_from_flags(model=None):
         raise ValueError(
             f"{reading.classes!r} has changed since the run: its classes are {now} "
             f"now, and were {then}. Pass --classes=TABLE with the table that fits the "
-            "masks"
+            "masks, which may be this one"
         )
     if now != then:
         print(

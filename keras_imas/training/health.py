@@ -186,9 +186,11 @@ class Health:
         """
         before = ops.convert_to_numpy(self.variable).tolist()
         self.variable.assign([0, *before[1:]])
-        yield
-        code = int(ops.convert_to_numpy(self.variable)[0])
-        self.variable.assign(before)
+        try:
+            yield
+            code = int(ops.convert_to_numpy(self.variable)[0])
+        finally:
+            self.variable.assign(before)
         if code:
             raise ValueError(self._wrong_label(code, "A label map"))
 

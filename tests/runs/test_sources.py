@@ -49,14 +49,17 @@ def test_held_out_images_stay_held_out(photographs):
     assert source.read(0)["unlabeled"].names == ("0", "2", "3", "4")
 
 
+@pytest.mark.parametrize("pattern", ["../images", "*.png"])
 @pytest.mark.parametrize("listed", ["labeled", "val"])
-def test_validation_images_of_the_same_folder_are_in_no_other_part(photographs, listed):
+def test_validation_images_of_the_same_folder_are_in_no_other_part(
+    photographs, listed, pattern
+):
     (photographs / "labeled.txt").write_text("0\n", encoding="utf-8")
     (photographs / "val.txt").write_text("1\n", encoding="utf-8")
     lists = {name: str(photographs / f"{name}.txt") for name in {listed, "val"}}
     parts = folder(
         photographs,
-        val_images=str(photographs / "images" / ".." / "images"),
+        val_images=str(photographs / "images" / pattern),
         val_masks=str(photographs / "masks"),
         **lists,
     ).read(0)

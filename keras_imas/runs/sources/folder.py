@@ -6,7 +6,6 @@ import os
 
 from keras_imas.data import splits
 from keras_imas.data.folder import with_masks
-from keras_imas.files.user_path import user_path
 from keras_imas.runs.flags import field
 from keras_imas.runs.reading import Reading
 from keras_imas.runs.sources.source import Source
@@ -27,7 +26,7 @@ class Folder(Reading, Source):
     labeled: str = field(
         "",
         "List of labeled images, one name per line; default: all with a mask that "
-        "neither --val nor --select_on lists.",
+        "are no validation images and not in --select_on.",
         path=True,
     )
     unlabeled: str = field(
@@ -70,9 +69,11 @@ class Folder(Reading, Source):
         validation = self.val_images and self._read(
             self.val_images, self.val_masks, self.val
         )
-        taken = select_on.names if select_on else ()
-        if self.val and _same_folder(self.val_images, self.images):
-            taken = (*taken, *validation.names)
+        taken, every = list(select_on.names) if select_on else [], None
+        if not self.unlabeled or (validation and not self.labeled):
+            every = self._read(self.images, self.masks, labeled=False)
+        if validation and every:
+            taken += splits.in_both(validation, every).values()
         labeled = self.labeled or splits.rest(
             with_masks(self.images, self.masks, self.mask_name or None), taken
         )
@@ -89,9 +90,7 @@ class Folder(Reading, Source):
             unlabeled = self._read(self.unlabeled, self.masks, labeled=False)
         else:
             names = self.unlabeled or self.unlabeled_names(
-                self._read(self.images, self.masks, labeled=False).names,
-                labeled.names,
-                taken,
+                every.names, labeled.names, taken
             )
             unlabeled = names and self._read(
                 self.images, self.masks, names, labeled=False
@@ -119,7 +118,3 @@ class Folder(Reading, Source):
             "colors": table.colors if table else None,
             "ignore_class": self.ignore_class,
         }
-
-
-def _same_folder(one, other):
-    return os.path.realpath(user_path(one)) == os.path.realpath(user_path(other))
