@@ -4,9 +4,10 @@ import keras
 import pytest
 
 
-def full_on(backend):
-    """Leave a test to the full tier on the backend that compiles it longest."""
-    return pytest.mark.full if keras.backend.backend() == backend else lambda test: test
+def full_on(*backends):
+    """Leave a test to the full tier on the backends that compile it longest."""
+    slow = keras.backend.backend() in backends
+    return pytest.mark.full if slow else lambda test: test
 
 
 def core_and_full(core, cases):

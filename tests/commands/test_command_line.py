@@ -165,6 +165,7 @@ def test_a_report_asks_for_what_it_needs_before_it_reads_a_run(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.full
 def test_env_says_what_a_bug_report_needs(tmp_path):
     process = run("env", cwd=tmp_path)
     assert process.returncode == 0, process.stdout
@@ -248,6 +249,7 @@ def test_a_run_is_stopped_resumed_and_used(photographs):
     assert "    python -m keras_imas env" in said
 
 
+@pytest.mark.full
 def test_python_m_prints_the_command_that_python_runs(photographs):
     process = programs.run(
         "-m", "keras_imas", "train", "folder", "--x", cwd=photographs

@@ -105,7 +105,9 @@ def test_a_second_strong_view_has_draws_of_its_own(pipeline, strong):
     assert differ.mean() > 0.5
 
 
-@pytest.mark.parametrize("pipeline", ["tf.data", "device"])
+@pytest.mark.parametrize(
+    "pipeline", ["tf.data", pytest.param("device", marks=pytest.mark.full)]
+)
 def test_second_strong_views_resume(pipeline):
     options = dict(strong=StrongView(), pipeline=pipeline, strong_views=2)
     whole, rest = batches(**options), batches(**options)

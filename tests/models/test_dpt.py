@@ -117,7 +117,7 @@ def test_head_is_its_twin_in_pytorch(size):
         )
 
 
-@full_on("jax")
+@full_on("tensorflow", "jax")
 def test_any_size_and_any_precision(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -199,7 +199,7 @@ SUCCESSORS = {
 }
 
 
-@full_on("jax")
+@full_on("tensorflow", "jax")
 @pytest.mark.parametrize("frozen", core_and_full([True], [False, True]))
 def test_trains_as_a_student(frozen, tmp_path):
     """As iMAS has it, and frozen with the parts of UniMatch V2."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gradients import gradients
 from safetensors.torch import save_file
-from tiers import core_and_full
+from tiers import core_and_full, full_on
 
 from keras_imas.models import dino_encoder, vision_transformer
 from keras_imas.models.dino_checkpoint import load_dino_checkpoint
@@ -25,6 +25,7 @@ def pair(request, tmp_path_factory):
     return request.param, model, encoder
 
 
+@full_on("tensorflow", "jax")
 @pytest.mark.parametrize(
     "size", core_and_full([(5, 5), (3, 9)], [(5, 5), (3, 9), (2, 2)])
 )

@@ -97,6 +97,7 @@ def test_two_methods_are_trained_scored_and_the_better_one_predicts(
         run(recipe, parts(), tmp_path / "both", compare=True)
 
 
+@pytest.mark.full
 def test_one_image_is_scored_and_tells_nothing(recipe, tmp_path, capsys):
     images = {**parts(), "validation": (IMAGES[:1] // 2, LABELS[:1] % 2)}
     facts = run(recipe, images, tmp_path / "both", compare=True)
