@@ -108,7 +108,7 @@ def test_train_folder_on_labeled_images_alone(photographs):
     assert "all images are labeled" in process.stdout
     process = run(
         "train_folder.py", *FOLDER, *TINY, "--method=supervised", "--optimizer=adamw",
-        "--class_weights=balanced", cwd=photographs,
+        "--class_weights=balanced", "--settings=defaults", cwd=photographs,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout
     assert "supervised on 2 labeled images" in process.stdout
