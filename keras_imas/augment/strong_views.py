@@ -1,5 +1,6 @@
 """The strong views that have a name, and the views of labeled images."""
 
+from keras_imas.arguments import check_choice
 from keras_imas.augment.color_jitter import ColorJitter
 from keras_imas.augment.rand_augment import RandAugment
 from keras_imas.augment.strong import MILD, StrongView
@@ -38,11 +39,7 @@ def strong_view(name):
         >>> strong_view("jitter").hue
         0.25
     """
-    if name not in STRONG_VIEWS:
-        raise ValueError(
-            f"`strong_view` must be one of {', '.join(STRONG_VIEWS)}. Received: "
-            f"{name!r}"
-        )
+    check_choice("strong_view", name, STRONG_VIEWS)
     return STRONG_VIEWS[name]()
 
 
@@ -65,9 +62,5 @@ def labeled_view(name, strong):
         >>> labeled_view("photometric", "imas").hue
         0.05
     """
-    if name not in LABELED_VIEWS:
-        raise ValueError(
-            f"`labeled_view` must be one of {', '.join(LABELED_VIEWS)}. Received: "
-            f"{name!r}"
-        )
+    check_choice("labeled_view", name, LABELED_VIEWS)
     return LABELED_VIEWS[name](strong)

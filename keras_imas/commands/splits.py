@@ -231,7 +231,8 @@ def _excluded(names):
         key = next((key for key in map(_key, paths) if key in known), None)
         if key is None:
             lost.append(line)
-        found.add(key)
+        else:
+            found.add(key)
     return found, lost
 
 

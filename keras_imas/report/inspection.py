@@ -87,12 +87,11 @@ def inspect(
             errors = _errors(run, truth, predictors["teacher"], truths, verbose)
         bad = images.unlabeled.bad | (truth.bad if truth is not None else {})
         missing += [f"Left out: {reason}" for reason in bad.values()]
-    kinds = {
-        kind: [tile for tile in tiles if tile["image"] in map(str, names)]
-        for kind, names in shown.items()
-    }
-    kinds = {kind: tiles for kind, tiles in kinds.items() if tiles}
-    return Inspection(kinds, chosen, errors, missing)
+    by_kind = {}
+    for tile in tiles:  # some of those to be shown may be missing
+        kind = "hardest" if tile["image"] in map(str, shown["hardest"]) else "easiest"
+        by_kind.setdefault(kind, []).append(tile)
+    return Inspection(by_kind, chosen, errors, missing)
 
 
 def _predictors(run, directory, unlabeled, missing):
