@@ -1,5 +1,6 @@
 """The image files below a folder, found by their names."""
 
+import functools
 import glob
 import os
 import stat
@@ -67,7 +68,7 @@ class Tree:
         if pattern is None:
             paths = _walk(self.folder)
         else:
-            paths = glob.glob(pattern, root_dir=self.folder, recursive=True)
+            paths = _matches(self.folder, pattern)
         self._real = {}
         self._hints = _MOST_HINTS
         self._index = {}
@@ -297,6 +298,20 @@ def _walk(folder):
             for name in subdirectories
             if _of_the_user(name) and not _leads_back(os.path.join(directory, name))
         ]
+
+
+def _matches(folder, pattern):
+    """List what a pattern fits below a folder, by no link that leads back."""
+
+    @functools.cache
+    def comes_here(directory):
+        if not directory:
+            return True
+        before = comes_here(os.path.dirname(directory))
+        return before and not _leads_back(os.path.join(folder, directory))
+
+    found = glob.glob(pattern, root_dir=folder, recursive=True)
+    return [path for path in found if comes_here(os.path.dirname(path))]
 
 
 def _leads_back(directory):

@@ -37,3 +37,5 @@ def test_links_between_folders_are_followed_once(tmp_path, save):
     (tmp_path / "a" / "l").symlink_to("../b")
     (tmp_path / "b" / "l").symlink_to("../a")
     assert from_folder(tmp_path).names == ("a/1", "a/l/2", "b/2", "b/l/1")
+    found = from_folder(f"{tmp_path}/**/*.png").names
+    assert found == ("a/1", "a/l/2", "b/2", "b/l/1")
