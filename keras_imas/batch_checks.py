@@ -14,6 +14,7 @@ KEYS = (
     "unlabeled",
     *STRONG,
     "unlabeled_valid",
+    "unlabeled_label_map",
     "labeled_index",
     "unlabeled_index",
 )
@@ -24,6 +25,7 @@ _NEEDED = {
     "unlabeled_strong": ("unlabeled",),
     "unlabeled_strong_2": ("unlabeled", "unlabeled_strong"),
     "unlabeled_valid": ("unlabeled", "unlabeled_strong"),
+    "unlabeled_label_map": ("unlabeled", "unlabeled_strong"),
     "unlabeled_index": ("unlabeled", "unlabeled_strong"),
 }
 
@@ -44,7 +46,7 @@ def check_keys(inputs):
             ...
         ValueError: A batch has the unknown key 'unlabelled'; did you mean 'unlabeled'?
         It may hold: 'labeled', 'unlabeled', 'unlabeled_strong', 'unlabeled_strong_2',
-        'unlabeled_valid', 'labeled_index', 'unlabeled_index'
+        'unlabeled_valid', 'unlabeled_label_map', 'labeled_index', 'unlabeled_index'
     """
     for key in inputs:
         if key not in KEYS:

@@ -75,9 +75,8 @@ class IMAS(MeanTeacher):
         strong_views: 1: one strong and one cut-mixed view; 2: two strong views, each
             cut-mixed, see `keras_imas.augment.two_views`. Defaults to `1`.
         cutmix_range: Range of the boxes' side fraction. Defaults to `(0.1, 0.9)`.
-        cutmix_area: Range of the boxes' area, in parts of the image, in place of
-            `cutmix_range`: each image has a box and a coin of its own. Defaults to
-            `None`.
+        cutmix_area: Range of the boxes' area fraction, in place of `cutmix_range`: each
+            image has its own box and coin. Defaults to `None`.
         cutmix_aspect: Range of their height over width. Defaults to `(0.3, 1 / 0.3)`.
         cutmix_view: View to cut-mix, `"weak"` or `"strong"`. Defaults to `"weak"`.
         cutmix_probability: Probability that a batch (with `cutmix_area` an image) is
@@ -87,8 +86,7 @@ class IMAS(MeanTeacher):
             student's features, see `keras_imas.models.ComplementaryDropout`, a layer
             that the student must have. Defaults to `False`.
         pairing_group_size: Number of consecutive unlabeled images that share ranking,
-            side fraction and coin; the paper's program: 4, those of one GPU. Defaults
-            to `None`: the whole batch.
+            side fraction and coin; in the paper 4. Defaults to `None`: the batch.
         adaptive_intensity: Whether hardness blends strong with weak views. Defaults to
             `True`; `False`: all images get the full strong view.
         adaptive_cutmix: Whether hardness chooses partners and probability (else a
@@ -180,7 +178,6 @@ class IMAS(MeanTeacher):
         self.adaptive_intensity = adaptive_intensity
         self.hardness_weighting = hardness_weighting
         self.training_metrics = [keras.metrics.Mean(name=name) for name in _LOGS]
-        # Used by `keras_imas.callbacks.HardnessLog` alone.
         self.image_scores = ImageMeans(SCORES, name="image_scores")
 
     @on_every_backend
@@ -215,7 +212,7 @@ class IMAS(MeanTeacher):
         # 1. Hardness: how much student and teacher disagree about the weak view.
         student_logits = scoring_logits(self.student, weak)
         student = pseudo_labels(student_logits)
-        teacher = pseudo_labels(scoring_logits(self.teacher, weak))
+        teacher = self._pseudo_labels(inputs, weak)
         scores = score_predictions(
             student,
             teacher,
@@ -243,6 +240,9 @@ class IMAS(MeanTeacher):
         with dropped_features(mask):
             logits = run_on_views(self.student, {"labeled": labeled, **views}, training)
         return {**logits, "scores": scores, "targets": targets, "weights": weights}
+
+    def _pseudo_labels(self, inputs: dict, weak: Tensor) -> tuple[Tensor, Tensor]:
+        return pseudo_labels(scoring_logits(self.teacher, weak))
 
     def compute_loss(
         self,

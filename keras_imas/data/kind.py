@@ -15,6 +15,7 @@ class Kind:
         batch_size: images a batch, of all processes together.
         stream: integer that tells its draws from those of the other kind.
         num_classes: as in `semi_supervised`.
+        labels: whether label maps are part of the batch.
         strong: the strong view that is made of them; None: none.
         strong_views: as in `semi_supervised`.
     """
@@ -23,6 +24,7 @@ class Kind:
     batch_size: int
     stream: int
     num_classes: int | None = None
+    labels: bool = False
     strong: Any = None
     strong_views: int = 1
 

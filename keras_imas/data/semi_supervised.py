@@ -42,6 +42,7 @@ def semi_supervised(
     num_parallel_calls: int | None = None,
     part: tuple[int, int] = (0, 1),
     allow_shared: bool = False,
+    unlabeled_labels: bool = False,
     pipeline: str = "auto",
 ) -> Batches:
     """Return the batches that `IMAS` trains on.
@@ -58,7 +59,7 @@ def semi_supervised(
     Args:
         labeled: images with label maps: `Examples`, arrays or a `tf.data.Dataset` (see
             `as_examples`).
-        unlabeled: images; label maps, if there are any, aren't used.
+        unlabeled: images; label maps, if there are any, aren't read.
         crop_size: pixels of the square crop, or `(height, width)`.
         labeled_batch_size: labeled images a step. Defaults to 4.
         unlabeled_batch_size: unlabeled images a step. Defaults to 4.
@@ -90,6 +91,8 @@ def semi_supervised(
             `(0, 1)`: the whole batch.
         allow_shared: whether labeled images may be among the unlabeled ones too, as
             other methods have it. Defaults to False: they are refused, as published.
+        unlabeled_labels: whether to add the label maps of the unlabeled crops, which
+            `IMAS` does not look at. For studies of pseudo labels. Defaults to False.
         pipeline: what reads and makes the views, see
             `keras_imas.data.pipelines.choose_pipeline`; the two draw other numbers.
             Defaults to "auto".
@@ -104,6 +107,7 @@ def semi_supervised(
           and the strong view of the same crop; and "unlabeled_strong_2" with
           `strong_views=2`
         - "unlabeled_valid": `(B_u, h, w)` float32, 1 for image and 0 for padding
+        - "unlabeled_label_map": `(B_u, h, w)` int32, with `unlabeled_labels`
         - "labeled_index", "unlabeled_index": `(B_l,)`, `(B_u,)` int32, positions in
           `Examples.names`
 
@@ -143,12 +147,15 @@ def semi_supervised(
             labeled_batch_size,
             _LABELED,
             num_classes=num_classes,
+            labels=True,
             strong=labeled_strong,
         ),
         Kind(
             unlabeled,
             unlabeled_batch_size,
             _UNLABELED,
+            num_classes=num_classes,
+            labels=unlabeled_labels,
             strong=StrongView() if strong is None else strong,
             strong_views=strong_views,
         ),
@@ -234,6 +241,7 @@ def supervised(
             batch_size,
             _LABELED,
             num_classes=num_classes,
+            labels=True,
             strong=labeled_strong,
         ),
         None,

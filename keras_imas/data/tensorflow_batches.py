@@ -44,7 +44,7 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
         labeled.batch_size,
         labeled.stream,
         labeled_view,
-        labels=True,
+        labels=labeled.labels,
         num_classes=labeled.num_classes,
         ignore_class=weak["ignore_class"],
         **reading,
@@ -55,12 +55,17 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
 
     def views(seed, index, example):
         seeds = tf.random.split(seed)
-        image, _, valid = weak_view(example["image"], seed=seeds[0], **weak)
+        labels = example["label_map"] if unlabeled.labels else None
+        image, label_map, valid = weak_view(
+            example["image"], labels, seed=seeds[0], **weak
+        )
         made = {
             "unlabeled": image,
             "unlabeled_valid": valid,
             "unlabeled_index": index,
         }
+        if unlabeled.labels:
+            made["unlabeled_label_map"] = label_map
         drawn = seeds[1], tf.random.fold_in(seed, 2)
         for name, own in zip(STRONG[: unlabeled.strong_views], drawn, strict=False):
             made[name] = tf.ensure_shape(strong(image, own), image.shape)
@@ -72,6 +77,9 @@ def by_tensorflow(kinds, steps, weak, position, **reading):
         unlabeled.batch_size,
         unlabeled.stream,
         views,
+        labels=unlabeled.labels,
+        num_classes=unlabeled.num_classes,
+        ignore_class=weak["ignore_class"],
         **reading,
     )
     batches = tf.data.Dataset.zip(batches, unlabeled_batches).map(

@@ -6,13 +6,14 @@ from keras_imas.backends.devices import check_batch, process_part
 from keras_imas.backends.replicas import each_sees_its_part
 
 
-def training_batches(recipe, parts, steps):
+def training_batches(recipe, parts, steps, *, unlabeled_labels=False):
     """Make the batches of a recipe's method.
 
     Args:
         recipe: `keras_imas.runs.recipe.Recipe`.
         parts: `keras_imas.runs.parts.Parts`.
         steps: Number of steps of an epoch.
+        unlabeled_labels: See `keras_imas.data.semi_supervised`. Defaults to `False`.
 
     Returns:
         See `keras_imas.data.semi_supervised`.
@@ -42,6 +43,7 @@ def training_batches(recipe, parts, steps):
         strong=strong_view(recipe.strong_view),
         strong_views=recipe.strong_views,
         allow_shared=parts.allow_shared,
+        unlabeled_labels=unlabeled_labels,
         **common,
     )
 

@@ -121,16 +121,24 @@ class Plan:
             ]
         return []
 
-    def batches(self):
+    def batches(self, **options):
         """Make the training batches.
+
+        Args:
+            **options: See `keras_imas.runs.batches.training_batches`.
 
         Returns:
             See `keras_imas.data.semi_supervised`.
         """
-        return batches.training_batches(self.recipe, self.parts, self.steps_per_epoch)
+        return batches.training_batches(
+            self.recipe, self.parts, self.steps_per_epoch, **options
+        )
 
-    def model(self):
+    def model(self, **options):
         """Build and compile the model, and print what will be trained.
+
+        Args:
+            **options: See `keras_imas.runs.recipe.Recipe.model`.
 
         Returns:
             `keras_imas.IMAS`.
@@ -148,6 +156,7 @@ class Plan:
             labeled_pixels=parts.labeled_pixels()
             if recipe.class_weights == BALANCED
             else None,
+            **options,
         )
         trained_on = {
             name: part

@@ -179,7 +179,14 @@ class Recipe(UnlabeledPart, Optimization):
             )
 
     def model(
-        self, student, *, steps_per_epoch, epochs, ignore_class=255, labeled_pixels=None
+        self,
+        student,
+        *,
+        steps_per_epoch,
+        epochs,
+        ignore_class=255,
+        labeled_pixels=None,
+        model_class=IMAS,
     ):
         """Build and compile the model that `fit` trains.
 
@@ -190,12 +197,13 @@ class Recipe(UnlabeledPart, Optimization):
             ignore_class: Label of pixels that don't count. Defaults to `255`.
             labeled_pixels: Number of labeled pixels of each class, for
                 class_weights="balanced". Defaults to `None`: not known.
+            model_class: `keras_imas.IMAS`, or a subclass. Defaults to `IMAS`.
 
         Returns:
             `keras_imas.IMAS`.
         """
         with self._dtype_policy():
-            model = IMAS(
+            model = model_class(
                 student,
                 ema_copy_steps=self.ema_copy_epochs * steps_per_epoch,
                 ignore_class=ignore_class,

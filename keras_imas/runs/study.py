@@ -9,12 +9,15 @@ import tomllib
 import keras
 
 from keras_imas import data
+from keras_imas.arguments import check_choice
 from keras_imas.callbacks import HardnessLog
 from keras_imas.files import standard_json
 from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import write_whole
+from keras_imas.imas import IMAS
 from keras_imas.models.logits import segmenter
 from keras_imas.runs import provenance, sources
+from keras_imas.runs.oracle import Oracle
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
 from keras_imas.runs.pseudo_label_quality import PseudoLabelQuality
@@ -25,6 +28,11 @@ from keras_imas.training.checkpoint_store import differences
 
 # Trained on the masks of all images: what the unlabeled ones could give at most.
 ALL_MASKS = "all_masks"
+# iMAS with these masks as pseudo labels: what perfect ones would give.
+ORACLE = "oracle"
+_METHODS = (*METHODS, ALL_MASKS, ORACLE)
+# The method that a recipe has for it.
+_TRAINED_AS = {ALL_MASKS: "supervised", ORACLE: "imas"}
 _AXES = ("data", "labels", "method", "variant", "seed")
 _SCORED = ("unlabeled", "val", "far")
 _LISTS = ("labeled", "unlabeled", "far", "left_out")
@@ -47,7 +55,8 @@ class Trial:
     Attributes:
         data: Name of the data set in the study's file.
         labels: Number of labeled images.
-        method: One of `keras_imas.runs.unlabeled_part.METHODS`, or "all_masks".
+        method: One of `keras_imas.runs.unlabeled_part.METHODS`; "all_masks"; or
+            "oracle", iMAS with the true masks as pseudo labels.
         variant: Name of the variant: what of the recipe is otherwise.
         seed: Seed of the run and of which images are labeled.
     """
@@ -149,11 +158,7 @@ class Study:
         Returns:
             `keras_imas.runs.recipe.Recipe`.
         """
-        if trial.method not in (*METHODS, ALL_MASKS):
-            raise ValueError(
-                f"`method` must be one of {', '.join((*METHODS, ALL_MASKS))}. "
-                f"Received: {trial.method!r}"
-            )
+        check_choice("method", trial.method, _METHODS)
         if trial.variant not in self.config["variants"]:
             raise ValueError(f"{self.path!r} has no `[variants.{trial.variant}]`")
         numbers = self.config["recipe"] | self.config["variants"][trial.variant]
@@ -163,7 +168,7 @@ class Study:
                 f"The recipe of {trial.name!r} in {self.path!r} has fields that no "
                 f"recipe has: {', '.join(sorted(unknown))}"
             )
-        method = "supervised" if trial.method == ALL_MASKS else trial.method
+        method = _TRAINED_AS.get(trial.method, trial.method)
         return Recipe(**_with_tuples(numbers), method=method, seed=trial.seed)
 
     def check_recipe(self, trial, result):
@@ -307,9 +312,10 @@ class Study:
         if not plan.supervised:
             table = os.path.join(directory, "hardness.parquet")
             callbacks.append(HardnessLog(table, parts.unlabeled))
-        model = plan.model()
+        oracle = trial.method == ORACLE
+        model = plan.model(model_class=Oracle if oracle else IMAS)
         history = model.fit(
-            plan.batches(),
+            plan.batches(unlabeled_labels=oracle),
             epochs=plan.epochs,
             callbacks=callbacks,
             verbose=2,

@@ -492,3 +492,23 @@ def test_processes_cannot_skip_images(pipeline, tmp_path):
         batches(
             unlabeled=unlabeled, labeled_batch_size=2, part=(0, 2), pipeline=pipeline
         )
+
+
+def test_label_maps_of_unlabeled_crops_fit_them(pipeline):
+    label_maps = (pixels(11, seed=2)[..., 0] < 128).astype("uint8")
+    label_maps = label_maps[:, ::6, ::8].repeat(6, 1).repeat(8, 2)  # coarse
+    images = (255 * label_maps[..., None]).repeat(3, -1)
+    options = dict(pipeline=pipeline, ignore_class=9, scale_range=(0.5, 1.0))
+    options["unlabeled"] = images, label_maps
+    without, epoch = arrays(batches(**options)), batches(**options, unlabeled_labels=1)
+    assert "unlabeled_label_map" in epoch.element_spec[0]
+    epoch = arrays(epoch)
+    assert equal(without, epoch, keys=without[0])  # all else is as without
+    for batch in epoch:
+        labels, valid = batch["unlabeled_label_map"], batch["unlabeled_valid"] > 0
+        assert (labels[~valid] == 9).all() and not (labels[valid] == 9).any()
+        value = batch["unlabeled"][..., 0]
+        assert (labels[valid & (value > 200)] == 1).all()
+        assert (labels[valid & (value < 50)] == 0).all()
+    everything = np.concatenate([batch["unlabeled_label_map"] for batch in epoch])
+    assert set(np.unique(everything)) == {0, 1, 9}

@@ -55,7 +55,7 @@ class_weights = "balanced"
 [[grid]]
 data = ["small"]
 labels = [2]
-method = ["uniform", "all_masks"]
+method = ["uniform", "all_masks", "oracle"]
 variant = ["plain"]
 seed = [0]
 
@@ -92,7 +92,7 @@ def study_with(fields):
     return Study("some.toml")
 
 
-def pools(study, number=2):
+def pools(study, number=3):
     """Return the names of the images that a trial trains on, by part."""
     parts, _ = study.examples(study.trials[number])
     return [set(part.names) for part in (parts.labeled, parts.unlabeled)]
@@ -104,9 +104,9 @@ def test_a_grid_is_all_combinations_once_in_order(folder):
     assert names[:3] == [
         "small-2-uniform-plain-0",
         "small-2-all_masks-plain-0",
-        "small-2-supervised-plain-0",
+        "small-2-oracle-plain-0",
     ]
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 11
     recipe = study.recipe(study.trials[1])
     assert (recipe.method, recipe.crop_size) == ("supervised", 33)
 
@@ -206,7 +206,7 @@ def test_without_unlabeled_images_there_is_no_trial(folder):
     (folder / "some.txt").write_text("8\n9\n")
     study = study_with('labeled = "some.txt"\nunlabeled = "some.txt"')
     with pytest.raises(ValueError, match="'small-2-supervised-plain-0' has no unlabel"):
-        study.examples(study.trials[2])
+        study.examples(study.trials[3])
 
 
 def test_images_are_read_as_the_fields_say(folder):
@@ -264,8 +264,8 @@ def test_a_study_goes_on_where_it_was_stopped(folder):
     process = run("--jobs=2")
     assert process.returncode == 0, process.stdout
     rows = report.read("some.csv")
-    assert len(rows) == 2 * 2 * 3  # trials, readings, kinds of images
-    assert {row["method"] for row in rows} == {"uniform", "all_masks"}
+    assert len(rows) == 3 * 2 * 3  # trials, readings, kinds of images
+    assert {row["method"] for row in rows} == {"uniform", "all_masks", "oracle"}
     assert all(0 <= float(row["teacher_last"]) <= 1 for row in rows)
     trial = folder / "studies/runs/some/small-2-uniform-plain-0"
     result = json.loads((trial / "trial.json").read_text())
@@ -357,7 +357,7 @@ def test_what_to_label_next_is_ranked_at_the_size_of_the_training(folder):
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ('method = ["uniform"', 'method = ["unifrom"', "`method` must be one of"),
+        ('method = ["uniform"', 'method = ["unifrom"', '`method` must be "imas" or'),
         ('variant = ["plain"]', 'variant = ["plane"]', r"no `\[variants.plane\]`"),
         ('data = ["small"]', 'data = ["smal"]', r"no `\[data.smal\]`"),
         ("seed = [0]", "", r"Each `\[\[grid\]\]` .* must have"),

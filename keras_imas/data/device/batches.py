@@ -45,12 +45,12 @@ def on_device(kinds, steps, weak, position, *, seed, part, num_parallel_calls, *
             WeakView(**weak),
             seed=seed,
             part=part,
-            labels=name == "labeled",
+            labels=kind.labels,
             num_classes=kind.num_classes,
             strong=kind.strong,
             strong_views=kind.strong_views,
         )
-        for name, kind in kinds.items()
+        for kind in kinds.values()
     ]
     return DeviceBatches(streams, steps, position, num_parallel_calls)
 
@@ -135,6 +135,8 @@ class DeviceBatches(keras.utils.PyDataset):
                 "unlabeled_valid": of(stream, "float32", height, width),
                 "unlabeled_index": of(stream, "int32"),
             }
+            if stream.labels:
+                inputs["unlabeled_label_map"] = of(stream, "int32", height, width)
         return inputs, of(labeled, "int32", height, width)
 
     def _batch(self, epoch, step, stop):
@@ -166,6 +168,8 @@ class DeviceBatches(keras.utils.PyDataset):
                 "unlabeled_valid": valid,
                 "unlabeled_index": unlabeled["index"],
             }
+            if self._streams[1].labels:
+                inputs["unlabeled_label_map"] = unlabeled["label_map"]
             for view, name in enumerate(STRONG[: self._streams[1].strong_views]):
                 inputs[name] = _strong_view(image, unlabeled, view)
         return inputs, labeled["label_map"]

@@ -48,6 +48,7 @@ class Stream:
         self.seed = seed
         self.strong = strong
         self.strong_views = strong_views
+        self.labels = labels
         self.whole_batch = batch_size
         self.batch_size = batch_size // part[1]
         self._first = part[0] * self.batch_size
