@@ -149,15 +149,15 @@ class MeanTeacher(ResilientModel):
 
         Returns:
             Scalar tensor.
-
-        Raises:
-            ValueError: If it is a step of training.
         """
         if training:
             raise batch.not_a_batch(type(x).__name__)
         y, label_code = self.look_at_labels(y, logits, sample_weight, False)
         self.health.note_label(label_code)
-        return super().compute_loss(x, y, logits, sample_weight, training)
+        loss = self._compile_loss(y, logits, sample_weight)
+        for own in self.teacher.losses:  # Keras would add the student's
+            loss = loss + self._aggregate_additional_loss(ops.cast(own, "float32"))
+        return loss
 
     def supervised_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
         """Return the loss of the labeled images, and of the student's regularizers.

@@ -263,3 +263,26 @@ def test_black_images_are_predicted_without_a_word(recwarn):
     nearly[0, 0] = 1
     list(predictor([nearly]))
     assert not [w for w in recwarn if "0..255" in str(w.message)]
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (3, None, None)])
+def test_a_student_of_channels_first_is_refused(shape):
+    layers = [
+        keras.Input(shape),
+        keras.layers.Conv2D(5, 1, data_format="channels_first"),
+    ]
+    with pytest.raises(ValueError, match=r"\(None, 3, .*channels first. Put .*Permute"):
+        keras_imas.IMAS(keras.Sequential(layers))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_of_16_bits_are_refused(dtype):
+    """As the teacher's average would stand still."""
+
+    def student(policy):
+        conv = keras.layers.Conv2D(CLASSES, 1, dtype=policy)
+        return keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), conv])
+
+    with pytest.raises(ValueError, match=f"in {dtype}, .*kernel.*mixed_{dtype}"):
+        keras_imas.IMAS(student(dtype))
+    keras_imas.IMAS(student(f"mixed_{dtype}"))

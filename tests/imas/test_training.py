@@ -381,3 +381,18 @@ def test_learns_an_easy_problem():
     assert losses[-1] < 0.5 * losses[0]
     assert after["loss"] < 0.5 * before["loss"]
     assert before["mean_iou"] < 0.6 and after["mean_iou"] > 0.8
+
+
+def test_the_loss_of_evaluation_has_the_regularizers_of_the_teacher():
+    """And not those of the student, which is not what is evaluated."""
+    regularizer = keras.regularizers.L2(10.0)
+    conv = keras.layers.Conv2D(CLASSES, 1, kernel_regularizer=regularizer)
+    layers = [keras.Input((HEIGHT, WIDTH, 3)), conv]
+    model = compiled(keras_imas.IMAS(keras.Sequential(layers)))
+    kernel = model.teacher.layers[-1].kernel
+    for value in (0.0, 0.1):
+        kernel.assign(ops.full(kernel.shape, value))
+        loss = model.evaluate(images(2), label_maps(2), verbose=0)
+        # All classes are alike.
+        expected = np.log(CLASSES) + 10 * 3 * CLASSES * value**2
+        np.testing.assert_allclose(loss, expected, rtol=1e-4)
