@@ -80,15 +80,15 @@ def check_fit_options(inputs, options):
         >>> check_fit_options({}, {"class_weight": {0: 1.0, 1: 5.0}})
         Traceback (most recent call last):
             ...
-        ValueError: `class_weight` weighs whole images here. Weigh the classes of pixels
-        in the loss: `compile(loss=keras_imas.losses.Crossentropy(class_weights=[1.0,
-        5.0]))`
+        ValueError: `class_weight` weights whole images here. Weight the classes of
+        pixels in the loss:
+        `compile(loss=keras_imas.losses.Crossentropy(class_weights=[1.0, 5.0]))`
     """
     weights = options.get("class_weight")
     if weights:
         listed = [weights[key] for key in sorted(weights)]
         raise ValueError(
-            "`class_weight` weighs whole images here. Weigh the classes of pixels in "
+            "`class_weight` weights whole images here. Weight the classes of pixels in "
             "the loss: `compile(loss=keras_imas.losses.Crossentropy(class_weights="
             f"{listed}))`"
         )
@@ -226,9 +226,9 @@ def check_num_classes(num_classes, ignore_class=255):
         return
     if num_classes < 2:
         raise ValueError(
-            "`num_classes` must be 2 or more: one class can't be told from anything. "
-            "The background is a class too: with one kind of object, ids are 0 and 1 "
-            f"and num_classes=2. Received: num_classes={num_classes}"
+            "`num_classes` must be 2 or more: a single class can't be told apart from "
+            "anything. The background is a class too: with one kind of object, ids are "
+            f"0 and 1 and num_classes=2. Received: num_classes={num_classes}"
         )
     if ignore_class == 255 < num_classes:
         raise ValueError(

@@ -35,7 +35,7 @@ GROUPS = {
     "Prepare your data": {
         "check": Command(
             "commands.check",
-            "List all that is wrong with a data set",
+            "List everything that is wrong with a data set",
             "scripts/check_dataset.py",
         ),
         "splits": Command(
@@ -109,19 +109,19 @@ GROUPS = {
 }
 BENCHMARKS = {
     "benchmark step": Command(
-        "benchmarks.step", "A training step, beside its bare network passes"
+        "benchmarks.step", "A training step, compared with its bare network passes"
     ),
     "benchmark start": Command(
         "benchmarks.start", "Importing, and the first step of a training"
     ),
     "benchmark fit": Command(
-        "benchmarks.fit", "Training from files, beside its step and its reading"
+        "benchmarks.fit", "Training from files, compared with its step and its reading"
     ),
     "benchmark data": Command(
-        "benchmarks.data", "Reading and augmenting, beside a loader with Pillow"
+        "benchmarks.data", "Reading and augmenting, compared with a Pillow loader"
     ),
     "benchmark evaluate": Command(
-        "benchmarks.evaluate", "Evaluation, beside its bare network passes"
+        "benchmarks.evaluate", "Evaluation, compared with its bare network passes"
     ),
     "benchmark networks": Command(
         "benchmarks.networks", "Each encoder: parameters, multiply-adds, a step"
@@ -133,7 +133,7 @@ BENCHMARKS = {
         "benchmarks.scaling", "Many devices, on paper: a model"
     ),
     "benchmark hardness": Command(
-        "benchmarks.hardness", "The score of a batch, beside one softmax"
+        "benchmarks.hardness", "The score of a batch, compared with one softmax"
     ),
     "benchmark hardness-log": Command(
         "benchmarks.hardness_log", "The table of every image's hardness"

@@ -234,7 +234,7 @@ def _recognized(directory):
             return [f"--dataset={dataset}", f"--data_dir={root}"]
     if not all((root / name).is_dir() for name in ("images", "masks")):
         raise app.UsageError(
-            f"The layout of {directory!r} is none that is known: it has no leftImg8bit "
+            f"The layout of {directory!r} is not known: it has no leftImg8bit "
             "(Cityscapes), JPEGImages (VOC), trainannot (CamVid), or images and masks. "
             "Pass --dataset=folder --images=... --masks=... --num_classes=..."
         )

@@ -42,7 +42,13 @@ def define():
     define_path("images", None, "Folder of images, or a pattern.")
     flags.DEFINE_list("models", None, "Two .keras files of one model, A.keras,B.keras.")
     define_path("output", "hardness.csv", "Table to write.")
-    flags.DEFINE_float("confidence_threshold", 0.7, "Confidence of a sure pixel.", 0, 1)
+    flags.DEFINE_float(
+        "confidence_threshold",
+        0.7,
+        "Confidence from which a pixel counts as sure.",
+        0,
+        1,
+    )
     flags.DEFINE_boolean("probabilities", False, "The models return probabilities.")
     define_flags(Reading, only=("image_size", "image_range", "max_pixels"))
     define_prediction_flags()

@@ -95,7 +95,7 @@ def main(argv):
     finally:  # after Ctrl-C, those that wait must not start
         pool.shutdown(cancel_futures=True)
     if failed:
-        sys.exit(f"Error: failed, and run again by the same command: {failed}")
+        sys.exit(f"Error: these failed; the same command runs them again: {failed}")
 
 
 def _shares_of_cores(jobs):

@@ -98,7 +98,7 @@ def read_class_table(path: StrPath, ignore_class: int | None = 255) -> ClassTabl
     """
     path = user_path(path)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(f"{str(path)!r} must be a CSV file, and is none")
+        raise ValueError(f"{str(path)!r} must be a CSV file, but is not one")
     tool = known_as(path)
     if tool is not None:
         raise ValueError(f"{str(path)!r} is {tool}")
@@ -112,7 +112,7 @@ def read_class_table(path: StrPath, ignore_class: int | None = 255) -> ClassTabl
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise ValueError(
-            f"{str(path)!r}, line {reader.line_num + 1}, is no CSV: {error}"
+            f"{str(path)!r}, line {reader.line_num + 1}, is not valid CSV: {error}"
         ) from None
     header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
     columns = dict(zip(header, reader.fieldnames or (), strict=True))

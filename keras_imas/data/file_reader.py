@@ -114,8 +114,8 @@ class FileReader:
 
 
 _TWO_VALUES = (
-    "holds both 1 and 255, and binary masks hold one of them for the object. If 255 is "
-    "what has no label, do without binary_masks"
+    "holds both 1 and 255, but a binary mask holds only one of them, for the object. "
+    "If 255 marks pixels without a label, leave binary_masks out"
 )
 
 

@@ -89,7 +89,7 @@ def read_header(path, max_pixels=MAX_PIXELS):
             label map.
     """
     if not os.path.isfile(path) and os.path.exists(path):
-        raise ValueError("it is no regular file, but a folder, a pipe or a device")
+        raise ValueError("it is not a regular file but a folder, a pipe or a device")
     if os.path.splitext(path)[1].lower() == ".mat":
         return Header(read_mat(path, max_pixels).shape, "mat")
     try:
@@ -206,7 +206,7 @@ def image_problem(header, image_range=None):
         if header.mode in ("I", "F"):
             return (
                 f"has {header.bits} bits a channel (mode {header.mode!r}), whose range "
-                "nobody knows: tell the values of black and white, image_range=(low, "
+                "is unknown: pass the values of black and white, image_range=(low, "
                 "high), or save it with 8 or 16"
             )
         return None
@@ -229,13 +229,13 @@ def _unread_problem(header):
         return "has 8 bits with a sign: save it with 16, or without"
     if header.several:
         return (
-            "has several pages or frames, of which the first alone would be read: save "
-            "each that is wanted as a file of its own"
+            "has several pages or frames, of which only the first would be read: save "
+            "each one that you need as its own file"
         )
     if header.unread:
         return (
             f"has {header.unread} channels besides color and alpha, which are not "
-            "read: save those 3 that are wanted, or 1 of grey"
+            "read: save only the 3 that you need, or 1 of grey"
         )
     return None
 

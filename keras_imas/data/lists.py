@@ -48,7 +48,7 @@ class Entry:
             fields = [field.strip() for field in next(line, [])]
         except csv.Error as error:
             raise ValueError(
-                f"{self.text[:99]!r} is no line of a list: {error}"
+                f"{self.text[:99]!r} is not a line of a list: {error}"
             ) from None
         while fields and not fields[-1]:
             fields.pop()

@@ -197,7 +197,7 @@ def _function(pattern):
         made = ["", ""]
     if made[0] == made[1]:
         raise ValueError(
-            "`mask_name` must have {} where the image's name comes, such as {}_L.png. "
+            "`mask_name` must have {} where the image's name goes, such as {}_L.png. "
             f"Received: mask_name={pattern!r}"
         )
     return pattern.format

@@ -45,7 +45,7 @@ def read_matrix(path, variable, field, max_bytes):
         content = file.read()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
-        raise ValueError("it is no MATLAB file of format 5 to 7")
+        raise ValueError("it is not a MATLAB file of format 5 to 7")
     reader = _Reader(order)
     try:
         for kind, data in reader.elements(content[128:]):

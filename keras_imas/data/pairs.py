@@ -88,7 +88,7 @@ def _palettes_that_differ(found):
             if color != first:
                 yield (
                     f"the palettes of masks differ: {index} is {color} in {path}, and "
-                    f"{first} in {other}, so that nobody knows whether it means one "
+                    f"{first} in {other}, so it is unclear whether it means one "
                     "class. To read them by color pass a table of the classes, classes="
                 )
                 return
@@ -100,7 +100,7 @@ def _read_headers(row, reading):
     try:
         str(row["image"]).encode()
     except UnicodeEncodeError:
-        return f"{os.fsencode(row['image'])!r} is no name in UTF-8: rename the file"
+        return f"{os.fsencode(row['image'])!r} is not valid UTF-8: rename the file"
     for key in ("image", "label_map"):
         if key in row:
             try:

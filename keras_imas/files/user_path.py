@@ -16,7 +16,7 @@ def user_path(path):
         A string.
 
     Raises:
-        ValueError: If it begins with the home folder of a user who is not known.
+        ValueError: If it begins with the home folder of an unknown user.
 
     Example:
         >>> user_path("~/masks") == os.path.join(os.path.expanduser("~"), "masks")

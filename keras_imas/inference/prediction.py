@@ -59,7 +59,7 @@ class Prediction:
         suffix = os.path.splitext(path)[1].lower()
         if self.georeference and suffix == ".png":
             warnings.warn(
-                f"{path!r} is without the photograph's georeference, for which a PNG "
+                f"{path!r} lacks the photograph's georeference, for which a PNG "
                 "has no place. Save a .tif to keep it",
                 stacklevel=2,
             )

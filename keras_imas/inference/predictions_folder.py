@@ -54,7 +54,7 @@ def _check(output_dir, settings):
             before = None
         if not isinstance(before, dict):  # the masks tell what they were made from
             print(
-                f"Warning: {str(made)!r} is damaged. It is written anew, and so are "
+                f"Warning: {str(made)!r} is damaged. It is written again, and so are "
                 "masks that were made in another way",
                 file=sys.stderr,
             )

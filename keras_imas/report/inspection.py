@@ -103,8 +103,7 @@ def _predictors(run, directory, unlabeled, missing):
     ):
         if name not in networks:
             missing.append(
-                f"There is no {name} yet, so that nothing of it is shown: it is "
-                f"saved {when}"
+                f"There is no {name} yet, so nothing of it is shown: it is saved {when}"
             )
     options = prediction_options(unlabeled, **reading_of(run.facts["recipe"]))
     return {name: Predictor(model, **options) for name, model in networks.items()}

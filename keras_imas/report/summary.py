@@ -84,7 +84,7 @@ def tie_of(hardness):
 
     Example:
         >>> print(tie_of(np.array([1.0, 1.0, 0.3])))
-        2 of the 3 images have hardness 1.000: nothing ranks them among themselves.
+        2 of the 3 images have hardness 1.000: their order means nothing.
         >>> tie_of(np.linspace(0, 1, 30))
     """
     values, counts = np.unique(np.round(hardness, 3), return_counts=True)
@@ -93,7 +93,7 @@ def tie_of(hardness):
         return None
     return (
         f"{counts[most]:,} of the {len(hardness):,} images have hardness "
-        f"{values[most]:.3f}: nothing ranks them among themselves."
+        f"{values[most]:.3f}: their order means nothing."
     )
 
 

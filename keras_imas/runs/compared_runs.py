@@ -225,7 +225,7 @@ def _compared(counts, confusion, parts, folds):
 _VERDICTS = {
     1: "The unlabeled images helped.",
     -1: "The unlabeled images did not help: training without them is better.",
-    0: "It can't be told from these images whether the unlabeled images helped.",
+    0: "These images do not show whether the unlabeled images helped.",
 }
 
 
@@ -245,14 +245,14 @@ def _say(facts, confusion, parts, output_dir):
         for sentence in evaluation.remarks(matrix, parts.class_names):
             print(f"{method}: {sentence}")
     if len(columns) == 2 and "difference" not in facts:
-        print("One image can't tell whether the unlabeled images helped.")
+        print("One image is not enough to tell whether the unlabeled images helped.")
     if "difference" in facts:
         _, method = facts["mean_iou"]
         found = facts["difference"]
         print(
             f"mIoU of {method} over supervised: {found['mean']:+.3f}, 95 % interval "
             f"{found['low']:+.3f} to {found['high']:+.3f} (labeled classes; bootstrap "
-            "over the images; another seed would move both methods too)\n"
+            "over the images; another seed would change both scores too)\n"
             f"{_VERDICTS[found['verdict']]}"
         )
     if not facts["folds"] and len(columns) == 2:

@@ -113,7 +113,7 @@ class History(keras.callbacks.Callback):
         if len(self._lines) < epochs:
             print(
                 f"Warning: {self.filepath} is damaged: of its first {epochs} lines "
-                f"{len(self._lines)} are whole, and the others are left out",
+                f"{len(self._lines)} are intact, and the others are left out",
                 file=sys.stderr,
             )
         write_whole(self.filepath, "".join(self._lines))

@@ -245,7 +245,8 @@ class Program:
             message = f"Error: {error}"
             run = run_directory.read(output_dir) if output_dir else None
             if run and not run.get("finished", True) and not _about_files(error):
-                message += f"\nTo resume when that is mended:\n  {_command(output_dir)}"
+                message += "\nTo resume when the problem is fixed:\n"
+                message += f"  {_command(output_dir)}"
             sys.exit(message)
 
     def _settle(self, recipe, parts):

@@ -85,7 +85,7 @@ def read_facts(directory):
     path = os.path.join(user_path(directory), "run.json")
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"{str(directory)!r} is no directory of a run: there is no run.json in it"
+            f"{str(directory)!r} is not the directory of a run: it has no run.json"
         )
     with _named_if_damaged(path), open(path, encoding="utf-8") as file:
         facts = json.load(file)

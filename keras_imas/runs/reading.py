@@ -29,8 +29,8 @@ class FileReading(Flagged):
     )
     max_pixels: int = field(
         MAX_PIXELS,
-        "Most pixels of an image or mask; larger ones are refused, as they may be "
-        "decompression bombs.",
+        "Largest number of pixels of an image or mask; larger ones are refused, as "
+        "they may be decompression bombs.",
     )
     follow_links: bool = field(
         False, "Follow symbolic links that lead out of the data set's folders."
@@ -150,7 +150,8 @@ def reading_from_flags(model=None):
         if name in given and values[name] != value:
             print(
                 f"Warning: --{name}={_text(values[name])} contradicts the run of the "
-                f"model, which was trained with {name}={_text(value)}. The flag counts",
+                f"model, which was trained with {name}={_text(value)}. The flag "
+                "is used",
                 file=sys.stderr,
             )
         elif name not in given and not (name in _CLASSES and given & {*_CLASSES}):

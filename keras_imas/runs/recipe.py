@@ -89,7 +89,7 @@ class Recipe(UnlabeledPart, Optimization):
     labeled_view: str = field(
         "weak",
         "Colors of the labeled images: weak (unchanged, as in the paper), photometric "
-        "(brightness, contrast and saturation; the hue hardly) or strong (as "
+        "(brightness, contrast and saturation; hardly the hue) or strong (as "
         "--strong_view says).",
         choices=LABELED_VIEWS,
     )
@@ -97,7 +97,7 @@ class Recipe(UnlabeledPart, Optimization):
         "",
         "Weights of the classes in the labeled loss: such as 1,1,5; or balanced, "
         "frequency^-1/2 in the labeled masks, scaled so that a mean pixel weighs 1. "
-        "Empty: all weigh the same.",
+        "Empty: all have the same weight.",
     )
     ohem_min_kept: int = field(
         0, "Fewest pixels that OHEM keeps per group; 0: plain cross-entropy.", least=0

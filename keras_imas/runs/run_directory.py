@@ -59,7 +59,7 @@ def _locked(path, configuration):
         if left:
             print(
                 f"Process {left.get('process')} on {left.get('host')}, which has held "
-                f"{path} since {left.get('since')}, is gone: its lock does not count.",
+                f"{path} since {left.get('since')}, is gone, so its lock is ignored.",
                 flush=True,
             )
         yield unfinished

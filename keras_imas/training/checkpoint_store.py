@@ -106,9 +106,7 @@ class Checkpoints:
                 for name, array in arrays.items()
             )
             if not same or standard_json.dumps_exactly(content_read) != text:
-                raise OSError(
-                    errno.EIO, f"{part} was read back otherwise than it was written"
-                )
+                raise OSError(errno.EIO, f"{part} differs from what was written")
             os.rename(part, path)
             synchronize_directory(self.directory)
         except Corrupted as error:

@@ -90,7 +90,7 @@ def _from(state, options, checkpoint):
         more = "" if stopped else "; more `epochs` continue it"
         print(
             f"Nothing is left to train: the training in {where!r} is finished. "
-            f"{why}{more}. Another directory starts anew",
+            f"{why}{more}. Pass another directory to start a new training",
             flush=True,
         )
         options = {**options, "epochs": epoch}

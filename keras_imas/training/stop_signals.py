@@ -87,8 +87,8 @@ class StopSignals:
         # Not `print`, which may be what was interrupted.
         os.write(
             2,
-            f"\n{name}: stopping as soon as all is saved. Again, to stop at once and "
-            "lose what was done since the last checkpoint.\n".encode(),
+            f"\n{name}: stopping as soon as everything is saved. Again, to stop "
+            "at once and lose what was done since the last checkpoint.\n".encode(),
         )
         if not self._deferred:
             raise Interrupted()

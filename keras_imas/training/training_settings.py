@@ -63,8 +63,8 @@ def check_settings(before, now, rates, directory):
     if different:
         raise ValueError(
             f"The checkpoint in {directory!r} is of a training with other settings: "
-            f"{different}. Take the former ones to resume it, or another directory to "
-            "start anew"
+            f"{different}. Restore the former settings to resume it, or pass "
+            "another directory to start a new training"
         )
 
 

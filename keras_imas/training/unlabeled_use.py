@@ -65,10 +65,11 @@ class UnlabeledUse(keras.callbacks.Callback):
             self._told = True
             threshold = getattr(self.model, "confidence_threshold", None)
             warnings.warn(
-                f"In epoch {epoch + 1} the teacher was sure of no pixel: none reached "
-                f"`confidence_threshold={threshold}`, so no unlabeled image counted. "
-                "Train longer on labeled images first (`supervised_only_steps`, in the "
-                "programs --warmup_steps), or lower the threshold",
+                f"In epoch {epoch + 1} the teacher was not confident about any pixel: "
+                f"none reached `confidence_threshold={threshold}`, so no unlabeled "
+                "image counted. Train longer on labeled images first "
+                "(`supervised_only_steps`, in the programs --warmup_steps), or "
+                "lower the threshold",
                 stacklevel=2,
             )
 

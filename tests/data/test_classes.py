@@ -73,7 +73,7 @@ def test_a_table_that_is_not_in_utf_8(tmp_path):
         ("name,id,r,g,b\na,0,5,5,5\nb,1,5,5,5\n", "line 3: color .5, 5, 5. stands for"),
         ("name,id\nroad,0\ncar,2\n", r"without a gap.*\[0, 2\]"),
         ("name,id\n", "without a gap"),
-        ("name,id\nroad,0\n" + "a" * 200_000, "line 3, is no CSV: field larger"),
+        ("name,id\nroad,0\n" + "a" * 200_000, "line 3, is not valid CSV: field larger"),
         ("name,clas_id\nroad,1\n", "unknown column 'clas_id'. It may have: name, id"),
         ("name,id,names\nroad,0,x\n", "'names'; did you mean 'name'"),
         ("name,id,name\nroad,0,x\n", "name each column once.*'name'"),

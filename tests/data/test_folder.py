@@ -367,7 +367,7 @@ def test_name_that_is_not_utf_8(folder):
         (folder / "images/bonn/3.png").rename(folder / "images/bonn/\udce9.png")
     except OSError:
         pytest.skip("the file system has UTF-8 alone")
-    with pytest.raises(ValueError, match="is no name in UTF-8: rename the file"):
+    with pytest.raises(ValueError, match="is not valid UTF-8: rename the file"):
         from_folder(folder / "images")
 
 

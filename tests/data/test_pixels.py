@@ -100,7 +100,7 @@ def test_sixteen_bits_a_color_of_which_eight_are_read(tmp_path, channels):
 def test_signed_and_float_images_need_a_range(tmp_path, dtype):
     values = RNG.integers(-1000, 1001, (12, 16)).astype(dtype)
     write_tiff(tmp_path / "a.tif", values)
-    with pytest.raises(ValueError, match=r"a\.tif has .*whose range nobody knows"):
+    with pytest.raises(ValueError, match=r"a\.tif has .*whose range is unknown"):
         from_folder(tmp_path)
     image = from_folder(tmp_path, image_range=(-1000, 1000)).read(0)["image"]
     expected = np.rint((values.astype(float) + 1000) * 255 / 2000)

@@ -104,13 +104,13 @@ def test_images_without_names_are_numbered_in_words(make):
 
 
 def test_says_nothing_of_ties_where_there_are_none(make):
-    assert "nothing ranks them" not in text_of(make(TILES, NEXT))
+    assert "their order means nothing" not in text_of(make(TILES, NEXT))
 
 
 def test_says_that_nothing_ranks_images_of_one_hardness(make):
     page = make(TILES, NEXT, hardness={1: {"a": 1.0, "b": 1.0, "c": 0.5}})
     text = text_of(page)
-    assert "2 of the 3 images have hardness 1.000: nothing ranks them" in text
+    assert "2 of the 3 images have hardness 1.000: their order means nothing" in text
 
 
 @pytest.mark.full

@@ -105,7 +105,7 @@ def test_one_image_is_scored_and_tells_nothing(recipe, tmp_path, capsys):
     means = facts["mean_iou_labeled"]
     assert facts["better"] == max(means, key=means.get)
     assert keras_imas.load(tmp_path / "both").file.startswith(str(tmp_path / "both"))
-    assert "One image can't tell" in capsys.readouterr().out
+    assert "One image is not enough to tell" in capsys.readouterr().out
 
 
 @pytest.mark.full

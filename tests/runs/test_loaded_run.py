@@ -141,7 +141,7 @@ def test_a_geotiff_in_gives_a_geotiff_out(tmp_path):
     found.save(mask)
     assert geotiff.place_of(mask) == geotiff.place_of(photograph)
     np.testing.assert_array_equal(np.array(Image.open(mask)), found.classes)
-    with pytest.warns(UserWarning, match="without the photograph's georeference"):
+    with pytest.warns(UserWarning, match="lacks the photograph's georeference"):
         found.save(tmp_path / "mask.png")
     run.predict(IMAGE).save(tmp_path / "mask.png")
 
