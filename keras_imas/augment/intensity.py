@@ -1,5 +1,6 @@
 """Adaptive intensity: how much of the strong view an image gets."""
 
+import keras
 from keras import ops
 
 from keras_imas.arguments import as_tensor, check_rank, check_shape
@@ -21,7 +22,7 @@ def blend(strong: ArrayLike, weak: ArrayLike, hardness: ArrayLike) -> Tensor:
         Tensor of the shape and dtype of `strong`.
 
     Raises:
-        ValueError: If the shapes don't belong together.
+        ValueError: If the shapes don't belong together, or the views are integers.
 
     Example:
         >>> image = ops.ones((1, 2, 2, 3))
@@ -35,6 +36,12 @@ def blend(strong: ArrayLike, weak: ArrayLike, hardness: ArrayLike) -> Tensor:
         raise ValueError(
             "`strong` and `weak` must be views of one shape. Received: "
             f"{tuple(strong.shape)} and {tuple(weak.shape)}"
+        )
+    dtype = keras.backend.standardize_dtype(strong.dtype)
+    if "float" not in dtype:
+        raise ValueError(
+            "`strong` must be floating, as a blend lies between whole numbers. "
+            f"Received: {dtype}"
         )
     check_shape("hardness", hardness, strong.shape[:1])
     weight = ops.cast(hardness, strong.dtype)[:, None, None, None]

@@ -7,8 +7,9 @@ import keras
 from keras import ops
 
 from keras_imas.arguments import is_of_keras
+from keras_imas.backends.replicas import replica_mean
 from keras_imas.losses.crossentropy import Crossentropy
-from keras_imas.losses.label_map_loss import LabelMapLoss
+from keras_imas.losses.label_map_loss import MEANS, LabelMapLoss
 from keras_imas.typing import ArrayLike, Tensor
 
 # What each compares with what: ids or one-hot labels, logits or probabilities.
@@ -185,7 +186,14 @@ class KerasLoss(LabelMapLoss):
             return self.over_counted(self.loss.call(labels, logits), valid, weights)
         counted = ops.cast(valid, "float32")[..., None]
         loss = self.loss.call(labels * counted, logits * counted)
-        return ops.reshape(loss, (-1,))
+        axis = self.loss.axis
+        # Regions without a pixel that counts don't count.
+        seen = ops.max(ops.broadcast_to(counted, ops.shape(labels)), axis=axis)
+        loss, seen = ops.reshape(loss, (-1,)), ops.reshape(seen, (-1,))
+        if self.reduction not in MEANS:
+            return loss * seen
+        share = replica_mean(ops.mean(seen))
+        return loss * seen / ops.where(share > 0.0, share, 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

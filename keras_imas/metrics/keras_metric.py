@@ -1,5 +1,6 @@
 """Metrics of Keras over label maps with ignored pixels."""
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -26,7 +27,9 @@ _KNOWN = {
 }
 
 
-def metrics_over_label_maps(metrics: Any, ignore_class: int | None = 255) -> Any:
+def metrics_over_label_maps(
+    metrics: Any, ignore_class: int | None = 255, taken: Collection[str] = ()
+) -> Any:
     """Return metrics that read label maps and leave out ignored pixels.
 
     Args:
@@ -34,6 +37,7 @@ def metrics_over_label_maps(metrics: Any, ignore_class: int | None = 255) -> Any
             Metrics of Keras, or their names, must compare classes; your own are
             returned as they are: they get the label maps with their ignored pixels.
         ignore_class: The label of pixels that don't count. Defaults to `255`.
+        taken: Names that no metric may have. Defaults to none.
 
     Returns:
         The same structure, of `keras.metrics.Metric` and your own functions.
@@ -41,7 +45,7 @@ def metrics_over_label_maps(metrics: Any, ignore_class: int | None = 255) -> Any
     Raises:
         ValueError: If a metric of Keras does not compare classes, takes probabilities
             or class ids where the network gives logits, or its own `ignore_class` is
-            another one.
+            another one; or if a name is taken.
 
     Example:
         >>> [metric] = metrics_over_label_maps(["accuracy"])
@@ -54,15 +58,21 @@ def metrics_over_label_maps(metrics: Any, ignore_class: int | None = 255) -> Any
         return None
     if isinstance(metrics, dict):
         return {
-            name: metrics_over_label_maps(metric, ignore_class)
+            name: metrics_over_label_maps(metric, ignore_class, taken)
             for name, metric in metrics.items()
         }
     if isinstance(metrics, list | tuple):
-        return [metrics_over_label_maps(metric, ignore_class) for metric in metrics]
+        return [metrics_over_label_maps(m, ignore_class, taken) for m in metrics]
     metric = metrics
     if isinstance(metric, str) and metric.lower() in ("accuracy", "acc"):
         metric = keras.metrics.SparseCategoricalAccuracy(name=metric)
     metric = keras.metrics.get(metric)
+    name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
+    if name in taken:
+        raise ValueError(
+            f"A log of the training has the name of the metric {name!r}. Name the "
+            "metric otherwise"
+        )
     own = getattr(metric, "ignore_class", None)
     if own is not None and own != ignore_class:
         raise ValueError(
@@ -74,6 +84,22 @@ def metrics_over_label_maps(metrics: Any, ignore_class: int | None = 255) -> Any
     if type(metric) is not MeanIoU and not is_of_keras(metric):
         return metric
     return KerasMetric(metric, ignore_class=ignore_class)
+
+
+def build_metrics(compile_metrics: Any, labels: Any, logits: Any) -> None:
+    """Make the variables of all metrics of `compile` before they see a batch.
+
+    Training does not update them, and Keras asks each for its result.
+
+    Args:
+        compile_metrics: Keras' `CompileMetrics`.
+        labels: Label maps.
+        logits: Logits `(B, H, W, C)`.
+    """
+    compile_metrics.build(labels, logits)
+    for metric in compile_metrics.metrics:
+        if isinstance(metric, KerasMetric):
+            metric.build(logits.shape[-1])
 
 
 @keras.saving.register_keras_serializable(package="keras_imas")
@@ -130,6 +156,17 @@ class KerasMetric(keras.metrics.Metric):
         super().__init__(name=name or metric.name)
         self.metric = metric
         self.ignore_class = ignore_class
+        if hasattr(metric, "_direction"):  # for callbacks with mode="auto"
+            self._direction = metric._direction
+
+    def build(self, num_classes: int) -> None:
+        """Make the metric's variables, which some make with the first batch.
+
+        Args:
+            num_classes: Number of classes.
+        """
+        if not getattr(self.metric, "_built", True):
+            self.metric._build((None, num_classes), (None, num_classes))
 
     def update_state(
         self,

@@ -30,11 +30,11 @@ def after_what_they_read(callbacks):
         []
     """
     adding = [i for i, c in enumerate(callbacks) if getattr(c, "log_names", None)]
-    last = max(adding, default=-1)
-    early = [c for c in callbacks[:last] if isinstance(c, _READERS)]
-    before = [c for c in callbacks[: last + 1] if not isinstance(c, _READERS)]
+    after = max(adding, default=-1) + 1
+    early = [c for c in callbacks[:after] if isinstance(c, _READERS)]
+    before = [c for c in callbacks[:after] if not isinstance(c, _READERS)]
     ordered = []
-    for callback in (*before, *early, *callbacks[last + 1 :]):
+    for callback in (*before, *early, *callbacks[after:]):
         if isinstance(callback, keras.callbacks.CSVLogger):
             ordered.append(_Columns(callback, [callbacks[i] for i in adding]))
         ordered.append(callback)

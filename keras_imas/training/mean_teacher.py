@@ -19,7 +19,7 @@ from keras_imas.batch_checks import (
     warn_of_image_range,
 )
 from keras_imas.losses.keras_loss import loss_over_label_maps
-from keras_imas.metrics.keras_metric import metrics_over_label_maps
+from keras_imas.metrics.keras_metric import build_metrics, metrics_over_label_maps
 from keras_imas.models.check_student import check_student
 from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import segmenter
@@ -205,13 +205,12 @@ class MeanTeacher(ResilientModel):
             ValueError: If a loss or metric of Keras has no meaning for label maps, or
                 another `ignore_class`.
         """
+        own = self.ignore_class, [metric.name for metric in self.training_metrics]
         super().compile(
             optimizer=optimizer,
             loss=loss_over_label_maps(loss, self.ignore_class),
-            metrics=metrics_over_label_maps(metrics, self.ignore_class),
-            weighted_metrics=metrics_over_label_maps(
-                weighted_metrics, self.ignore_class
-            ),
+            metrics=metrics_over_label_maps(metrics, *own),
+            weighted_metrics=metrics_over_label_maps(weighted_metrics, *own),
             **kwargs,
         )
 
@@ -329,7 +328,7 @@ class MeanTeacher(ResilientModel):
             own = [metric.name for metric in self.training_metrics]
             return {name: value for name, value in logs.items() if name not in own}
         if self._compile_metrics is not None and not self._compile_metrics.built:
-            self._compile_metrics.build(y, y_pred["labeled"])
+            build_metrics(self._compile_metrics, y, y_pred["labeled"])
         names = ("loss", *self.logged(y_pred))
         return {m.name: m.result() for m in self.metrics if m.name in names}
 

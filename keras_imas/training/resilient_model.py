@@ -238,9 +238,17 @@ class ResilientModel(keras.Model):
 
         Returns:
             The function.
+
+        Raises:
+            ValueError: If no weight of the student is trainable.
         """
         if self.train_function is not None and not force:
             return self.train_function
+        if not self.trainable_variables:
+            raise ValueError(
+                "No weight of the student is trainable. Set `trainable = True` on the "
+                "layers to train, and compile again"
+            )
         self.build_optimizer()
         super().make_train_function(force=True)
         step = self.train_function

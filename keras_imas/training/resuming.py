@@ -128,7 +128,7 @@ def _finish_epoch(model, keras_fit, state, position, callbacks, options):
         else:  # others are read from the epoch's start
             events.passing = step
             model.pass_over(step, state["logs"])
-        with _following(position, options, events.callbacks, step):
+        with _following(position, options, events.callbacks, step), _going_on(model):
             keras_fit(callbacks=events, **part)
         events.skipped = events.passing = 0
     else:
@@ -139,8 +139,21 @@ def _finish_epoch(model, keras_fit, state, position, callbacks, options):
         rest = {**options, "initial_epoch": epoch + 1}
         with _following(position, rest, events.callbacks):
             keras_fit(callbacks=events, **rest)
+    else:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
     events.finish()
     return model.history
+
+
+@contextlib.contextmanager
+def _going_on(model):
+    """Keep Keras from taking the average of `use_ema`, which the last epoch does."""
+    own = vars(model.optimizer)  # past Keras' own book-keeping of attributes
+    own["finalize_variable_values"] = lambda variables: None
+    try:
+        yield
+    finally:
+        del own["finalize_variable_values"]
 
 
 def _end_epoch(model, events, state, options):

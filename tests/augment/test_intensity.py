@@ -80,3 +80,10 @@ def test_rejects_hardness_of_another_shape(shape):
     strong, weak, _ = views()
     with pytest.raises(ValueError, match=r"`hardness`.*Received"):
         augment.blend(strong, weak, np.zeros(shape, "float32"))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_rejects_whole_numbers(dtype):
+    strong, weak, hardness = views()
+    with pytest.raises(ValueError, match=f"`strong` must be floating.*{dtype}"):
+        augment.blend(strong.astype(dtype), weak.astype(dtype), hardness)

@@ -286,3 +286,10 @@ def test_weights_of_16_bits_are_refused(dtype):
     with pytest.raises(ValueError, match=f"in {dtype}, .*kernel.*mixed_{dtype}"):
         keras_imas.IMAS(student(dtype))
     keras_imas.IMAS(student(f"mixed_{dtype}"))
+
+
+def test_a_student_without_a_trainable_weight_is_refused():
+    model = compiled(keras_imas.IMAS(conv_student()))
+    model.student.trainable = False
+    with pytest.raises(ValueError, match="No weight of the student is trainable"):
+        model.fit(batch(4), label_maps(4), verbose=0)

@@ -182,3 +182,16 @@ def test_trains(loss):
     network.compile(keras.optimizers.Adam(0.1), loss_over_label_maps(loss()))
     history = network.fit(LOGITS, SOME[..., None], batch_size=4, epochs=15, verbose=0)
     assert history.history["loss"][-1] < history.history["loss"][0]
+
+
+@pytest.mark.parametrize("loss", [keras.losses.Dice, keras.losses.Tversky])
+def test_images_without_a_label_do_not_count(loss):
+    labels = LABELS.copy()
+    labels[:2] = 255
+    over = loss_over_label_maps(loss(axis=(1, 2, 3)))
+    some = value(over, labels, LOGITS)
+    assert some == pytest.approx(value(over, labels[2:], LOGITS[2:]), rel=1e-5)
+    for every in (over, loss_over_label_maps(loss())):
+        assert value(every, np.full_like(LABELS, 255), LOGITS) == 0.0
+    total = loss_over_label_maps(loss(axis=(1, 2, 3), reduction="sum"))
+    assert value(total, labels, LOGITS) == pytest.approx(2 * some, rel=1e-5)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_imas
 from keras_imas.losses.keras_loss import loss_over_label_maps
 from keras_imas.metrics import MeanIoU
 from keras_imas.metrics.keras_metric import KerasMetric, metrics_over_label_maps
@@ -141,3 +142,50 @@ def test_survives_serialization_and_resets(metric):
     restored.update_state(SOME, LOGITS)
     assert float(restored.result()) == float(metric.result())
     assert len(metric.variables) == len(metric.metric.variables) > 0
+
+
+def compiled(*metrics):
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 1)]
+    model = keras_imas.IMAS(keras.Sequential(layers), seed=0)
+    model.compile(keras.optimizers.SGD(1e-9), metrics=list(metrics))
+    return model
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_metric_that_makes_its_variables_late_goes_through_fit(validated):
+    model = compiled(keras.metrics.F1Score("macro"))
+    images = RNG.uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+    labels = RNG.integers(0, 4, (4, 8, 8)).astype("int32")
+    validation = {"validation_data": (images, labels)} if validated else {}
+    history = model.fit({"labeled": images}, labels, verbose=0, **validation).history
+    found = model.evaluate(images, labels, verbose=0, return_dict=True)["f1_score"]
+    predicted = np.argmax(model.predict(images, verbose=0), -1)
+    expected = np.mean(
+        [
+            2 * ((labels == k) & (predicted == k)).sum()
+            / max((labels == k).sum() + (predicted == k).sum(), 1)
+            for k in range(4)
+        ]
+    )  # fmt: skip
+    assert found == pytest.approx(expected, abs=1e-5)
+    if validated:
+        assert history["val_f1_score"] == [pytest.approx(expected, abs=1e-5)]
+
+
+def test_callbacks_know_that_more_accuracy_is_better():
+    model = compiled("accuracy")
+    images, labels = np.zeros((2, 8, 8, 3), "float32"), np.zeros((2, 8, 8), "int32")
+    stop = keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=1)
+    validation = {"validation_data": (images, labels)}
+    x = {"labeled": images}
+    model.fit(x, labels, epochs=3, callbacks=[stop], verbose=0, **validation)
+    assert stop.monitor_op is ops.greater or stop.monitor_op is np.greater
+
+
+def test_names_of_the_logs_of_training_are_refused():
+    for metric in (
+        keras.metrics.SparseCategoricalAccuracy(name="hardness"),
+        keras.metrics.Mean(name="teacher_decay"),
+    ):
+        with pytest.raises(ValueError, match=f"the name of the.*{metric.name}"):
+            compiled(metric)

@@ -95,7 +95,7 @@ class Cut(keras.callbacks.Callback):
         self.seen.append(int(keras.ops.convert_to_numpy(self.model.step)) - 1)
 
 
-def compiled(rate=1e-2, loss_weights=None, **options):
+def compiled(rate=1e-2, loss_weights=None, use_ema=False, **options):
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [
@@ -108,7 +108,7 @@ def compiled(rate=1e-2, loss_weights=None, **options):
     )
     model = keras_imas.IMAS(network, **{"seed": 0, "ema_decay": 0.5, **options})
     model.compile(
-        keras.optimizers.SGD(rate, momentum=0.9),
+        keras.optimizers.SGD(rate, momentum=0.9, use_ema=use_ema, ema_momentum=0.5),
         loss_weights=loss_weights,
         metrics=[MeanIoU(num_classes=CLASSES, ignore_class=255)],
         jit_compile="auto" if keras.backend.backend() == "jax" else False,
@@ -176,6 +176,19 @@ CUTS = [
     pytest.param("arrays", Cut(5, signal.SIGTERM), marks=pytest.mark.full),
     pytest.param("keras_imas.data", Cut(5, signal.SIGTERM), marks=pytest.mark.full),
 ]
+
+
+@pytest.mark.parametrize("step", [4, 7])  # in the second epoch, and in the last one
+def test_the_average_of_an_optimizer_comes_after_the_last_epoch_alone(step, tmp_path):
+    def run(folder, *first):
+        model, none = compiled(use_ema=True), lambda folder: []
+        return train(tmp_path / folder, "arrays", *first, model=model, callbacks=none)
+
+    whole, *_ = run("whole")
+    assert run("cut", Cut(step)) is None
+    model, *_ = run("cut")
+    for ours, theirs in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("source, cut", CUTS)
