@@ -1,4 +1,4 @@
-"""Check a data set before training: list all that is wrong with it.
+"""Check a data set before training: list everything that is wrong with it.
 
 `--help` says more. It is `keras-imas check`, and written in
 `keras_imas.commands.check`.

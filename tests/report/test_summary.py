@@ -54,6 +54,6 @@ def test_a_run_that_has_just_begun(tmp_path, write_run):
 def test_images_that_nothing_ranks():
     hardness = np.r_[np.ones(6), np.linspace(0, 0.9, 6)]
     assert tie_of(hardness).startswith(
-        "6 of the 12 images have hardness 1.000: nothing"
+        "6 of the 12 images have hardness 1.000: their order means nothing"
     )
     assert tie_of(np.linspace(0, 1, 12)) is None
