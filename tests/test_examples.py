@@ -170,15 +170,34 @@ def test_hardness_of_your_model(photographs):
         expected = float(keras_imas.hardness(*logits)[0])
         assert float(row["hardness"]) == pytest.approx(expected, abs=1e-3)
     (photographs / "run.json").write_text('{"settings": {"image_size": ["8", "8"]}}')
+    small = "small.csv"
     process = run(
-        "hardness_of_your_model.py", *arguments, "--output=small.csv", cwd=photographs
+        "hardness_of_your_model.py", *arguments, f"--output={small}", cwd=photographs
     )
     assert process.returncode == 0, process.stdout
-    with open(photographs / "small.csv", newline="") as file:
+    with open(photographs / small, newline="") as file:
         small = {row["image"]: row["hardness"] for row in csv.DictReader(file)}
     assert small != {name: row["hardness"] for name, row in rows.items()}
     process = run("hardness_of_your_model.py", *arguments, cwd=photographs)
     assert process.returncode == 1 and "Choose another --output" in process.stdout
+
+
+@pytest.mark.full
+def test_hardness_refuses_two_runs_that_read_otherwise(photographs):
+    for name, size in (("a", 8), ("b", 9)):
+        (photographs / name).mkdir()
+        facts = {"settings": {"image_size": [size, size]}}
+        (photographs / name / "run.json").write_text(json.dumps(facts))
+        (photographs / name / "last.keras").write_bytes(b"is not loaded")
+    models = "--models=a/last.keras,b/last.keras"
+    process = run(
+        "hardness_of_your_model.py", "--images=train", models, cwd=photographs
+    )
+    assert process.returncode == 1
+    assert (
+        "Received: 'a/last.keras' with image_size=8,8 and 'b/last.keras' with "
+        "image_size=9,9. Pass --image_size" in process.stdout
+    )
 
 
 def test_train_folder_names_what_is_wrong_before_training(photographs):

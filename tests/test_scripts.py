@@ -100,6 +100,56 @@ def test_evaluate_says_what_is_wrong(arguments, message, photographs):
     assert not (photographs / "runs").exists()
 
 
+@pytest.mark.full
+def test_evaluate_reads_and_predicts_as_each_network_s_run(photographs):
+    model = keras.saving.load_model(photographs / "model.keras")
+    networks = {"x": model.teacher, "y": model.student}
+    for (name, network), size, window in zip(
+        networks.items(), ("18,20", "16,24"), (16, 0), strict=True
+    ):
+        (photographs / name).mkdir()
+        network.save(photographs / name / f"{name}.keras")
+        facts = {"settings": {"image_size": size.split(",")}}
+        facts["recipe"] = {"window": window}
+        (photographs / name / "run.json").write_text(json.dumps(facts))
+    both = ("--model=x/x.keras,y/y.keras", *FOLDERS[1:])
+    process = run("evaluate.py", *both, cwd=photographs)
+    assert process.returncode == 1
+    assert (
+        "Received: 'x/x.keras' with image_size=18,20 and 'y/y.keras' with image_size="
+        "16,24. Evaluate them one at a time, or pass --image_size" in process.stdout
+    )
+    assert not (photographs / "runs").exists()
+
+    process = run("evaluate.py", *both, "--image_size=18,20", cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    assert "  y/y.keras: window=0\n" in process.stdout
+    output = photographs / "runs" / "evaluation-1"
+    results = json.loads((output / "evaluation.json").read_text())
+    assert "window" not in results and results["flip"] is False
+    examples = keras_imas.data.from_folder(
+        photographs / "images", photographs / "masks", image_size=(18, 20)
+    )
+    for name, window in (("x", 16), ("y", None)):
+        predictor = keras_imas.inference.Predictor(networks[name], window=window)
+        _, loss = keras_imas.evaluation.evaluate(
+            predictor, keras_imas.data.evaluation(examples), 3
+        )
+        assert results[name]["window"] == window
+        assert results[name]["loss"] == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.full
+def test_evaluate_refuses_networks_of_other_numbers_of_classes(photographs):
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 1)]
+    keras.Sequential(layers).save(photographs / "four.keras")
+    process = run(
+        "evaluate.py", "--model=model.keras,four.keras", *FOLDERS[1:], cwd=photographs
+    )
+    assert process.returncode == 1
+    assert "3 of 'teacher', 3 of 'student', 4 of 'four'" in process.stdout
+
+
 PREDICT = ("--model=model.keras", "--input=images", "--output=out")
 
 

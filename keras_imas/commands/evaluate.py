@@ -5,9 +5,10 @@ r"""Evaluate a saved segmentation network: accuracy by class and confusion matri
 
 `--model` names files saved by a training program, a run's directory, or any Keras
 models from images 0..255 to logits. For a whole `IMAS`, saved by `model.save`, teacher
-and student are both evaluated. Images and masks are read as in the model's run:
-classes, colors, ignored pixels, mask names and sizes; a flag that contradicts the run
-overrides it, with a warning. Prints a table and writes `evaluation.json`, and
+and student are both evaluated. Images and masks are read as in the models' runs, which
+must agree: classes, colors, ignored pixels, mask names and sizes; a flag that
+contradicts a run overrides it, with a warning. Each network predicts as its own run
+evaluated: by windows, at a scale. Prints a table and writes `evaluation.json`, and
 `confusion_NAME.csv` and `confusion_NAME.png` for each network, to a new directory.
 """
 
@@ -19,7 +20,6 @@ from absl import app, flags
 from keras_imas import data, evaluation
 from keras_imas.command_line.own_command import command_line
 from keras_imas.files import standard_json
-from keras_imas.files.user_path import user_path
 from keras_imas.files.whole_file import write_whole
 from keras_imas.inference import drawing
 from keras_imas.inference.predictor import Predictor
@@ -35,12 +35,15 @@ from keras_imas.runs.new_directory import (
     unused_directory,
 )
 from keras_imas.runs.one_line import in_one_line
-from keras_imas.runs.prediction_flags import (
-    define_prediction_flags,
-    options_from_flags,
-)
-from keras_imas.runs.reading import Reading, reading_from_flags
+from keras_imas.runs.prediction_flags import define_prediction_flags
+from keras_imas.runs.reading import Reading
 from keras_imas.runs.results import skipped
+from keras_imas.runs.several_networks import (
+    common_reading,
+    different_options,
+    options_of_each,
+    run_of_each,
+)
 
 FLAGS = flags.FLAGS
 FIRST = {
@@ -102,28 +105,33 @@ def main(argv):
     Args:
         argv: Command line, of which absl has taken the flags.
     """
-    models = [user_path(path) for path in FLAGS.model]
-    networks = saved_networks.load_networks(models)
-    num_classes = segmenter(next(iter(networks.values()))).output_shape[-1]
-    reading = reading_from_flags(models[0])
+    files = [saved_networks.model_file(path) for path in FLAGS.model]
+    reading = common_reading(
+        files, mask_folder=bool(FLAGS.images), alone="evaluate them one at a time"
+    )
+    networks = saved_networks.load_with_files(files)
+    num_classes = _number_of_classes(networks)
     examples, table = _read(reading)
-    class_names = saved_networks.classes_of(models[0], num_classes, table).names
+    run = run_of_each(files)[files[0]]
+    class_names = saved_networks.classes_of(run, num_classes, table).names
     data.check_labels(examples, num_classes, reading.ignore_class)
     output_dir = FLAGS.output_dir or unused_directory("runs/evaluation")
     claim_directory(output_dir)
 
-    options = options_from_flags(models[0], examples, FLAGS.size_multiple)
+    options = options_of_each(files, examples, FLAGS.size_multiple)
+    different = different_options(options)
     numbers, columns = {}, {}
-    for name, network in networks.items():
+    for name, (file, network) in networks.items():
         confusion, loss = evaluation.evaluate(
-            Predictor(network, **options),
+            Predictor(network, **options[file]),
             data.evaluation(examples),
             num_classes,
             ignore_class=reading.ignore_class,
             verbose=FLAGS.verbose,
         )
         columns[name] = confusion.iou
-        numbers[name] = _numbers(confusion, loss, class_names)
+        own = {option: options[file].get(option) for option in sorted(different)}
+        numbers[name] = own | _numbers(confusion, loss, class_names)
         path = os.path.join(output_dir, f"confusion_{name}")
         confusion.save_csv(f"{path}.csv", class_names)
         drawing.confusion_picture(confusion.counts, class_names).save(f"{path}.png")
@@ -138,7 +146,7 @@ def main(argv):
         "command": command_line(),
         "images": len(examples) - len(examples.bad),
         **skipped({"images": examples.bad}),
-        **options,
+        **{k: v for k, v in options[files[0]].items() if k not in different},
         **numbers,
     }
     peak = _peak_memory()
@@ -160,6 +168,21 @@ def _numbers(confusion, loss, class_names):
         "iou": evaluation.by_class(class_names, confusion.iou),
         "remarks": evaluation.remarks(confusion, class_names),
     }
+
+
+def _number_of_classes(networks):
+    """Return how many classes networks have, and refuse those that have others."""
+    numbers = {
+        name: segmenter(network).output_shape[-1]
+        for name, (_, network) in networks.items()
+    }
+    if len(set(numbers.values())) > 1:
+        said = ", ".join(f"{number} of {name!r}" for name, number in numbers.items())
+        raise ValueError(
+            f"The networks must have the same classes. Received: {said}. Evaluate them "
+            "one at a time"
+        )
+    return next(iter(numbers.values()))
 
 
 def _peak_memory():

@@ -5,14 +5,14 @@ r"""Rank photographs by how hard they are for a network of your own.
 
 Pass two checkpoints of any Keras model from images 0..255 to logits (or, with
 --probabilities, to probabilities), however it was trained. An image is hard if they are
-unsure of it or disagree. Images are read as in the models' run, where there is one.
+unsure of it or disagree. Images are read as in the models' run, where there is one; two
+runs must have read them alike.
 Writes a table of all images, best to label first: the hardest, without near-duplicates.
 """
 
 import csv
 import itertools
 import os
-import sys
 
 import keras
 from absl import app, flags
@@ -23,12 +23,11 @@ from keras_imas.files.csv_text import to_cell
 from keras_imas.progress import Progress
 from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.runs.flags import define_flags, define_path
-from keras_imas.runs.prediction_flags import (
-    define_prediction_flags,
-    options_from_flags,
-)
-from keras_imas.runs.reading import Reading, reading_from_flags
-from keras_imas.runs.saved_networks import load_networks
+from keras_imas.runs.one_line import in_one_line
+from keras_imas.runs.prediction_flags import define_prediction_flags
+from keras_imas.runs.reading import Reading
+from keras_imas.runs.saved_networks import load_networks, model_file
+from keras_imas.runs.several_networks import common_reading, options_of_each
 
 FLAGS = flags.FLAGS
 FIRST = {
@@ -55,6 +54,7 @@ def define():
     flags.mark_flags_as_required(["images", "models"])
 
 
+@in_one_line
 def main(argv):
     """Rank images as the flags say.
 
@@ -64,19 +64,18 @@ def main(argv):
     if len(FLAGS.models) != 2:
         raise app.UsageError("--models takes two files.")
     if os.path.exists(FLAGS.output):
-        sys.exit(f"Error: {FLAGS.output!r} is there. Choose another --output")
-    try:
-        reading = reading_from_flags(FLAGS.models[0])
-        examples = data.from_folder(
-            FLAGS.images,
-            image_size=reading.image_size or None,
-            image_range=reading.image_range or None,
-            max_pixels=reading.max_pixels,
-            on_bad_image="skip",
-        )
-        earlier, later = (_predictor(path, examples) for path in FLAGS.models)
-    except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
+        raise ValueError(f"{FLAGS.output!r} is there. Choose another --output")
+    files = [model_file(path) for path in FLAGS.models]
+    reading = common_reading(files, mask_folder=False)
+    examples = data.from_folder(
+        FLAGS.images,
+        image_size=reading.image_size or None,
+        image_range=reading.image_range or None,
+        max_pixels=reading.max_pixels,
+        on_bad_image="skip",
+    )
+    options = options_of_each(files, examples)
+    earlier, later = (_predictor(file, options[file]) for file in files)
 
     names, features, scores = [], [], []
 
@@ -117,10 +116,9 @@ def main(argv):
         print(f"Skipped: {reason}")
 
 
-def _predictor(path, examples):
+def _predictor(path, options):
     network = next(iter(load_networks([path]).values()))
     if FLAGS.probabilities:  # whose logarithms are logits of themselves
         logits = keras.ops.log(keras.ops.maximum(network.output, 1e-7))
         network = keras.Model(network.input, logits)
-    options = options_from_flags(path, examples)
     return keras_imas.inference.Predictor(network, **options)

@@ -149,9 +149,9 @@ def reading_from_flags(model=None):
     for name, value in run.items():
         if name in given and values[name] != value:
             print(
-                f"Warning: --{name}={_text(values[name])} contradicts the run of the "
-                f"model, which was trained with {name}={_text(value)}. The flag "
-                "is used",
+                f"Warning: --{name}={_text(values[name])} contradicts the run of "
+                f"{str(model)!r}, which was trained with {name}={_text(value)}. The "
+                "flag is used",
                 file=sys.stderr,
             )
         elif name not in given and not (name in _CLASSES and given & {*_CLASSES}):
@@ -170,7 +170,8 @@ def reading_from_flags(model=None):
         )
     if now != then:
         print(
-            f"Warning: the classes are {now} here, and in the run of the model {then}",
+            f"Warning: the classes are {now} here, and in the run of {str(model)!r} "
+            f"{then}",
             file=sys.stderr,
         )
     return reading

@@ -36,12 +36,31 @@ def load_networks(paths):
         ...     list(load_networks([path]))
         ['small']
     """
+    return {name: network for name, (_, network) in load_with_files(paths).items()}
+
+
+def load_with_files(paths):
+    """Load networks from `.keras` files, and tell the file of each.
+
+    Args:
+        paths: See `load_networks`.
+
+    Returns:
+        Dict from name, as `load_networks` gives it, to `(file, network)`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file holds no model, or two models have the same name.
+    """
     networks = {}
     for path in map(model_file, paths):
         model = load_model(path)
-        found = {os.path.splitext(os.path.basename(path))[0]: model}
+        found = {os.path.splitext(os.path.basename(path))[0]: (path, model)}
         if isinstance(model, IMAS):
-            found = {"teacher": model.teacher, "student": model.student}
+            found = {
+                "teacher": (path, model.teacher),
+                "student": (path, model.student),
+            }
         twice = sorted(networks.keys() & found.keys())
         if twice:
             raise ValueError(

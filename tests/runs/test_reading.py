@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_imas.runs.flags import define_flags, given_flags
 from keras_imas.runs.reading import Reading, reading_from_flags
+from keras_imas.runs.several_networks import common_reading, run_of_each
 
 RUN = {
     "settings": {"image_size": ["24", "32"], "mask_name": "{}_L.png", "classes": ""},
@@ -107,6 +108,103 @@ def test_without_a_run_the_flags_count(parse, tmp_path, monkeypatch):
     assert reading.known_classes == 3 and reading.table is None
     parse("--classes=~/classes.csv", "--num_classes=0")
     assert flags.FLAGS.classes == str(tmp_path / "classes.csv")
+
+
+@pytest.fixture
+def write_runs(tmp_path):
+    """Write runs named a, b, ... that differ, and return the files of networks."""
+
+    def write(*differences):
+        files = []
+        for name, facts in zip("abcd", differences, strict=False):
+            (tmp_path / name).mkdir()
+            text = json.dumps({**RUN, **facts})
+            (tmp_path / name / "run.json").write_text(text)
+            files.append(str(tmp_path / name / f"{name}.keras"))
+        return files
+
+    return write
+
+
+TABLE = "name,id,r,g,b\nred,0,200,0,0\ngreen,1,0,200,0\n"
+
+
+@pytest.mark.parametrize(
+    ("facts", "match", "way_out"),
+    [
+        (
+            {"image_size": [32, 48]},
+            r"'.*a\.keras' with image_size=24,32 and '.*b\.keras' with .*=32,48",
+            "--image_size=24,32",
+        ),
+        ({"image_range": [0, 4095]}, "no image_range and .*=0.0,4095.0", None),
+        ({"ignore_class": 0}, "ignore_class=9 and .*=0", "--ignore_class=9"),
+        ({"settings": {"image_size": ["24", "32"]}}, "no mask_name", "--mask_name=x"),
+        (
+            {"class_names": ["green", "red"]},
+            r"red, green and '.*b\.keras' with green, red\. Rate one, or pass --class",
+            "--class_names=red,green",
+        ),
+        (
+            {"settings": {**RUN["settings"], "classes": "table.csv"}},
+            "no classes and .* with classes=",
+            "--classes=table.csv",
+        ),
+    ],
+)
+def test_networks_of_runs_that_read_otherwise_are_refused(
+    parse, write_runs, tmp_path, monkeypatch, facts, match, way_out
+):
+    (tmp_path / "table.csv").write_text(TABLE)
+    monkeypatch.chdir(tmp_path)
+    files = write_runs({}, facts)
+    parse()
+    with pytest.raises(ValueError, match=f"{match}"):
+        common_reading(files, alone="rate one")
+    with pytest.raises(ValueError, match=r"\. Rate one, or pass --"):
+        common_reading(files[::-1], alone="rate one")
+    if way_out:
+        parse(way_out)
+        assert common_reading(files) == reading_from_flags(files[0])
+
+
+def test_networks_of_runs_that_read_alike_are_read_at_once(parse, write_runs, capsys):
+    files = write_runs({}, {"class_names": ["0", "1"]}, {"image_sizes": {"9,9": 1}})
+    parse("--ignore_class=5")
+    assert common_reading(files).image_size == (24, 32)
+    # Each run is named once, also with two networks of it.
+    assert capsys.readouterr().err.count("contradicts") == 3
+    common_reading([files[0], files[0].replace("a.keras", "last.keras")])
+    assert capsys.readouterr().err.count(f"contradicts the run of {files[0]!r}") == 1
+
+
+def test_how_masks_in_folders_are_read_counts_only_there(parse, write_runs):
+    files = write_runs({}, {"settings": {"image_size": ["24", "32"]}})
+    parse()
+    with pytest.raises(ValueError, match="mask_name"):
+        common_reading(files)
+    assert common_reading(files, mask_folder=False).image_size == (24, 32)
+
+
+def test_a_network_that_is_part_of_no_run_is_read_as_the_others(parse, write_runs):
+    files = ["elsewhere/x.keras", *write_runs({}, {})]
+    assert run_of_each(files) == {
+        files[0]: files[1],
+        files[1]: files[1],
+        files[2]: files[2],
+    }
+    parse()
+    assert common_reading(files).ignore_class == 9
+    assert common_reading(files[:1]).ignore_class == 255
+
+
+@pytest.mark.parametrize("parse", [("image_size", "image_range")], indirect=True)
+def test_a_program_without_masks_has_no_flag_for_other_classes(parse, write_runs):
+    files = write_runs({"ignore_class": 3}, {}, {"class_names": ["green", "red"]})
+    parse()
+    assert common_reading(files[:2], mask_folder=False).image_size == (24, 32)
+    with pytest.raises(ValueError, match="same order.*with green, red$"):
+        common_reading(files[1:], mask_folder=False)
 
 
 def test_flags_of_other_packages_are_none_of_a_run_s(parse):
