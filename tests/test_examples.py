@@ -170,7 +170,7 @@ def test_hardness_of_your_model(photographs):
         expected = float(keras_imas.hardness(*logits)[0])
         assert float(row["hardness"]) == pytest.approx(expected, abs=1e-3)
     (photographs / "run.json").write_text('{"settings": {"image_size": ["8", "8"]}}')
-    small = "small.csv"
+    small = "new/folder/small.csv"
     process = run(
         "hardness_of_your_model.py", *arguments, f"--output={small}", cwd=photographs
     )
@@ -178,6 +178,7 @@ def test_hardness_of_your_model(photographs):
     with open(photographs / small, newline="") as file:
         small = {row["image"]: row["hardness"] for row in csv.DictReader(file)}
     assert small != {name: row["hardness"] for name, row in rows.items()}
+    assert not list((photographs / "new" / "folder").glob(".*"))
     process = run("hardness_of_your_model.py", *arguments, cwd=photographs)
     assert process.returncode == 1 and "Choose another --output" in process.stdout
 
@@ -198,6 +199,18 @@ def test_hardness_refuses_two_runs_that_read_otherwise(photographs):
         "Received: 'a/last.keras' with image_size=8,8 and 'b/last.keras' with "
         "image_size=9,9. Pass --image_size" in process.stdout
     )
+
+
+@pytest.mark.full
+def test_hardness_says_before_scoring_that_it_can_write_no_table(photographs):
+    (photographs / "file").write_text("no folder")
+    process = run(
+        "hardness_of_your_model.py", "--images=train", "--models=a.keras,b.keras",
+        "--output=file/hardness.csv", cwd=photographs,
+    )  # fmt: skip
+    assert process.returncode == 1
+    assert "Error: `output` can't be written: " in process.stdout
+    assert "Traceback" not in process.stdout
 
 
 def test_train_folder_names_what_is_wrong_before_training(photographs):

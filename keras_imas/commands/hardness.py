@@ -20,6 +20,7 @@ from absl import app, flags
 import keras_imas
 from keras_imas import data
 from keras_imas.files.csv_text import to_cell
+from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.progress import Progress
 from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.runs.flags import define_flags, define_path
@@ -65,6 +66,7 @@ def main(argv):
         raise app.UsageError("--models takes two files.")
     if os.path.exists(FLAGS.output):
         raise ValueError(f"{FLAGS.output!r} is there. Choose another --output")
+    check_writable("output", FLAGS.output)
     files = [model_file(path) for path in FLAGS.models]
     reading = common_reading(files, mask_folder=False)
     examples = data.from_folder(
@@ -102,7 +104,10 @@ def main(argv):
         progress.add()
 
     order, novelty = label_next(scores, features, count=len(scores))
-    with open(FLAGS.output, "w", newline="", encoding="utf-8") as file:
+    with (
+        whole_file(FLAGS.output) as part,
+        open(part, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["rank", "image", "hardness", "novelty"])
         for rank, (place, new) in enumerate(zip(order, novelty, strict=True), 1):
