@@ -46,7 +46,7 @@ def label_next(
 
     Take images one by one, each time the one with the largest product of hardness and
     novelty. Novelty is the distance to the nearest image that is labeled or already
-    taken, divided by the median distance between two images, at most 1.
+    taken, divided by the median distance between two images that differ, at most 1.
 
     Args:
         hardness: `(N,)` in [0, 1].
@@ -178,8 +178,13 @@ def write_ranking(path: StrPath, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _median_distance(features):
-    """Return the median distance between two images, from at most 200 of them."""
-    some = features[np.linspace(0, len(features) - 1, 200).astype(int)]
-    distances = np.linalg.norm(some[:, None] - some[None], axis=-1)
+    """Return the median distance between two images, from at most 200 of them.
+
+    Images that are alike don't count: if most were, all others would be as novel.
+    """
+    if len(features) > 200:
+        features = features[np.linspace(0, len(features) - 1, 200).astype(int)]
+    distances = np.linalg.norm(features[:, None] - features[None], axis=-1)
+    distances = distances[np.triu_indices(len(features), k=1)]
     distances = distances[distances > 0]
     return np.median(distances) if len(distances) else 1.0

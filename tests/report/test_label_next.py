@@ -25,6 +25,23 @@ def test_what_is_labeled_is_not_wanted_again():
     assert order.tolist() == [1, 2, 3, 0] and novelty[-1] == 0
 
 
+@pytest.mark.parametrize(
+    ("positions", "best_first", "novelties"),
+    [
+        ([0, 1, 10], [0, 2, 1], [1, 1, 1 / 9]),
+        ([0, 1, 2, 100], [0, 3, 2, 1], [1, 1, 2 / 50, 1 / 50]),
+    ],
+)
+def test_novelty_1_is_the_median_distance_of_two_images(
+    positions, best_first, novelties
+):
+    """Of all pairs: 9 of the first images, 50 of the others."""
+    features = np.reshape(positions, (-1, 1))
+    order, novelty = label_next([0.9] * len(features), features)
+    assert order.tolist() == best_first
+    np.testing.assert_allclose(novelty, novelties)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.integers(1, 15))
 def test_of_images_that_are_alike_no_more_than_asked_for(hardness, count):
     order, novelty = label_next(hardness, np.zeros((len(hardness), 2)), count=count)
