@@ -3,8 +3,9 @@
     keras-imas label-next runs/folder-imas-1
 
 Writes label_next_RUN.csv into the run's directory, best first, and prints the top of
-it. Images are ranked by their hardness and by how much they differ from those that are
-labeled or ranked higher. `keras-imas report` shows them as pictures.
+it. This file is rewritten each time, also by `keras-imas report`; one that --output
+names must be new. Images are ranked by their hardness and by how much they differ from
+those that are labeled or ranked higher. `keras-imas report` shows them as pictures.
 """
 
 import os
@@ -13,6 +14,7 @@ import sys
 from absl import app, flags
 
 from keras_imas.files.user_path import user_path
+from keras_imas.files.whole_file import check_writable
 from keras_imas.report.images_of_run import images_of_run
 from keras_imas.report.label_next import images_to_label, write_ranking
 from keras_imas.runs import read_run
@@ -35,7 +37,10 @@ def define():
         1,
     )
     define_path(
-        "output", None, "File to write; default: label_next_RUN.csv in the run."
+        "output",
+        None,
+        "New file to write; default: label_next_RUN.csv in the run, which is "
+        "rewritten.",
     )
     define_verbose()
 
@@ -55,6 +60,11 @@ def main(argv):
             f"{run.directory} has no hardness.parquet: the run was supervised, or its "
             "first epoch is not over. Pass a run of --method=imas or uniform"
         )
+    if FLAGS.output and os.path.exists(FLAGS.output):
+        raise ValueError(f"{FLAGS.output!r} is there. Choose another --output")
+    default = os.path.join(run.directory, f"label_next_{run.name}.csv")
+    output = FLAGS.output or default
+    check_writable("output", output)
     with images_of_run(run) as images:
         rows = images_to_label(
             run, images, FLAGS.count, FLAGS.candidates, verbose=FLAGS.verbose
@@ -66,7 +76,5 @@ def main(argv):
     for row in rows[: FLAGS.show]:
         name = row["file"] or row["image"]
         print(f"{row['rank']:4}. hardness {row['hardness']:.3f}  {name}")
-    default = os.path.join(run.directory, f"label_next_{run.name}.csv")
-    output = FLAGS.output or default
     write_ranking(output, rows)
     print(f"Written: {output}, {len(rows)} images")

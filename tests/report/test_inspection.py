@@ -98,10 +98,37 @@ def test_label_next_needs_no_network(photographs):
     assert "Left out: " in process.stdout and "b.png" in process.stdout
     with open(photographs / "run" / "label_next_run.csv", newline="") as file:
         assert {row["image"] for row in csv.DictReader(file)} == {"a", "c"}
+    listed = programs.run(
+        "-m", "keras_imas", "label-next", "run", "--output=new/list.csv",
+        cwd=photographs,
+    )  # fmt: skip
+    assert listed.returncode == 0, listed.stdout
+    assert [path.name for path in (photographs / "new").iterdir()] == ["list.csv"]
     (photographs / "images").rename(photographs / "moved")
     process = programs.run("-m", "keras_imas", "label-next", "run", cwd=photographs)
     assert process.returncode == 1 and "Error: " in process.stdout
     assert "Traceback" not in process.stdout
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("labeled.txt", "'labeled.txt' is there. Choose another --output"),
+        ("labeled.txt/list.csv", "`output` can't be written: "),
+    ],
+)
+def test_label_next_says_before_reading_that_it_can_write_no_list(
+    output, message, photographs
+):
+    (photographs / "images").rename(photographs / "moved")
+    process = programs.run(
+        "-m", "keras_imas", "label-next", "run", f"--output={output}", cwd=photographs
+    )
+    assert process.returncode == 1
+    assert f"Error: {message}" in process.stdout
+    assert ".part-" not in process.stdout
+    assert (photographs / "labeled.txt").read_text() == "d\n"
 
 
 def test_images_of_a_pattern_are_not_compared_with_masks_of_others(photographs):
