@@ -64,7 +64,7 @@ def find_images(where: StrPath, leave_out: StrPath | None = None) -> dict[str, S
     Args:
         where: Path of an image; of a folder, which is searched with its subfolders; or
             a pattern such as `"photos/*/night_*.jpg"`. Hidden files are skipped.
-        leave_out: Folder to skip. Defaults to `None`.
+        leave_out: Folder to skip, of the predictions. Defaults to `None`.
 
     Returns:
         Dict from name to path. The name is the path below the folder, without its
@@ -72,6 +72,7 @@ def find_images(where: StrPath, leave_out: StrPath | None = None) -> dict[str, S
 
     Raises:
         FileNotFoundError: If the path does not exist, or holds no images.
+        ValueError: If all images are in the folder to skip.
     """
     where = pathlib.Path(user_path(where))
     if where.is_file():
@@ -81,7 +82,15 @@ def find_images(where: StrPath, leave_out: StrPath | None = None) -> dict[str, S
         folder, found = tree.folder, list(tree)
     if leave_out is not None:
         outside = pathlib.Path(user_path(leave_out)).resolve()
-        found = [p for p in found if outside not in (folder / p).resolve().parents]
+        kept = [p for p in found if outside not in (folder / p).resolve().parents]
+        inside = folder.resolve()
+        if found and not kept and outside in (inside, *inside.parents):
+            raise ValueError(
+                "`output` must be another folder than that of the images. Received: "
+                f"output={str(leave_out)!r}, which holds all images of "
+                f"{str(where)!r}. Choose a new folder, which may be below theirs"
+            )
+        found = kept
     if not found:
         raise FileNotFoundError(
             f"There are no images ({', '.join(files.IMAGE_SUFFIXES)}) in {str(where)!r}"

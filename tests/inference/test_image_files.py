@@ -148,6 +148,16 @@ def test_finds_one_image_a_pattern_and_not_its_own_output(photographs):
         find_images(photographs / "*.gif")
 
 
+@pytest.mark.parametrize("where", ["", "street", "a.png"])
+def test_the_folder_of_the_images_is_not_that_of_the_predictions(photographs, where):
+    with pytest.raises(ValueError, match="output='.*photos', which holds all images"):
+        find_images(photographs / where, leave_out=photographs)
+    for path in photographs.glob("*.*"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="no images"):  # but predictions
+        find_images(photographs, leave_out=photographs / "street")
+
+
 def test_more_classes_than_a_byte_holds(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     table = classes_of("nowhere", 300)
