@@ -256,6 +256,11 @@ def _image_and_mask(entry, tree, unlabeled):
     image = tree.find_listed(entry.text)
     if image is not None:
         return image, None
+    if entry.text.startswith("#"):
+        raise ValueError(
+            f"{entry.text[:99]!r} names no file. If it is a comment, remove the line: "
+            "lists have no comments"
+        )
     fields = entry.fields()
     if not 1 <= len(fields) <= 2:
         raise ValueError(

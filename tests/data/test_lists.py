@@ -58,6 +58,23 @@ def test_pairs(root, separator, prefix):
     assert read(root, f"{image}{separator}{mask}\n", masks=False).names == ("bonn/a",)
 
 
+@pytest.mark.parametrize(
+    "line", ["# by night", "#", "# from a.txt, by night", "#by,night", "# a b c d"]
+)
+@pytest.mark.parametrize("masks", [True, False])
+def test_lists_have_no_comments(root, line, masks):
+    with pytest.raises(FileNotFoundError, match="no comments .line 2.") as caught:
+        read(root, f"bonn/b\n{line}\nbonn/a\n", masks)
+    assert repr(line) in str(caught.value)
+
+
+def test_names_may_begin_as_comments_do(root):
+    folder = root / "leftImg8bit" / "train"
+    for name in ("#1.png", "# 2.png"):
+        (folder / name).write_bytes((folder / "bonn" / "a.png").read_bytes())
+    assert read(root, "#1\n# 2.png\n", masks=False).names == ("#1", "# 2")
+
+
 def test_names_with_spaces(root):
     assert read(root, "bonn/a b\n").names == ("bonn/a b",)
     examples = read(root, "bonn/a b.png, bonn/a_ids.png\n")
