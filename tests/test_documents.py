@@ -37,7 +37,7 @@ EXEMPT = {
     r"^pip install": "what is installed is what these tests run in",
     r"^python scripts/test\.py": "the tests themselves",
     r"^export KERAS_|--strategy=|\bstrategy_scope\(": (
-        "several hosts or devices: tests/test_distribution.py"
+        "several hosts or devices: tests/backends/test_devices.py"
     ),
     r"train_folder\.py \S+ \S+ --num_classes=11$": (
         "killed, and resumed: tests/test_examples.py"
