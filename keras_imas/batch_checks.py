@@ -218,9 +218,9 @@ def check_num_classes(num_classes, ignore_class=255):
         >>> check_num_classes(1)
         Traceback (most recent call last):
             ...
-        ValueError: `num_classes` must be 2 or more: one class can't be told from
-        anything. The background is a class too: with one kind of object, ids are 0 and
-        1 and num_classes=2. Received: num_classes=1
+        ValueError: `num_classes` must be 2 or more: a single class can't be told apart
+        from anything. The background is a class too: with one kind of object, ids are
+        0 and 1 and num_classes=2. Received: num_classes=1
     """
     if num_classes is None:
         return
