@@ -128,7 +128,7 @@ def _read_header(path, max_pixels):
         if channels > 3:
             raise ValueError(
                 f"it has {channels} channels, and images have 3, or 1 of grey: save "
-                "those that are wanted"
+                "only the 3 that you need"
             ) from None
         raise
     plain = orientation == 1 and (
