@@ -205,8 +205,8 @@ def _read(reading):
     for name in ("masks", "mask_name", "binary_masks"):
         if FLAGS[name].present:
             raise app.UsageError(
-                f"--{name} goes with --images alone: Cityscapes and VOC have masks of "
-                "their own."
+                f"--{name} only works with --images: Cityscapes and VOC come with "
+                "their masks."
             )
     options = {
         "on_bad_image": reading.on_bad_image,

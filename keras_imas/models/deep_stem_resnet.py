@@ -115,7 +115,7 @@ def load_torch_checkpoint(network, filepath):
     if left:
         raise ValueError(
             f"The checkpoint {filepath!r} is of another network: it holds {left[0]!r}, "
-            f"which {network.name} has not"
+            f"which {network.name} does not have"
         )
     for layer, values in loaded:
         layer.set_weights(values)

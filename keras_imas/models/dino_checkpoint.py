@@ -98,7 +98,7 @@ def load_dino_checkpoint(encoder: keras.Model, path: StrPath) -> list[str]:
         if not shapes:
             raise ValueError(
                 f"The checkpoint {path!r} is of another network: it holds {name!r}, "
-                f"which {encoder.name} has not"
+                f"which {encoder.name} does not have"
             )
         shape = (len(places) * shapes[0][0], *shapes[0][1:])
         if tensor.shape != shape:

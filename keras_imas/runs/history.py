@@ -86,8 +86,8 @@ class History(keras.callbacks.Callback):
         if self._lines and not os.path.exists(self.filepath) and not self._removed:
             self._removed = True
             print(
-                f"Warning: {self._folder} was removed or emptied while training. What "
-                "is known is written there anew",
+                f"Warning: {self._folder} was removed or emptied while training. The "
+                "run writes there again what it has in memory",
                 file=sys.stderr,
                 flush=True,
             )

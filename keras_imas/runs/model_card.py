@@ -153,9 +153,9 @@ def _size_range(sizes):
 def _scores(facts, history, best):
     if not facts.get("validation"):
         return (
-            "Nothing was measured: the run had no validation images. How good the "
-            "network is, nobody knows before it is evaluated on labeled photographs "
-            "that it was not trained on (`keras-imas evaluate`)."
+            "Nothing was measured: the run had no validation images. To know how good "
+            "the network is, evaluate it on labeled photographs that it was not "
+            "trained on (`keras-imas evaluate`)."
         )
     if best is None:
         return "Nothing is known: no pixel of the validation images has a label."
@@ -168,8 +168,8 @@ def _scores(facts, history, best):
     right = best["val_pixel_accuracy"]
     if facts.get("select_on"):
         chosen = (
-            f"It was chosen on {facts['select_on']} other images, so that the choice "
-            "does not flatter these scores."
+            f"It was chosen on {facts['select_on']} other images, so the choice does "
+            "not bias these scores."
         )
     else:
         chosen = "It was chosen on these same images, so its scores are optimistic."
