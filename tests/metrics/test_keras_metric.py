@@ -151,7 +151,9 @@ def compiled(*metrics):
     return model
 
 
-@pytest.mark.parametrize("validated", [False, True])
+@pytest.mark.parametrize(
+    "validated", [True, pytest.param(False, marks=pytest.mark.full)]
+)
 def test_a_metric_that_makes_its_variables_late_goes_through_fit(validated):
     model = compiled(keras.metrics.F1Score("macro"))
     images = RNG.uniform(0, 255, (4, 8, 8, 3)).astype("float32")

@@ -30,7 +30,7 @@ def test_each_callback_comes_once_and_readers_after_what_they_read():
     assert after_what_they_read(given) == [evaluation, *readers, other]
 
 
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("first", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_patience_counts_epochs(first, tmp_path):
     stop = keras.callbacks.EarlyStopping(patience=2, min_delta=0.1, monitor="val_loss")
     log = keras.callbacks.CSVLogger(tmp_path / "log.csv")

@@ -178,7 +178,8 @@ CUTS = [
 ]
 
 
-@pytest.mark.parametrize("step", [4, 7])  # in the second epoch, and in the last one
+# In the second epoch, and in the last one.
+@pytest.mark.parametrize("step", [4, pytest.param(7, marks=pytest.mark.full)])
 def test_the_average_of_an_optimizer_comes_after_the_last_epoch_alone(step, tmp_path):
     def run(folder, *first):
         model, none = compiled(use_ema=True), lambda folder: []
