@@ -86,7 +86,7 @@ class IMAS(MeanTeacher):
             student's features, see `keras_imas.models.ComplementaryDropout`, a layer
             that the student must have. Defaults to `False`.
         pairing_group_size: Number of consecutive unlabeled images that share ranking,
-            side fraction and coin; in the paper 4. Defaults to `None`: the batch.
+            side fraction and coin; the paper's program: 4. Defaults to `None`: all.
         adaptive_intensity: Whether hardness blends strong with weak views. Defaults to
             `True`; `False`: all images get the full strong view.
         adaptive_cutmix: Whether hardness chooses partners and probability (else a

@@ -1,6 +1,5 @@
 """Adaptive intensity: how much of the strong view an image gets."""
 
-import keras
 from keras import ops
 
 from keras_imas.arguments import as_tensor, check_rank, check_shape
@@ -37,11 +36,10 @@ def blend(strong: ArrayLike, weak: ArrayLike, hardness: ArrayLike) -> Tensor:
             "`strong` and `weak` must be views of one shape. Received: "
             f"{tuple(strong.shape)} and {tuple(weak.shape)}"
         )
-    dtype = keras.backend.standardize_dtype(strong.dtype)
-    if "float" not in dtype:
+    if "float" not in ops.dtype(strong):
         raise ValueError(
             "`strong` must be floating, as a blend lies between whole numbers. "
-            f"Received: {dtype}"
+            f"Received: {ops.dtype(strong)}"
         )
     check_shape("hardness", hardness, strong.shape[:1])
     weight = ops.cast(hardness, strong.dtype)[:, None, None, None]

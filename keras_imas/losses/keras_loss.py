@@ -7,9 +7,8 @@ import keras
 from keras import ops
 
 from keras_imas.arguments import is_of_keras
-from keras_imas.backends.replicas import replica_mean
 from keras_imas.losses.crossentropy import Crossentropy
-from keras_imas.losses.label_map_loss import MEANS, LabelMapLoss
+from keras_imas.losses.label_map_loss import LabelMapLoss
 from keras_imas.typing import ArrayLike, Tensor
 
 # What each compares with what: ids or one-hot labels, logits or probabilities.
@@ -190,10 +189,7 @@ class KerasLoss(LabelMapLoss):
         # Regions without a pixel that counts don't count.
         seen = ops.max(ops.broadcast_to(counted, ops.shape(labels)), axis=axis)
         loss, seen = ops.reshape(loss, (-1,)), ops.reshape(seen, (-1,))
-        if self.reduction not in MEANS:
-            return loss * seen
-        share = replica_mean(ops.mean(seen))
-        return loss * seen / ops.where(share > 0.0, share, 1.0)
+        return self.over_counted(loss, seen > 0.0, seen)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

@@ -109,15 +109,15 @@ class LabelMapLoss(keras.losses.Loss):
         return ops.cast(valid, "float32")
 
     def over_counted(self, values: Tensor, valid: Tensor, weights: Tensor) -> Tensor:
-        """Scale the losses of pixels so that their mean is that of those that count.
+        """Scale losses so that their mean is that of those that count.
 
         Args:
-            values: float32 `(B, H, W)`.
-            valid: See `losses`.
-            weights: See `losses`.
+            values: float32 `(B, H, W)`, of pixels; or of any shape, of regions.
+            valid: See `losses`; which values count.
+            weights: See `losses`; 0 where a value does not count.
 
         Returns:
-            float32 tensor `(B, H, W)`.
+            float32 tensor of that shape.
         """
         values = values * weights
         if self.reduction not in MEANS:

@@ -92,10 +92,12 @@ def build_metrics(compile_metrics: Any, labels: Any, logits: Any) -> None:
     Training does not update them, and Keras asks each for its result.
 
     Args:
-        compile_metrics: Keras' `CompileMetrics`.
+        compile_metrics: Keras' `CompileMetrics`, or `None`: there are no metrics.
         labels: Label maps.
         logits: Logits `(B, H, W, C)`.
     """
+    if compile_metrics is None or compile_metrics.built:
+        return
     compile_metrics.build(labels, logits)
     for metric in compile_metrics.metrics:
         if isinstance(metric, KerasMetric):

@@ -1,7 +1,5 @@
 """What a network may not do, if it is to be trained as a student."""
 
-import keras
-
 from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.moving_layers import moving_layer
 
@@ -11,8 +9,8 @@ _CHANNELS = (1, 3, 4)  # of images
 def check_student(student):
     """Refuse a network that can't be a student, and say why.
 
-    Label maps and pseudo labels would stay where they were. Layers that change colors
-    pass: they draw in the training pass alone.
+    Where a layer moves pixels, label maps and pseudo labels would stay where they were.
+    Layers that change colors pass: they draw in the training pass alone.
 
     Args:
         student: Keras model.
@@ -23,6 +21,7 @@ def check_student(student):
             width, or weights to train of 16 bits.
 
     Example:
+        >>> import keras
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.RandomFlip()]
         >>> check_student(keras.Sequential(layers))
         Traceback (most recent call last):
@@ -55,7 +54,7 @@ def _check_channels_last(student):
 
 def _check_precision(student):
     for variable in student.trainable_variables:
-        dtype = keras.backend.standardize_dtype(variable.dtype)
+        dtype = variable.dtype
         if dtype in ("float16", "bfloat16"):
             raise ValueError(
                 f"`student` has weights in {dtype}, too coarse for the small steps of "

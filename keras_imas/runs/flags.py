@@ -172,6 +172,22 @@ def as_field(field, value):
 _KINDS = {int: "whole numbers, such as 1,2,4", float: "numbers, such as 0.1,0.9"}
 
 
+def flag_text(value):
+    """Return a value as a flag has it.
+
+    Args:
+        value: The value.
+
+    Returns:
+        String.
+
+    Example:
+        >>> flag_text((180, 240))
+        '180,240'
+    """
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _element(name, kind, text):
     try:
         return kind(text)

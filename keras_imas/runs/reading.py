@@ -12,7 +12,7 @@ from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.files import MAX_PIXELS
 from keras_imas.data.folder import from_folder
 from keras_imas.runs import run_directory
-from keras_imas.runs.flags import Flagged, as_field, field
+from keras_imas.runs.flags import Flagged, as_field, field, flag_text
 
 # Any of these says what the classes are, so that the others of a run don't count.
 _CLASSES = ("classes", "class_names", "num_classes")
@@ -73,7 +73,7 @@ class Reading(FileReading):
         if self.image_size and (len(self.image_size) != 2 or min(self.image_size) < 1):
             raise ValueError(
                 "`image_size` must be height,width, such as 180,240. Received: "
-                f"{','.join(map(str, self.image_size))}"
+                + flag_text(self.image_size)
             )
 
     @property
@@ -149,9 +149,9 @@ def reading_from_flags(model=None):
     for name, value in run.items():
         if name in given and values[name] != value:
             print(
-                f"Warning: --{name}={_text(values[name])} contradicts the run of "
-                f"{str(model)!r}, which was trained with {name}={_text(value)}. The "
-                "flag is used",
+                f"Warning: --{name}={flag_text(values[name])} contradicts the run of "
+                f"{str(model)!r}, which was trained with {name}={flag_text(value)}. "
+                "The flag is used",
                 file=sys.stderr,
             )
         elif name not in given and not (name in _CLASSES and given & {*_CLASSES}):
@@ -212,7 +212,3 @@ def reading_of_facts(facts):
 
 def _value(name, value):
     return as_field(Reading.__dataclass_fields__[name], value)
-
-
-def _text(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -5,6 +5,7 @@ import os
 from absl import flags
 
 from keras_imas.runs import run_directory
+from keras_imas.runs.flags import flag_text
 from keras_imas.runs.prediction_flags import options_from_flags
 from keras_imas.runs.reading import reading_from_flags
 
@@ -162,4 +163,4 @@ def _advice(*choices):
 def _text(name, value):
     if value in ((), ""):
         return f"no {name}"
-    return f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+    return f"{name}={flag_text(value)}"

@@ -149,6 +149,9 @@ class MeanTeacher(ResilientModel):
 
         Returns:
             Scalar tensor.
+
+        Raises:
+            ValueError: If it is a step of training.
         """
         if training:
             raise batch.not_a_batch(type(x).__name__)
@@ -327,8 +330,7 @@ class MeanTeacher(ResilientModel):
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             own = [metric.name for metric in self.training_metrics]
             return {name: value for name, value in logs.items() if name not in own}
-        if self._compile_metrics is not None and not self._compile_metrics.built:
-            build_metrics(self._compile_metrics, y, y_pred["labeled"])
+        build_metrics(self._compile_metrics, y, y_pred["labeled"])
         names = ("loss", *self.logged(y_pred))
         return {m.name: m.result() for m in self.metrics if m.name in names}
 
