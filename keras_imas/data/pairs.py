@@ -61,7 +61,7 @@ def _mixed(found):
         )
     if kinds.keys() >= {"ids", "bits"}:
         yield (
-            f"{kinds['bits']} has 1 bit a pixel and {kinds['ids']} has more, so it is "
+            f"{kinds['bits']} has 1 bit a pixel, and {kinds['ids']} more, so it is "
             "unclear whether its 1 means 1 or 255: save all masks with 8 bits"
         )
 
