@@ -6,6 +6,7 @@ import signal
 import keras
 import numpy as np
 import pytest
+from tiers import full_on
 from tiny_training import CLASSES, IMAGES, LABELS, evaluation, imas
 
 import keras_imas
@@ -107,6 +108,7 @@ def assert_as(uninterrupted, model, history):
         np.testing.assert_allclose(history[name], values, rtol=1e-6)
 
 
+@full_on("jax")
 @pytest.mark.parametrize(
     "steps",
     [

@@ -132,7 +132,7 @@ def test_labeled_images_take_the_colors_of_a_strong_view(pipeline):
         )
 
 
-@pytest.mark.parametrize("pipeline", ["tf.data", "device"])
+@pytest.mark.parametrize("pipeline", core_and_full(["device"], ["tf.data", "device"]))
 def test_recolored_labeled_images_are_the_same_in_both_and_resume(pipeline):
     options = dict(crop_size=16, labeled_strong=ColorJitter(), pipeline=pipeline)
     both = semi_supervised(LABELED, UNLABELED, unlabeled_batch_size=2, **options)

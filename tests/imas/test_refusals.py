@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiers import core_and_full
 from tiny_imas import (
     CLASSES,
     HEIGHT,
@@ -158,7 +159,7 @@ class Labeled(keras.utils.PyDataset):
         return self.inputs, self.labels
 
 
-@pytest.mark.parametrize("value", [3, -1, 254])
+@pytest.mark.parametrize("value", core_and_full([3], [3, -1, 254]))
 def test_labels_of_a_data_set_that_are_no_class(value):
     model = compiled(keras_imas.IMAS(conv_student()))
     before = weights(model.student) + weights(model.teacher)

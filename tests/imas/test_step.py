@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from tiers import core_and_full
 from tiny_imas import (
     CLASSES,
     DRAWS,
@@ -260,12 +261,10 @@ def test_the_cases_differ():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "all on, mixed",
-        "padding",
-        "low resolution",
-        "all parts with hardness",
-    ],
+    core_and_full(
+        ["low resolution", "all parts with hardness"],
+        ["all on, mixed", "padding", "low resolution", "all parts with hardness"],
+    ),
 )
 def test_gradients_are_those_of_the_two_losses_alone(name):
     """None flows through scores, views, pseudo labels, hardness, or the teacher."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 from keras import ops
+from tiers import core_and_full
 from tiny_imas import (
     CLASSES,
     DRAWS,
@@ -78,7 +79,7 @@ def test_the_optimizer_trains_the_student_alone():
     assert len(model.trainable_variables) == len(model.student.trainable_variables)
 
 
-@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("trainable", core_and_full([False], [True, False]))
 def test_the_teacher_is_the_average_whatever_is_trainable(trainable):
     def teacher(set_trainable):
         keras.utils.set_random_seed(0)

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from tiers import full_on
 
 import keras_imas
 from keras_imas.data import ClassTable, read_class_table
@@ -104,6 +105,7 @@ def test_does_not_mix_what_was_made_otherwise(photographs):
         predict(photographs)
 
 
+@full_on("jax")
 def test_what_is_left_out_is_the_default_and_not_what_was_before(photographs):
     predict(photographs, flip=True, scales=(1.0, 2.0))
     with pytest.raises(FileExistsError, match=r"flip=True, now False; scales="):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import reference
 from keras import ops
+from tiers import core_and_full
 
 from keras_imas import losses
 from keras_imas.losses.keras_loss import KerasLoss, loss_over_label_maps
@@ -176,10 +177,12 @@ def test_survives_serialization(loss):
     assert value(restored, SOME, LOGITS) == value(over, SOME, LOGITS)
 
 
-@every_loss
-def test_trains(loss):
+@pytest.mark.parametrize(
+    "name", core_and_full(["categorical", "Dice", "Tversky"], LOSSES)
+)
+def test_trains(name):
     network = keras.Sequential([keras.Input((5, 6, 3)), keras.layers.Conv2D(3, 1)])
-    network.compile(keras.optimizers.Adam(0.1), loss_over_label_maps(loss()))
+    network.compile(keras.optimizers.Adam(0.1), loss_over_label_maps(LOSSES[name]()))
     history = network.fit(LOGITS, SOME[..., None], batch_size=4, epochs=15, verbose=0)
     assert history.history["loss"][-1] < history.history["loss"][0]
 

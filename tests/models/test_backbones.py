@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from tiers import full_on
 
 from keras_imas.models import BACKBONES, dilated_backbone
 
@@ -25,6 +26,7 @@ def assert_close(a, b):
     np.testing.assert_allclose(a / scale, b / scale, atol=1e-4)
 
 
+@full_on("tensorflow", "jax")
 @pytest.mark.parametrize(("stride", "size"), [(32, 3), (16, 5), (8, 9)])
 def test_output_stride(stride, size):
     encoder = dilated_backbone("mobilenet_v2", output_stride=stride, weights=None)
@@ -129,6 +131,7 @@ def test_imagenet_weights_load_from_a_file(shared):
     )
 
 
+@full_on("tensorflow", "jax")
 @pytest.mark.parametrize(
     ("stride", "multi_grid", "expected"),
     [

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from tiers import full_on
 from tiny_imas import (
     CLASSES,
     HEIGHT,
@@ -80,6 +81,7 @@ def test_features_of_several_widths_and_ranks():
         np.testing.assert_allclose(ops.convert_to_numpy(less), x * factors)
 
 
+@full_on("tensorflow", "jax")
 def test_a_network_with_it_predicts_as_without_it():
     keras.utils.set_random_seed(0)
     options = dict(backbone="mobilenet_v2", weights=None)
@@ -93,6 +95,7 @@ def test_a_network_with_it_predicts_as_without_it():
     assert dropped_channels(plain) == 0 and dropped_channels(network) == 320
 
 
+@full_on("tensorflow", "jax")
 def test_a_dpt_has_a_place_for_it():
     encoder = vision_transformer(width=48, depth=4, heads=2)
     network = dpt(3, backbone=encoder, complementary_dropout=True)

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from tiers import core_and_full
+from tiers import core_and_full, full_on
 
 from keras_imas.models import dilated_backbone
 from keras_imas.models.deep_stem_resnet import deep_stem_resnet
@@ -85,6 +85,7 @@ def twin(sequential, strides, dilations):
     return network.eval()
 
 
+@full_on("tensorflow", "jax")
 @pytest.mark.parametrize("sequential", core_and_full([True], [True, False]))
 def test_converted_features_equal_those_of_pytorch(sequential, tmp_path):
     network = twin(sequential, strides=(1, 2, 2, 1), dilations=(2, 4, 8))
@@ -113,6 +114,7 @@ def change(tensors, how):
         tensors["layer5.0.conv1.weight"] = torch.zeros((1,))
 
 
+@full_on("tensorflow", "jax")
 @pytest.mark.parametrize(
     ("how", "message"),
     [
@@ -140,6 +142,7 @@ class Evil:
         return open, (self.path, "w")
 
 
+@full_on("tensorflow", "jax")
 @pytest.mark.parametrize("kind", ["pickle", "zip"])
 def test_a_checkpoint_can_run_no_code(kind, tmp_path):
     path, proof = tmp_path / "evil.pth", tmp_path / "proof"

@@ -6,6 +6,7 @@ import dino_reference as dino
 import numpy as np
 import pytest
 from safetensors.torch import save_file
+from tiers import full_on
 
 from keras_imas.models import dpt
 from keras_imas.models.dino_checkpoint import load_dino_checkpoint
@@ -23,6 +24,7 @@ def encoder():
     return dino.encoder("dinov2")
 
 
+@full_on("tensorflow", "jax")
 def test_precision_and_prefix_do_not_matter(model, encoder, tmp_path):
     tensors = {
         f"module.backbone.{name}": x.to(torch.bfloat16)

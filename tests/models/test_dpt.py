@@ -138,6 +138,7 @@ def test_any_size_and_any_precision(tmp_path):
     np.testing.assert_allclose(again.predict_on_batch(x), logits, atol=1e-5)
 
 
+@full_on("tensorflow", "jax")
 def test_the_head_has_its_published_size():
     encoder = vision_transformer(width=384, depth=4, heads=6)
     model = dpt(21, backbone=encoder)

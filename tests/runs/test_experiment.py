@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pyarrow.parquet
 import pytest
-from tiers import core_and_full
+from tiers import core_and_full, full_on
 
 from keras_imas.runs import experiment
 from keras_imas.runs.recipe import Recipe
@@ -90,6 +90,7 @@ def remove():
         thread.join()
 
 
+@full_on("jax")
 @pytest.mark.parametrize("validation", core_and_full([True], [True, False]))
 def test_a_directory_that_is_removed_while_training(validation, remove, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=12)
