@@ -67,13 +67,13 @@ class IMAS(MeanTeacher):
             the paper: the first epoch. Defaults to `0`.
         supervised_only_steps: Steps of warm-up, for which λ is 0 and the teacher copies
             the student. Defaults to `0`.
-        background_class: Class without weight in the hardness; the paper's recipes set
-            0. Defaults to `None`.
+        background_class: Class without weight in the hardness. Defaults to `None`.
         ignore_class: Label of pixels that don't count. Defaults to `255`.
         auxiliary_weight: Weight of the supervised loss of each auxiliary output.
             Defaults to `0.4`.
         strong_views: 1: one strong and one cut-mixed view; 2: two strong views, each
             cut-mixed, see `keras_imas.augment.two_views`. Defaults to `1`.
+        warp: Size of their smooth warp, see `keras_imas.augment.warp`. Defaults to `0`.
         cutmix_range: Range of the boxes' side fraction. Defaults to `(0.1, 0.9)`.
         cutmix_area: Range of the boxes' area fraction, in place of `cutmix_range`: each
             image has its own box and coin. Defaults to `None`.
@@ -87,12 +87,10 @@ class IMAS(MeanTeacher):
             that the student must have. Defaults to `False`.
         pairing_group_size: Number of consecutive unlabeled images that share ranking,
             side fraction and coin; the paper's program: 4. Defaults to `None`: all.
-        adaptive_intensity: Whether hardness blends strong with weak views. Defaults to
-            `True`; `False`: all images get the full strong view.
-        adaptive_cutmix: Whether hardness chooses partners and probability (else a
-            random permutation). Defaults to `True`.
-        hardness_weighting: Whether hardness weighs the consistency loss (else all
-            images weigh 1). Defaults to `True`.
+        adaptive_intensity: Whether hardness blends strong with weak views, and makes
+            warps smaller. Defaults to `True`; `False`: all get the full strong view.
+        adaptive_cutmix: Whether hardness chooses partners. Defaults to `True`.
+        hardness_weighting: Whether hardness weighs the loss. Defaults to `True`.
         max_skipped_steps: Steps in a row to skip because a loss or gradient is NaN or
             infinite, before `fit` raises an error. `None`: never look. Defaults to `0`.
         seed: Integer seed of the random draws. Defaults to `None`: random.
@@ -127,6 +125,7 @@ class IMAS(MeanTeacher):
         ignore_class: int | None = 255,
         auxiliary_weight: float = 0.4,
         strong_views: int = 1,
+        warp: float = 0.0,
         cutmix_range: tuple[float, float] = (0.1, 0.9),
         cutmix_area: tuple[float, float] | None = None,
         cutmix_aspect: tuple[float, float] = (0.3, 1 / 0.3),
@@ -156,6 +155,7 @@ class IMAS(MeanTeacher):
         check_fraction("confidence_threshold", confidence_threshold)
         self.two_views = TwoViews(
             strong_views=strong_views,
+            warp=warp,
             cutmix_range=cutmix_range,
             cutmix_area=cutmix_area,
             cutmix_aspect=cutmix_aspect,
@@ -224,18 +224,18 @@ class IMAS(MeanTeacher):
         hardness = scores["hardness"]
 
         # 2. Adaptive intensity: the harder the image, the weaker its strong views.
+        weaker = hardness if self.adaptive_intensity else None
         if self.adaptive_intensity:
             strong = [blend(view, weak, hardness) for view in strong]
 
         # 3. Adaptive CutMix: easy and hard images exchange rectangles.
         target = dict(zip(("pseudo_labels", "confidence"), teacher, strict=True))
         views, targets, weights = self.two_views(
-            weak, strong, {**target, "valid_mask": valid}, hardness, draws
+            weak, strong, {**target, "valid_mask": valid}, hardness, draws, weaker
         )
 
         # 4. One pass of the student, so that all views share batch statistics; of the
         # features the two views lose complementary channels, the harder the fewer.
-        weaker = hardness if self.adaptive_intensity else None
         mask = complementary_mask(draws.get("dropout"), labeled, weaker)
         with dropped_features(mask):
             logits = run_on_views(self.student, {"labeled": labeled, **views}, training)

@@ -221,3 +221,44 @@ def class_ious(labels, predictions, num_classes, ignore_class=None):
 
 def mean_iou(labels, predictions, num_classes, ignore_class=None):
     return np.nanmean(class_ious(labels, predictions, num_classes, ignore_class))
+
+
+def thin_plate_spline(displacements, height, width):
+    """Rows and columns from where pixels are taken: the points' system is solved."""
+    points = np.array([(y, x) for y in (-0.25, 0.25) for x in (-0.25, 0.25)])
+
+    def kernel(a, b):
+        square = ((a[:, None] - b[None]) ** 2).sum(-1)
+        return square * np.log(np.where(square > 0, square, 1.0))
+
+    affine = np.c_[np.ones(4), points]
+    system = np.block([[kernel(points, points), affine], [affine.T, np.zeros((3, 3))]])
+    size = np.array([height, width])
+    places = (np.indices((height, width)).reshape(2, -1).T + 0.5) / size - 0.5
+    basis = np.c_[kernel(places, points), np.ones(len(places)), places]
+    fields = [
+        basis @ np.linalg.solve(system, np.r_[moved, np.zeros((3, 2))])
+        for moved in np.float64(displacements)
+    ]
+    positions = (places + np.array(fields) + 0.5) * size - 0.5
+    return np.moveaxis(positions.reshape(-1, height, width, 2), -1, 0)
+
+
+def warp(view, displacements):
+    """A view and what belongs to its pixels, warped pixel by pixel."""
+    batch, height, width = view["images"].shape[:3]
+    positions = thin_plate_spline(displacements, height, width)
+    warped = {name: np.zeros_like(x) for name, x in view.items()}
+    for image, i, j in np.ndindex(batch, height, width):
+        place = positions[:, image, i, j]
+        near = np.floor(place + 0.5).astype(int)
+        inside = (near >= 0).all() and (near < (height, width)).all()
+        for name in view if inside else ():
+            warped[name][image, i, j] = view[name][(image, *near)]
+        pixel = 0.0
+        for corner in np.ndindex(2, 2):
+            at = np.floor(place) + corner
+            y, x = np.clip(at, 0, (height - 1, width - 1)).astype(int)
+            pixel = pixel + np.prod(1 - abs(place - at)) * view["images"][image, y, x]
+        warped["images"][image, i, j] = pixel
+    return warped

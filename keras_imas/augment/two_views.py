@@ -9,9 +9,10 @@ from keras_imas.arguments import check_choice, check_fraction, check_range
 from keras_imas.augment.area_boxes import check_aspect
 from keras_imas.augment.cutmix import cutmix_plan, paste, sample_draws
 from keras_imas.augment.feature_masks import sample_mask
+from keras_imas.augment.warp import sample_displacements, warp
 from keras_imas.typing import Tensor
 
-_OF_A_VIEW = ("boxes", "coin")
+_OF_A_VIEW = ("boxes", "coin", "displacements")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +23,12 @@ class TwoViews:
     counts where the coin says so: `(1 - m / 2) · L(û) + m / 2 · L(CutMix)` of an image,
     m = 1 where it is mixed, else 0. With two strong views each of them is cut-mixed, by
     boxes and a coin of its own but with the same partner, and they count alike:
-    `(L(û₁) + L(û₂)) / 2`, as in Yang et al. (UniMatch V2, 2024).
+    `(L(û₁) + L(û₂)) / 2`, as in Yang et al. (UniMatch V2, 2024). With `warp` the strong
+    views are warped before that, their targets with them, and each by its own draw.
 
     Args:
         strong_views: See `keras_imas.IMAS`, as all others.
+        warp: A fraction.
         cutmix_range: Range of the boxes' side fraction.
         cutmix_area: Range of their area, or `None`.
         cutmix_aspect: Range of their height over width.
@@ -49,6 +52,7 @@ class TwoViews:
     """
 
     strong_views: int = 1
+    warp: float = 0.0
     cutmix_range: tuple = (0.1, 0.9)
     cutmix_area: tuple | None = None
     cutmix_aspect: tuple = (0.3, 1 / 0.3)
@@ -58,6 +62,7 @@ class TwoViews:
     adaptive_cutmix: bool = True
 
     def __post_init__(self):
+        check_fraction("warp", self.warp)
         check_range("cutmix_range", self.cutmix_range)
         if self.cutmix_area is not None:
             check_range("cutmix_area", self.cutmix_area)
@@ -96,8 +101,10 @@ class TwoViews:
 
         Returns:
             Dict of tensors, as `keras_imas.augment.cutmix.sample_draws` returns it;
-            with two strong views `"boxes_2"` and `"coin_2"` too; with `channels` what
-            `keras_imas.augment.feature_masks.sample_mask` returns, as `"dropout"`.
+            with `warp` also `"displacements"`, from
+            `keras_imas.augment.warp.sample_displacements`; with two strong views
+            `"boxes_2"` and so on too; with `channels` also `"dropout"`, from
+            `keras_imas.augment.feature_masks.sample_mask`.
 
         Example:
             >>> make = TwoViews(strong_views=2, cutmix_view="strong")
@@ -107,8 +114,8 @@ class TwoViews:
         if isinstance(seed, int):
             seed = keras.random.SeedGenerator(seed)
 
-        def cutmix_draws():
-            return sample_draws(
+        def draws_of_a_view():
+            draws = sample_draws(
                 batch_size,
                 height,
                 width,
@@ -118,16 +125,20 @@ class TwoViews:
                 group_size=self.pairing_group_size,
                 seed=seed,
             )
+            if self.warp:
+                draws["displacements"] = sample_displacements(batch_size, seed=seed)
+            return draws
 
-        draws = cutmix_draws()
+        draws = draws_of_a_view()
         if self.strong_views == 2:
-            second = cutmix_draws()
-            draws |= {f"{name}_2": second[name] for name in _OF_A_VIEW}
+            second = draws_of_a_view()
+            del second["shuffle"]  # the partners are the same
+            draws |= {f"{name}_2": draw for name, draw in second.items()}
         if channels:
             draws["dropout"] = sample_mask(batch_size, channels, seed=seed)
         return draws
 
-    def __call__(self, weak, strong, target, hardness, draws):
+    def __call__(self, weak, strong, target, hardness, draws, weaker=None):
         """Make the views.
 
         Args:
@@ -137,30 +148,45 @@ class TwoViews:
                 pseudo labels.
             hardness: `(B,)`.
             draws: What `sample` returned.
+            weaker: The hardness by which warps are smaller, `(B,)`. Defaults to `None`:
+                all are whole.
 
         Returns:
             `(views, targets, weights)`: dicts of `"first"` and `"second"`: the images,
             what became of `target`, and how much the view's loss counts, float32
             `(B,)`.
         """
+        second = {n: draws[f"{n}_2"] for n in _OF_A_VIEW if f"{n}_2" in draws}
+        drawn = [draws, {**draws, **second}][: self.strong_views]
+        strong = [
+            self._warped(view, target, own, weaker)
+            for view, own in zip(strong, drawn, strict=True)
+        ]
         if self.strong_views == 1:
             [view] = strong
-            source = view if self.cutmix_view == "strong" else weak
-            mixed, cutmix, pasted = self._cut_mixed(source, target, hardness, draws)
+            source = view if self.cutmix_view == "strong" else (weak, target)
+            mixed, *cutmix = self._cut_mixed(*source, hardness, draws)
             half = 0.5 * mixed
             # Half of each, or the strong one alone where nothing was mixed.
-            made = (view, target, 1.0 - half), (cutmix, pasted, half)
+            made = (*view, 1.0 - half), (*cutmix, half)
         else:
-            own = {**draws, **{name: draws[f"{name}_2"] for name in _OF_A_VIEW}}
             half = ops.full_like(hardness, 0.5)
             made = [
-                (*self._cut_mixed(view, target, hardness, drawn)[1:], half)
-                for view, drawn in zip(strong, (draws, own), strict=True)
+                (*self._cut_mixed(*view, hardness, own)[1:], half)
+                for view, own in zip(strong, drawn, strict=True)
             ]
         return tuple(
             dict(zip(("first", "second"), part, strict=True))
             for part in zip(*made, strict=True)
         )
+
+    def _warped(self, images, target, draws, weaker):
+        if not self.warp:
+            return images, target
+        displacements = self.warp * draws["displacements"]
+        if weaker is not None:
+            displacements = (1.0 - weaker)[:, None, None] * displacements
+        return warp(images, target, displacements)
 
     def _cut_mixed(self, images, target, hardness, draws):
         mixed, boxes, partners = cutmix_plan(

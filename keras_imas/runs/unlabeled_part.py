@@ -49,6 +49,11 @@ class UnlabeledPart(Flagged):
         "1: a strong view and a CutMix view (the paper); 2: two strong views with "
         "CutMix (UniMatch V2; with --cutmix_view=strong).",
     )
+    warp: float = field(
+        0.0,
+        "Standard deviation of the smooth warp of the strong views, in sides of the "
+        "crop: four points move, and the pseudo labels with them; 0: none.",
+    )
     complementary_dropout: bool = field(
         False,
         "Drop complementary channels of the encoder's features in the two views.",
@@ -116,6 +121,7 @@ class UnlabeledPart(Flagged):
             supervised_only_steps=self.warmup_steps,
             background_class=_or_none(self.background_class),
             strong_views=self.strong_views,
+            warp=self.warp,
             complementary_dropout=self.complementary_dropout,
             cutmix_view=self.cutmix_view,
             cutmix_range=self.cutmix_range,

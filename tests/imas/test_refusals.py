@@ -35,6 +35,7 @@ import keras_imas
         ({"cutmix_range": (0.1, 1.1)}, r"`cutmix_range` .*\[0, 1\].*\(0\.1, 1\.1\)"),
         ({"cutmix_area": (0.4, 0.1)}, r"`cutmix_area` .*increasing.*\(0\.4, 0\.1\)"),
         ({"cutmix_aspect": (0.0, 1)}, r"`cutmix_aspect` .*positive.*\(0\.0, 1\)"),
+        ({"warp": 1.5}, r"`warp` .*\[0, 1\].*1\.5"),
         ({"strong_views": 3}, "`strong_views` must be 1 or 2.*=3"),
         ({"strong_views": 2}, "Pass cutmix_view=\"strong\".*'weak'"),
         ({"complementary_dropout": True}, "needs a student with a.*Dropout"),

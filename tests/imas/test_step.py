@@ -82,8 +82,17 @@ def numpy_targets(parameters, teacher, inputs, draws, options, strides):
         "valid": valid,
     }
 
-    def mixed_view(images, boxes, partners):
-        whole = {"images": images, **target}
+    views = [{"images": view, **target} for view in views]
+    if options.get("warp"):
+        size_of = options["warp"]
+        if options.get("adaptive_intensity", True):
+            size_of = size_of * (1 - hardness[:, None, None])
+        views = [
+            reference.warp(view, size_of * draws[name])
+            for view, name in zip(views, DISPLACEMENTS, strict=False)
+        ]
+
+    def mixed_view(whole, boxes, partners):
         return {k: reference.paste(x, boxes, partners) for k, x in whole.items()}
 
     mixed, *where = plan(draws["boxes"], draws["coin"])
@@ -92,8 +101,9 @@ def numpy_targets(parameters, teacher, inputs, draws, options, strides):
         pair = mixed_view(views[0], *where), mixed_view(views[1], *where_2)
         shares = [(0.5, 0.5)] * len(weak)
     else:
-        source = views[0] if options.get("cutmix_view") == "strong" else weak
-        pair = {"images": views[0], **target}, mixed_view(source, *where)
+        strong_mixed = options.get("cutmix_view") == "strong"
+        source = views[0] if strong_mixed else {"images": weak, **target}
+        pair = views[0], mixed_view(source, *where)
         shares = [(0.5, 0.5) if m else (1.0, 0.0) for m in mixed]
     if options.get("complementary_dropout"):
         mask = draws["dropout"]
@@ -154,6 +164,11 @@ COINS = {
 }
 AREA = {"cutmix_area": (0.02, 0.4)}
 DROPOUT = {"dropout": np.array([[2, 0, 2], [1, 1, 1], [0, 0, 2], [1, 1, 1]], "float32")}
+DISPLACEMENTS = {
+    name: np.random.default_rng(seed).normal(size=(4, 4, 2)).astype("float32")
+    for seed, name in enumerate(("displacements", "displacements_2"))
+}
+WARP = {"warp": 0.1}
 # Name: options of the model, draws, more inputs, strides of the outputs.
 STEPS = {
     "all on, mixed": ({}, {}, {}, (1,)),
@@ -183,9 +198,16 @@ STEPS = {
     "two strong views": (TWO, SECOND, STRONG_2, (1,)),
     "coin of each image": (AREA, COINS, {}, (1,)),
     "complementary dropout": ({"complementary_dropout": True}, DROPOUT, {}, (1,)),
+    "warp": (WARP, DISPLACEMENTS, {"unlabeled_valid": PADDING}, (1,)),
+    "warp, mixed strong": (
+        {**UNIFORM, **WARP, "cutmix_view": "strong"},
+        DISPLACEMENTS,
+        {},
+        (1,),
+    ),
     "all parts with hardness": (
-        {**TWO, **AREA, **GROUPS, "complementary_dropout": True},
-        {**SECOND, **COINS, **DROPOUT},
+        {**TWO, **AREA, **GROUPS, **WARP, "complementary_dropout": True},
+        {**SECOND, **COINS, **DROPOUT, **DISPLACEMENTS},
         {**STRONG_2, "unlabeled_valid": PADDING},
         (1, 1),
     ),
