@@ -152,7 +152,9 @@ def _part_of_nearest(label_map, scaled, corner, size, mirrored):
     """Scale a label map, nearest, but compute only a part of the result."""
     import tensorflow as tf
 
-    original = tf.shape(label_map)
+    # The products of long sides are beyond 32 bits.
+    original = tf.shape(label_map, tf.int64)
+    corner, size, scaled = (tf.cast(x, tf.int64) for x in (corner, size, scaled))
     rows, columns = (
         ((2 * (corner[axis] + tf.range(size[axis])) + 1) * original[axis])
         // (2 * scaled[axis])

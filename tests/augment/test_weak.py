@@ -41,6 +41,14 @@ def test_image_and_label_map_stay_aligned(image, label_map, flip, seed):
     assert (view_labels.numpy()[valid == 0] == 255).all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_long_images_and_label_maps_stay_aligned(seed):
+    label_map = (np.arange(40_000) // 200).astype("int32")[None]
+    image = np.repeat(label_map[..., None], 3, axis=-1)
+    crop, labels, _ = view(image, label_map, crop_size=(1, 64), seed=(0, seed))
+    np.testing.assert_allclose(crop[..., 0], labels, atol=1.0)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_unscaled_crop_is_a_window_of_the_image(image, seed):
     crop, _, valid = view(image, seed=(0, seed))
