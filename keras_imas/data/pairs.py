@@ -41,8 +41,9 @@ def usable(found, origin, reading):
     ]
     report(ValueError, f"{origin} has examples that can't be used", unusable)
     found = [row for row, problem in zip(found, bad, strict=True) if not problem]
-    if not reading.binary_masks:
-        report(ValueError, origin, [*_mixed(found), *_palettes_that_differ(found)])
+    binary = reading.binary_masks
+    mixed = () if binary else _mixed(found)
+    report(ValueError, origin, [*mixed, *_palettes_that_differ(found, binary)])
     if not found:
         raise ValueError(f"{origin} has no example that can be used.")
     return found
@@ -66,8 +67,11 @@ def _mixed(found):
         )
 
 
-def _palettes_that_differ(found):
-    """Yield the first index that has two colors, in masks that hold ids."""
+def _palettes_that_differ(found, binary):
+    """Yield the first index that has two colors, in masks that hold ids.
+
+    Of binary masks that is the background's alone: all others mean the object.
+    """
     masks = [
         (row["label_map"], row["palette"])
         for row in found
@@ -82,7 +86,7 @@ def _palettes_that_differ(found):
             indices = np.unique(pixels.read_mask(path)).tolist()
         except (OSError, ValueError):  # it is said where the mask is read
             continue
-        for index in indices:
+        for index in {0}.intersection(indices) if binary else indices:
             color = tuple(palette[3 * index : 3 * index + 3])
             first, other = colors.setdefault(index, (color, path))
             if color != first:

@@ -38,6 +38,27 @@ def test_palettes_that_differ_are_refused(folder, suffix):
     assert "classes=" in str(error.value) and f"1.{suffix}" in str(error.value)
 
 
+def binary(folder, *palettes):
+    """Read masks as binary ones, of an index that is 0 or 1."""
+    folders = folder(*([*p, *({SKY, RED, GREEN} - {*p})] for p in palettes))
+    for path in folders[1].iterdir():
+        with Image.open(path) as mask:
+            indices, palette = np.minimum(np.asarray(mask), 1), mask.getpalette()
+        mask = Image.fromarray(indices)
+        mask.putpalette(palette)
+        mask.save(path)
+    return from_folder(*folders, binary_masks=True, num_classes=2)
+
+
+def test_binary_masks_whose_background_has_two_colors_are_refused(folder):
+    with pytest.raises(ValueError, match="the palettes of masks differ: 0 is "):
+        binary(folder, [SKY, RED], [RED, SKY])
+
+
+def test_binary_masks_may_have_objects_of_several_colors(folder):
+    assert len(binary(folder, [SKY, RED], [SKY, GREEN])) == 2
+
+
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
 def test_with_a_table_masks_are_read_by_color(folder, suffix):
     palettes = [SKY, RED, GREEN], [SKY, GREEN, RED], [RED, GREEN, SKY]
