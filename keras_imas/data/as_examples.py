@@ -14,7 +14,6 @@ from keras_imas.typing import Source
 
 _LABEL_KEYS = ("label_map", "segmentation_mask", "segmentation_label")
 _IMAGE_KEYS = ("image", "image_left")
-_HIGHEST = np.iinfo("int32").max
 _FIRST_IMAGES = 4  # of a `tf.data.Dataset`, by which the range of all is told
 
 
@@ -81,11 +80,10 @@ def _from_arrays(images, label_maps=None):
                 f"{label_maps.shape}"
             )
         _require_integer(label_maps.dtype)
-        if label_maps.size and label_maps.max() > _HIGHEST:
-            raise ValueError(
-                f"label maps must hold class ids. Received: {label_maps.max()}"
-            )
         arrays["label_map"] = label_maps.astype("int32")
+        beyond = label_maps[arrays["label_map"] != label_maps]
+        if beyond.size:
+            raise ValueError(f"label maps must hold class ids. Received: {beyond[0]}")
     reader = ArrayReader(arrays)
     return Examples(
         load=reader.load,

@@ -251,12 +251,13 @@ def test_label_maps_of_any_integers(dtype):
             np.testing.assert_array_equal(found[0], labels[index])
 
 
-def test_ids_that_would_wrap_around():
+@pytest.mark.parametrize("wrong", [2**32 + 1, -(2**63)])  # as what NaN becomes
+def test_ids_that_would_wrap_around(wrong):
     import tensorflow as tf
 
     labels = LABEL_MAPS.astype("int64")
-    labels[3, 2, 2] = 2**32 + 1
-    with pytest.raises(ValueError, match="must hold class ids. Received: 4294967297"):
+    labels[3, 2, 2] = wrong
+    with pytest.raises(ValueError, match=f"must hold class ids. Received: {wrong}"):
         as_examples((IMAGES, labels))
     with pytest.raises(tf.errors.InvalidArgumentError, match="`#3` must hold class"):
         list(evaluation(dataset(label_maps=labels)))
