@@ -122,8 +122,11 @@ class LabelMapLoss(keras.losses.Loss):
         values = values * weights
         if self.reduction not in MEANS:
             return values
-        share = replica_mean(ops.mean(self.counted(valid, weights)))
-        return values / ops.where(share > 0.0, share, 1.0)
+        # By sums, as a replica may have fewer images of the last batch, or none.
+        count = ops.sum(self.counted(valid, weights))
+        size = ops.cast(ops.size(values), "float32")
+        count, size = ops.unstack(replica_mean(ops.stack([count, size])))
+        return values * size / ops.where(count > 0.0, count, 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
