@@ -358,6 +358,11 @@ class ResilientModel(keras.Model):
         healthy = self.health.note(replica_mean(ops.stack(finite)), label_code)
         return loss * ops.where(healthy, 1.0, float("nan"))
 
+    def _get_metrics_result_or_logs(self, logs):
+        # Keras takes logs without some of the metrics as the mean over the replicas.
+        found = self.get_metrics_result()
+        return {name: found.get(name, logs[name]) for name in logs}
+
     def _changed_by_passes(self):
         """Return what passes of the student change, such as batch statistics."""
         layers = self.student._flatten_layers()

@@ -54,7 +54,7 @@ def test_mirrored_strategy(devices, loss, tmp_path):
     assert_equal(train(devices, tmp_path, loss), expected)
 
 
-TWO_RUNS = """
+TWO_DEVICES = """
 import keras
 import numpy as np
 import tensorflow as tf
@@ -65,6 +65,8 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+"""
+TWO_RUNS = """
 images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype("float32")
 batch = {"labeled": images, "unlabeled": images, "unlabeled_strong": 255 - images}
 for classes in (2, 3):
@@ -81,8 +83,35 @@ for classes in (2, 3):
 @pytest.mark.tensorflow_only
 def test_two_trainings_of_one_process_on_two_devices(tmp_path):
     """Of other variables, of which the reductions must not meet."""
-    process = programs.run("-c", TWO_RUNS, cwd=tmp_path)
+    process = programs.run("-c", TWO_DEVICES + TWO_RUNS, cwd=tmp_path)
     assert "3 classes on 2 replicas" in process.stdout, process.stdout
+
+
+EVALUATED = """
+images = np.random.default_rng(0).uniform(0, 255, (11, 8, 8, 3)).astype("float32")
+labels = np.where(images[..., 0] < 99, 255, images[..., 1] % 3).astype("int32")
+labels[-1, :5] = 255
+for strategy in ("none", "mirrored"):
+    keras.utils.set_random_seed(0)
+    with strategy_scope(strategy):
+        layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1)]
+        model = keras_imas.IMAS(keras.Sequential(layers))
+        model.compile(metrics=[keras_imas.metrics.MeanIoU(3, ignore_class=255)])
+    found = model.evaluate(images, labels, batch_size=4, verbose=0)
+    data = {"y": labels[:4], "validation_data": (images, labels)}
+    logs = model.fit({"labeled": images[:4]}, **data, batch_size=4, verbose=0).history
+    print(*found, logs["val_loss"][0], logs["val_mean_iou"][0])
+"""
+
+
+@pytest.mark.full
+@pytest.mark.tensorflow_only
+def test_an_evaluation_on_two_devices_is_that_on_one(tmp_path):
+    process = programs.run("-c", TWO_DEVICES + EVALUATED, cwd=tmp_path)
+    assert process.returncode == 0, process.stdout
+    one, two = map(str.split, process.stdout.strip().splitlines()[-2:])
+    one, two = np.float64(one), np.float64(two)
+    np.testing.assert_allclose(two, one, rtol=1e-5)
 
 
 @pytest.mark.full
