@@ -26,6 +26,7 @@ def read(folder, split):
 def listed(tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(NAMES))
     (tmp_path / "twice.txt").write_text("a.png\nb.png\na.jpg\n")
+    (tmp_path / "comment.txt").write_text("a.png\n# day 2\nb.png\n")
     return tmp_path
 
 
@@ -140,6 +141,7 @@ LIST = "--names=names.txt"
         ((LIST, "--masks=."), "--masks needs --images"),
         ((LIST, "--exclude=names.txt"), "It lists all of them"),
         (("--names=twice.txt",), "images more than once: a.png, a.jpg"),
+        (("--names=comment.txt",), "'# day 2' names no file. If it is a comment"),
     ],
 )
 def test_says_what_is_wrong_and_writes_nothing(arguments, message, listed):

@@ -245,6 +245,8 @@ def _read_list(path):
     """Return the names in a list; of an image file and its mask file the former."""
     names = []
     for entry in lists.read_list(path):
+        if entry.text.startswith("#") and stem(entry.text) == entry.text:
+            raise ValueError(f"{path!r}: {lists.no_comment(entry)}{entry.place}")
         fields = entry.fields()
         # Anything else may be a name with a space or a comma in it.
         pair = len(fields) == 2 and all(stem(field) != field for field in fields)

@@ -12,7 +12,7 @@ from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.examples import Examples
 from keras_imas.data.file_reader import FileReader
 from keras_imas.data.files import IMAGE_SUFFIXES
-from keras_imas.data.lists import Entry, below, read_list
+from keras_imas.data.lists import Entry, below, no_comment, read_list
 from keras_imas.data.mask_files import Masks
 from keras_imas.data.pairs import Reading, usable
 from keras_imas.data.passed_over import passed_over
@@ -257,10 +257,7 @@ def _image_and_mask(entry, tree, unlabeled):
     if image is not None:
         return image, None
     if entry.text.startswith("#"):
-        raise ValueError(
-            f"{entry.text[:99]!r} names no file. If it is a comment, remove the line: "
-            "lists have no comments"
-        )
+        raise ValueError(no_comment(entry))
     fields = entry.fields()
     if not 1 <= len(fields) <= 2:
         raise ValueError(

@@ -104,6 +104,25 @@ def read_list(path):
     ]
 
 
+def no_comment(entry):
+    """Tell why a line that begins as a comment can't be read.
+
+    Args:
+        entry: `Entry`.
+
+    Returns:
+        String.
+
+    Example:
+        >>> no_comment(Entry("# held out"))[:28]
+        "'# held out' names no file. "
+    """
+    return (
+        f"{entry.text[:99]!r} names no file. If it is a comment, remove the line: "
+        "lists have no comments"
+    )
+
+
 def below(folder, name):
     """List what a path in a list may mean below a folder, most likely first.
 
