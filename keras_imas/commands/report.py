@@ -18,7 +18,7 @@ import time
 from absl import app, flags
 
 from keras_imas.files.user_path import user_path
-from keras_imas.files.whole_file import write_whole
+from keras_imas.files.whole_file import check_writable, write_whole
 from keras_imas.report.inspection import inspect
 from keras_imas.report.label_next import write_ranking
 from keras_imas.report.page import check_installed, make_page
@@ -74,7 +74,7 @@ def main(argv):
     try:
         check_installed()
         output = FLAGS.output or os.path.join(directories[0], "report.html")
-        os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
+        check_writable("output", output)
         while True:
             seen = _progress(directories)
             runs = [read_run(directory) for directory in directories]

@@ -118,6 +118,7 @@ WRONG = {
     "predict --imput=a": "no flag --imput; did you mean --input?",
     "predict --model=a": "--input is needed\n--output is needed\nkeras-imas",
     "report": "Pass the directories of one or several runs.\nkeras-imas",
+    "report nowhere --output=.": "Error: `output` can't be written",
     "label-next nowhere": "Error: ",
     "train voc --recipe=voc_classic": "There is no recipe 'voc_classic'",
     "train folder --recipe=x": "There are no recipes of folder",
