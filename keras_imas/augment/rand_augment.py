@@ -60,6 +60,8 @@ class RandAugment:
             ) from error
 
         self.num_operations = num_operations
+        self.magnitude = magnitude
+        self.magnitude_stddev = magnitude_stddev
         self.rate = rate
         self._draws = _Draws()
         self._layers = keras_cv.layers.RandAugment.get_standard_policy(

@@ -64,3 +64,23 @@ def labeled_view(name, strong):
     """
     check_choice("labeled_view", name, LABELED_VIEWS)
     return LABELED_VIEWS[name](strong)
+
+
+def described(view):
+    """Describe a strong view, so that two of them can be compared.
+
+    Args:
+        view: Function from image and seed to image, or None.
+
+    Returns:
+        Dict of the name and the settings of a view of this package; any other as it is.
+
+    Example:
+        >>> described(ColorJitter()) == described(ColorJitter(gray=0.1))
+        False
+    """
+    kind = type(view)
+    if kind not in (StrongView, ColorJitter, RandAugment):
+        return view
+    settings = {k: v for k, v in vars(view).items() if not k.startswith("_")}
+    return {"view": kind.__name__, **settings}

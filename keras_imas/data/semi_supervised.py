@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_imas.arguments import check_choice
 from keras_imas.augment.strong import StrongView
+from keras_imas.augment.strong_views import described
 from keras_imas.batch_checks import check_num_classes, check_two_classes
 from keras_imas.data.as_examples import as_examples
 from keras_imas.data.device.batches import on_device
@@ -275,6 +276,8 @@ def _batches(pipeline, labeled, unlabeled, steps, weak, sizes, *, part, **readin
     # What tf.data draws has no name in checkpoints, which others wrote before; neither
     # has one strong view.
     own = {"pipeline": "device"} if pipeline == "device" else {}
+    own["labeled_strong"] = described(labeled.strong)
+    own["strong"] = unlabeled and described(unlabeled.strong)
     if unlabeled is not None and unlabeled.strong_views > 1:
         own["strong_views"] = unlabeled.strong_views
     make = on_device if pipeline == "device" else by_tensorflow

@@ -10,6 +10,8 @@ from keras_imas.training.checkpoint_store import differences
 
 # They tell when training stops, and change nothing before.
 _FREE = ("max_skipped_steps",)
+# Not in the checkpoints of earlier versions.
+_LATER = ("loss_weights", "strong", "labeled_strong")
 
 
 def training_settings(model, options, steps):
@@ -57,8 +59,9 @@ def check_settings(before, now, rates, directory):
     """
     if rates[0] == rates[1]:
         before, now = _without_rate(before), _without_rate(now)
-    if "loss_weights" not in before:  # of an earlier version
-        now = {name: value for name, value in now.items() if name != "loss_weights"}
+    before = {"data": {}, **before}
+    now = _told(before, {"data": {}, **now})
+    now["data"] = _told(before["data"], now["data"])
     different = differences(before, now)
     if different:
         raise ValueError(
@@ -78,6 +81,11 @@ def learning_rate(model):
         Float.
     """
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+def _told(before, now):
+    """Leave out what a checkpoint of an earlier version does not tell."""
+    return {k: v for k, v in now.items() if k in before or k not in _LATER}
 
 
 def _without_rate(settings):

@@ -10,6 +10,7 @@ import pytest
 from tiers import core_and_full
 
 import keras_imas
+from keras_imas.augment.color_jitter import ColorJitter
 from keras_imas.augment.rand_augment import RandAugment
 from keras_imas.callbacks import Checkpoint, Evaluation, HardnessLog
 from keras_imas.metrics import MeanIoU
@@ -39,7 +40,7 @@ def dataset():
     return tf.data.Dataset.from_tensor_slices((BATCH, LABELS))
 
 
-def pipeline(strong=lambda image, seed: 255.0 - image):
+def pipeline(strong=lambda image, seed: 255.0 - image, **options):
     return keras_imas.data.semi_supervised(
         (IMAGES, LABELS),
         IMAGES,
@@ -47,6 +48,7 @@ def pipeline(strong=lambda image, seed: 255.0 - image):
         labeled_batch_size=2,
         unlabeled_batch_size=2,
         strong=strong,
+        **options,
     )
 
 
@@ -287,6 +289,18 @@ def test_data_of_another_length_or_seed_are_refused(tmp_path):
         compiled().fit(
             BATCH, LABELS, 3, 2, verbose=0, callbacks=[Checkpoint(tmp_path / "c")]
         )
+
+
+@pytest.mark.parametrize("name", ["strong", "labeled_strong"])
+def test_other_strong_views_are_refused(name, tmp_path):
+    def fit(gray, epochs):
+        batches = pipeline(**{name: ColorJitter(gray=gray)})
+        checkpoint = Checkpoint(tmp_path)
+        compiled().fit(batches, epochs=epochs, verbose=0, callbacks=[checkpoint])
+
+    fit(0.1, epochs=1)
+    with pytest.raises(ValueError, match=f"data.{name}.gray was 0.1, is 0.5"):
+        fit(0.5, epochs=2)
 
 
 @pytest.mark.full
