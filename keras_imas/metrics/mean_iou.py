@@ -38,7 +38,7 @@ def iou_per_class(counts: ArrayLike, ignore_class: int | None = None) -> np.ndar
 class MeanIoU(keras.metrics.MeanIoU):
     """Add to Keras' `MeanIoU` logits as predictions, and the IoU class by class.
 
-    By default it is Keras' own, and counts in integers: pass `dtype="float32"` for
+    By default it counts in integers, on JAX in floats: pass `dtype="float32"` for
     weights that are fractions. Predictions may be class ids, as there, or logits; a
     channel axis of label maps is dropped; weights of images are not spread along the
     width; and an `ignore_class` that is one of the classes is left out of the mean. The
@@ -47,7 +47,8 @@ class MeanIoU(keras.metrics.MeanIoU):
     Args:
         num_classes: Number of classes C, 2 or more.
         name: Name of the metric. Defaults to `"mean_iou"`.
-        dtype: See `keras.metrics.MeanIoU`. Defaults to `None`.
+        dtype: See `keras.metrics.MeanIoU`. Defaults to `None`: `"int64"`, on JAX
+            `"float32"`.
         ignore_class: The label of pixels that don't count. Defaults to `None`.
 
     Raises:
@@ -73,10 +74,13 @@ class MeanIoU(keras.metrics.MeanIoU):
         ignore_class: int | None = None,
     ) -> None:
         check_channels("num_classes", num_classes)
+        # Keras' integers have 32 bits on PyTorch and JAX, and overflow at 2 billion
+        # pixels of a class, as some hundred photographs have. JAX has no larger ones.
+        counts = "float32" if keras.backend.backend() == "jax" else "int64"
         super().__init__(
             num_classes,
             name=name,
-            dtype=dtype,
+            dtype=dtype or counts,
             ignore_class=ignore_class,
         )
         # What Keras takes the mean over.

@@ -73,6 +73,15 @@ def test_class_only_predicted_counts_as_missed():
     assert result(metric) == pytest.approx(0.25)
 
 
+def test_counts_beyond_32_bits_do_not_overflow():
+    metric = metrics.MeanIoU(2)
+    labels = np.zeros((1, 32, 32), "int32")
+    metric.total_cm.assign([[2**31 - 256, 0], [0, 0]])
+    metric.update_state(labels, labels)
+    np.testing.assert_allclose(metric.total_cm, [[2**31 + 768, 0], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(metric.per_class(), [1.0, np.nan])
+
+
 def test_large_counts_do_not_saturate():
     # One pixel more is lost in half precision from 2,048 on.
     metric = metrics.MeanIoU(2)
