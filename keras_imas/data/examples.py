@@ -311,9 +311,13 @@ class Examples:
                 example["image"], self.image_size, antialias=True
             )
             if "label_map" in example:
-                example["label_map"] = tf.image.resize(
-                    example["label_map"][..., None], self.image_size, "nearest"
-                )[..., 0]
+                # In whole numbers, as `tf.image.resize` rounds to the pixel before.
+                label_map = example["label_map"]
+                for axis, new in enumerate(self.image_size):
+                    middles = 2 * tf.range(new, dtype=tf.int64) + 1
+                    places = middles * tf.shape(label_map, tf.int64)[axis] // (2 * new)
+                    label_map = tf.gather(label_map, places, axis=axis)
+                example["label_map"] = label_map
         return example
 
     def shuffled(self, seed: Any, buffer_size: int) -> Any:

@@ -153,6 +153,17 @@ def test_color_mask(folder):
         from_folder(folder / "images", folder / "masks")
 
 
+def test_resized_masks_of_both_pipelines_agree_to_the_pixel(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 9, (288, 2), dtype="uint8")
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(rows).save(tmp_path / name / "a.png")
+    folders = tmp_path / "images", tmp_path / "masks"
+    examples = from_folder(*folders, image_size=(246, 2))
+    label_map = np.asarray(examples.read(0)["label_map"])
+    np.testing.assert_array_equal(label_map, examples.get(0)["label_map"])
+
+
 @pytest.mark.parametrize("image_size", [None, (6, 8)])
 def test_mask_of_another_size(folder, image_size):
     Image.fromarray(np.zeros((12, 15), "uint8")).save(folder / "masks/bonn/2.png")
