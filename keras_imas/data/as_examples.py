@@ -120,6 +120,12 @@ def _from_dataset(dataset):
         return dict(zip(("image", "label_map"), element, strict=False))
 
     spec = as_dict(dataset.element_spec)
+    if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
+        raise ValueError(
+            "Elements of the dataset must be `image` or `(image, label_map)`. "
+            f"Received: {len(dataset.element_spec)} parts. Weights are not read: give "
+            "pixels that should not count the label `ignore_class`"
+        )
     image_key = next((key for key in _IMAGE_KEYS if key in spec), None)
     label_key = next((key for key in _LABEL_KEYS if key in spec), None)
     rank = image_key and spec[image_key].shape.rank

@@ -251,6 +251,14 @@ def test_label_maps_of_any_integers(dtype):
             np.testing.assert_array_equal(found[0], labels[index])
 
 
+def test_weights_are_refused_as_they_are_not_read():
+    import tensorflow as tf
+
+    parts = IMAGES, LABEL_MAPS, np.ones(LABEL_MAPS.shape)
+    with pytest.raises(ValueError, match="Received: 3 parts. Weights are not read"):
+        as_examples(tf.data.Dataset.from_tensor_slices(parts))
+
+
 @pytest.mark.parametrize("wrong", [2**32 + 1, -(2**63)])  # as what NaN becomes
 def test_ids_that_would_wrap_around(wrong):
     import tensorflow as tf
