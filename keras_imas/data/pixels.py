@@ -219,6 +219,10 @@ def upright(image):
     """
     from PIL import ImageOps
 
+    if image.format == "TIFF" and orientation_of(image) in (5, 6, 7, 8):
+        # So that Pillow 13 does not map it into memory, by the height and width that
+        # are shown: it would be scrambled.
+        image.filename = ""
     image.load()
     return image if orientation_of(image) == 1 else ImageOps.exif_transpose(image)
 

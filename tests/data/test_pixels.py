@@ -9,7 +9,7 @@ from PIL import Image
 from tiff_writer import write_tiff
 
 from keras_imas.data import check, evaluation, from_folder
-from keras_imas.data.pixels import read_image, read_values
+from keras_imas.data.pixels import read_image, read_mask, read_values
 
 RNG = np.random.default_rng(0)
 TWELVE = RNG.integers(0, 4096, (12, 16)).astype("uint16")
@@ -285,3 +285,14 @@ def test_an_object_of_255_is_not_taken_for_ignored(tmp_path):
         from_folder(tmp_path / "images", tmp_path / "masks", num_classes=2)
     with pytest.raises(ValueError, match="`num_classes` must be 2 or more"):
         from_folder(tmp_path / "images", tmp_path / "masks", num_classes=1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("orientation", [6, 8])
+def test_rotated_tiffs_that_are_not_compressed(dtype, orientation, tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (6, 8)).astype(dtype)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(values).save(tmp_path / "a.tif", exif=exif)
+    shown = np.rot90(values, 1 if orientation == 8 else -1)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), shown)
