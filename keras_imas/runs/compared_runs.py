@@ -240,7 +240,8 @@ def _say(facts, confusion, parts, output_dir):
             else "validation images"
         )
     )
-    print(class_table(parts.class_names, columns))
+    labeled = next(iter(confusion.values())).labeled
+    print(class_table(parts.class_names, columns, labeled))
     for method, matrix in confusion.items():
         for sentence in evaluation.remarks(matrix, parts.class_names):
             print(f"{method}: {sentence}")

@@ -105,7 +105,12 @@ def test_one_image_is_scored_and_tells_nothing(recipe, tmp_path, capsys):
     means = facts["mean_iou_labeled"]
     assert facts["better"] == max(means, key=means.get)
     assert keras_imas.load(tmp_path / "both").file.startswith(str(tmp_path / "both"))
-    assert "One image is not enough to tell" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "One image is not enough to tell" in printed
+    # The validation image has no pixel of class "c".
+    table = printed.split("IoU of the last teacher")[1]
+    assert "| c | only predicted | only predicted |" in table
+    assert "| **mean of labeled classes** | " in table
 
 
 @pytest.mark.full
