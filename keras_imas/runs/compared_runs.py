@@ -11,7 +11,7 @@ from keras_imas.command_line.own_command import as_started
 from keras_imas.inference.drawing import class_table
 from keras_imas.inference.predictor import Predictor
 from keras_imas.runs import experiment, run_directory, saved_networks
-from keras_imas.runs.paired_difference import paired_difference
+from keras_imas.runs.paired_difference import labeled_images, paired_difference
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
 from keras_imas.runs.prediction_options import prediction_options, reading_of
@@ -212,7 +212,7 @@ def _compared(counts, confusion, parts, folds):
         },
         "better": max(means, key=means.get),
     }
-    if len(counts) == 2 and images > 1:
+    if len(counts) == 2 and labeled_images(counts["supervised"]) > 1:
         supervised, other = counts.values()
         found = paired_difference(other, supervised, ignore_class=parts.ignore_class)
         facts["difference"] = {
@@ -246,7 +246,10 @@ def _say(facts, confusion, parts, output_dir):
         for sentence in evaluation.remarks(matrix, parts.class_names):
             print(f"{method}: {sentence}")
     if len(columns) == 2 and "difference" not in facts:
-        print("One image is not enough to tell whether the unlabeled images helped.")
+        print(
+            "It takes two images with labels to tell whether the unlabeled images "
+            "helped."
+        )
     if "difference" in facts:
         _, method = facts["mean_iou"]
         found = facts["difference"]

@@ -33,8 +33,8 @@ def paired_difference(counts, others, *, ignore_class=None, seed=0):
     """Compare the mean IoU of two methods by a paired bootstrap over images.
 
     The mean is that of the classes that the images have labels of, the same for both
-    methods. The interval is that of other images of the same kind. It does not hold
-    what another run of either method would change.
+    methods. Images without labels don't count. The interval is that of other images of
+    the same kind. It does not hold what another run of either method would change.
 
     Args:
         counts: Integers `(N, C, C)`: pixels of each image by class and prediction.
@@ -46,7 +46,7 @@ def paired_difference(counts, others, *, ignore_class=None, seed=0):
         `PairedDifference`, of the 2.5 and 97.5 percentiles of 2,000 samples.
 
     Raises:
-        ValueError: If the shapes differ, or there are fewer than two images.
+        ValueError: If the shapes differ, or fewer than two images have labels.
 
     Example:
         >>> right = np.array([[[9, 0], [0, 9]]] * 20)
@@ -56,11 +56,13 @@ def paired_difference(counts, others, *, ignore_class=None, seed=0):
         (0.42, 1)
     """
     counts, others = np.asarray(counts), np.asarray(others)
-    if counts.shape != others.shape or len(counts) < 2:
+    if counts.shape != others.shape or labeled_images(counts) < 2:
         raise ValueError(
-            "Both methods must have counts of the same images, and of two or more. "
-            f"Received: {counts.shape} and {others.shape}"
+            "Both methods must have counts of the same images, and of two or more with "
+            f"labels. Received: {counts.shape} and {others.shape}"
         )
+    there = counts.any(axis=(1, 2))
+    counts, others = counts[there], others[there]
     images = len(counts)
     draws = np.random.default_rng(seed).multinomial(
         images, np.full(images, 1 / images), _SAMPLES
@@ -76,6 +78,19 @@ def paired_difference(counts, others, *, ignore_class=None, seed=0):
     (mean,) = differences(np.ones((1, images), "int64"))
     low, high = np.nanpercentile(differences(draws), [2.5, 97.5])
     return PairedDifference(float(mean), float(low), float(high))
+
+
+def labeled_images(counts):
+    """Return how many images have a label.
+
+    Args:
+        counts: See `paired_difference`.
+
+    Example:
+        >>> labeled_images([[[9, 0], [0, 9]], [[0, 0], [0, 0]]])
+        1
+    """
+    return int(np.any(counts, axis=(1, 2)).sum())
 
 
 def _mean_iou(counts, ignore_class):

@@ -106,7 +106,7 @@ def test_one_image_is_scored_and_tells_nothing(recipe, tmp_path, capsys):
     assert facts["better"] == max(means, key=means.get)
     assert keras_imas.load(tmp_path / "both").file.startswith(str(tmp_path / "both"))
     printed = capsys.readouterr().out
-    assert "One image is not enough to tell" in printed
+    assert "It takes two images with labels to tell" in printed
     # The validation image has no pixel of class "c".
     table = printed.split("IoU of the last teacher")[1]
     assert "| c | only predicted | only predicted |" in table

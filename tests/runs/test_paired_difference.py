@@ -75,6 +75,15 @@ def test_a_class_that_is_ignored_does_not_count():
     assert found.mean == pytest.approx(without(a.sum(0)) - without(b.sum(0)))
 
 
+def test_images_without_labels_do_not_count():
+    """Nothing is known of a sample that holds no others."""
+    none, (a, b) = np.zeros((6, 3, 3), int), (counts(0, images=2), counts(1, images=2))
+    found = paired_difference(np.concatenate([a, none]), np.concatenate([b, none]))
+    assert found == paired_difference(a, b)
+    with pytest.raises(ValueError, match="two or more with labels"):
+        paired_difference(none, none)
+
+
 @pytest.mark.parametrize("others", [counts(1, images=7), counts(1, images=1)])
 def test_other_images_are_refused(others):
     with pytest.raises(ValueError, match="counts of the same images"):
