@@ -95,12 +95,18 @@ def model_card(name, facts, history):
 def _about(facts):
     names = facts["class_names"]
     images = f"{facts['labeled']} labeled"
-    if facts.get("unlabeled") and facts["recipe"].get("method") != "supervised":
+    if _used(facts, "unlabeled"):
         images += f" and {facts['unlabeled']} unlabeled"
     return (
         f"A network for semantic segmentation: it gives each pixel of a photograph one "
         f"of {len(names)} classes. It was trained by keras-imas on {images} images."
     )
+
+
+def _used(facts, part):
+    """Tell whether a run has used images of a part; supervised, no unlabeled ones."""
+    unused = part == "unlabeled" and facts["recipe"].get("method") == "supervised"
+    return bool(facts.get(part)) and not unused
 
 
 def _use(name, measured):
@@ -125,7 +131,7 @@ def _data(facts):
     rows += [
         f"| {what} | {facts[part]} | {_size_range(sizes.get(part))} |"
         for part, what in _PARTS.items()
-        if facts.get(part)
+        if _used(facts, part)
     ]
     said = [f"Classes: {', '.join(facts['class_names'])}."]
     if facts.get("ignore_class") is not None:
@@ -213,7 +219,7 @@ def _limits(facts, best):
         "one of them.",
         "Its confidence is not a calibrated probability.",
     ]
-    if facts.get("unlabeled") and facts["recipe"].get("method") != "supervised":
+    if _used(facts, "unlabeled"):
         said.append(
             "On the unlabeled images it learned from its own predictions, so it may "
             "repeat mistakes that the labeled images did not correct."

@@ -62,6 +62,13 @@ def test_other_images_to_select_on_are_told(tmp_path):
     assert "chosen on 1 other images" in card and "optimistic" not in card
 
 
+def test_unlabeled_images_that_were_not_trained_on_are_not_told():
+    facts = {"class_names": ["road", "sky"], "labeled": 5, "unlabeled": 7}
+    for method, told in (("supervised", False), ("imas", True)):
+        card = model_card("a", {**facts, "recipe": {"method": method}}, [])
+        assert ("| unlabeled, to train on | 7 |" in card) == told
+
+
 def test_without_validation_nothing_was_measured(tmp_path):
     card, _ = run(tmp_path / "cards")
     assert "Nothing was measured" in card and "IoU" not in card
