@@ -139,16 +139,16 @@ def _accuracy(run):
 
 
 def _classes(run):
-    """Name the classes that the teacher finds worst."""
+    """Name the classes that the teacher finds worst, of those with labels."""
     rows = run.column("iou")[1]
     if not rows:
         return None, None
+    names = run.facts["class_names"]
+    labeled = run.facts.get("validation_classes", names)
     iou = {
         name: value
-        for name, value in zip(
-            run.facts["class_names"], rows[-1]["teacher"], strict=True
-        )
-        if value is not None
+        for name, value in zip(names, rows[-1]["teacher"], strict=True)
+        if value is not None and name in labeled
     }
     if len(iou) <= _WORST:
         return None, None

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,18 @@ def test_images_that_nothing_ranks():
         "6 of the 12 images have hardness 1.000: their order means nothing"
     )
     assert tie_of(np.linspace(0, 1, 12)) is None
+
+
+def test_a_class_that_nobody_labeled_is_none_of_the_worst(tmp_path, write_run):
+    """A stray pixel of it has an IoU of 0."""
+    names = ["a", "b", "c", "d", "e"]
+    directory = write_run(
+        tmp_path / "mine", class_names=names, validation_classes=["b", "c", "d", "e"]
+    )
+    teacher = [0.0, 0.1, 0.2, 0.3, 0.4]
+    line = {"epoch": 1, "iou": {"teacher": teacher, "student": teacher}}
+    (directory / "history.jsonl").write_text(json.dumps(line) + "\n")
+    sentences = summarize(read_run(directory)).sentences
+    assert "The classes with the lowest IoU are b (0.10), c (0.20), d (0.30)." in (
+        sentences
+    )
