@@ -165,7 +165,9 @@ class Plan:
         }
         model.image_names = {name: part.names for name, part in trained_on.items()}
         images = " and ".join(
-            f"{len(part)} {name}" for name, part in trained_on.items()
+            f"{len(part)} {name}"
+            for name, part in trained_on.items()
+            if name == "labeled" or not self.supervised
         )
         print(
             f"{self.epochs} epochs of {self.steps_per_epoch} steps: {recipe.method} on "

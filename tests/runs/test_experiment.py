@@ -105,9 +105,13 @@ def test_a_directory_that_is_removed_while_training(validation, remove, tmp_path
     assert len(table) == 12 * 4
 
 
-def test_runs_without_validation_images(tmp_path):
+def test_runs_without_validation_images(tmp_path, capsys):
     recipe = dataclasses.replace(RECIPE, method="supervised")
     results = run(recipe, tmp_path / "run", validation=False)
+    # There are unlabeled ones, too, which it does not train on.
+    assert f"supervised on {results['labeled']} labeled images," in (
+        capsys.readouterr().out
+    )
     assert "teacher_last" not in results
     assert (tmp_path / "run" / "teacher_last.keras").is_file()
     assert not (tmp_path / "run" / "teacher_best.keras").exists()
