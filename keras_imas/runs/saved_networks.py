@@ -21,11 +21,12 @@ def load_networks(paths):
 
     Returns:
         Dict from name to Keras model: named after the file, or `"teacher"` and
-        `"student"` for the two networks of an `IMAS`.
+        `"student"` for the two networks of an `IMAS`; where that is the same for two of
+        them, after as much of the path as tells them apart, such as `"run_1_teacher"`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file holds no model, or two models have the same name.
+        ValueError: If a file holds no model, or is given twice.
 
     Example:
         >>> import keras, tempfile
@@ -50,25 +51,24 @@ def load_with_files(paths):
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file holds no model, or two models have the same name.
+        ValueError: See `load_networks`.
     """
-    networks = {}
-    for path in map(model_file, paths):
-        model = load_model(path)
-        found = {os.path.splitext(os.path.basename(path))[0]: (path, model)}
+    files = [model_file(path) for path in paths]
+    networks = []  # the parts of each one's name, its file, and itself
+    for file in files:
+        parts = os.path.abspath(os.path.splitext(file)[0]).split(os.sep)
+        model = load_model(file)
         if isinstance(model, IMAS):
-            found = {
-                "teacher": (path, model.teacher),
-                "student": (path, model.student),
-            }
-        twice = sorted(networks.keys() & found.keys())
-        if twice:
-            raise ValueError(
-                f"Two models are named {twice[0]!r}, the second of {path!r}. Rename a "
-                "file, as results go by these names"
-            )
-        networks |= found
-    return networks
+            for which in ("teacher", "student"):
+                networks.append(([*parts, which], (file, getattr(model, which))))
+        else:
+            networks.append((parts, (file, model)))
+    most = max((len(parts) for parts, _ in networks), default=1)
+    for depth in range(1, most + 1):
+        found = {"_".join(parts[-depth:]): network for parts, network in networks}
+        if len(found) == len(networks):
+            return found
+    raise ValueError(f"A model must be given once. Received: {', '.join(files)}")
 
 
 def model_file(path):

@@ -185,6 +185,22 @@ def test_loads_what_a_run_left(tmp_path):
     assert list(load_networks([tmp_path / "whole.keras"])) == ["teacher", "student"]
 
 
+def test_networks_of_several_runs_have_names_that_tell_them_apart(tmp_path):
+    files = [tmp_path / run / "teacher_last.keras" for run in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        network().save(file)
+    names = ["a_teacher_last", "b_teacher_last"]
+    assert list(load_networks([file.parent for file in files])) == names
+    whole = tmp_path / "b" / "whole.keras"
+    keras_imas.IMAS(network()).save(whole)
+    assert list(load_networks([files[0], whole])) == [
+        "teacher_last", "teacher", "student",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="must be given once.*teacher_last.keras"):
+        load_networks([files[0], files[0].parent])
+
+
 def test_names_what_is_no_model(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file"):
         load_networks([tmp_path / "missing.keras"])
