@@ -15,6 +15,7 @@ from absl import app, flags
 from keras_imas.benchmarks import memory
 from keras_imas.benchmarks.turns import machine, save_json
 from keras_imas.models import BACKBONES
+from keras_imas.report.study import pyplot
 
 FLAGS = flags.FLAGS
 SMALLEST = {"crop_size": 257, "num_classes": 19, "batch_size": 2}
@@ -29,13 +30,15 @@ def define():
     flags.DEFINE_list("batch_size", [2, 4, 8, 16], "Labeled, and unlabeled, images.")
     flags.DEFINE_string("json", None, "File to write all numbers to.")
     flags.DEFINE_string(
-        "plot", None, "Picture to draw of them (PNG; needs matplotlib)."
+        "plot", None, "Picture to draw of them (PNG; needs Matplotlib)."
     )
 
 
 def main(argv):
     if not memory.is_known():
         raise app.UsageError("Peak memory is not known on this system.")
+    if FLAGS.plot:
+        pyplot()  # before all is measured
     print(
         f"{machine()}; {FLAGS.backbone}; unless varied: crops of 257², 19 classes, "
         "2 + 2 images"
@@ -103,12 +106,7 @@ def print_table(name, rows):
 
 
 def draw(results):
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(2, len(results), figsize=(11, 6), sharey="row")
+    figure, axes = pyplot().subplots(2, len(results), figsize=(11, 6), sharey="row")
     for column, (name, rows) in zip(axes.T, results.items(), strict=True):
         side = name == "crop_size"
         values = [row["millions"] if side else row["value"] for row in rows]

@@ -74,7 +74,8 @@ def main(argv):
     try:
         check_installed()
         output = FLAGS.output or os.path.join(directories[0], "report.html")
-        check_writable("output", output)
+        if FLAGS.output or os.path.isdir(directories[0]):
+            check_writable("output", output)
         while True:
             seen = _progress(directories)
             runs = [read_run(directory) for directory in directories]

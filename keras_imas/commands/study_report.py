@@ -24,7 +24,7 @@ def define():
     flags.DEFINE_list("baseline", None, "METHOD,VARIANT to compare the others with.")
     flags.DEFINE_string("score", "teacher_last", "Column to show, such as iou_car.")
     flags.DEFINE_string("reading", None, "Show only this way of reading images.")
-    define_path("plot", None, "Picture to draw (PNG; needs matplotlib).")
+    define_path("plot", None, "Picture to draw (PNG; needs Matplotlib).")
 
 
 def main(argv):
@@ -41,9 +41,8 @@ def main(argv):
     if not rows:
         raise app.UsageError(f"There is nothing to show in {argv[1]!r}.")
     try:
-        table = study.table(rows, FLAGS.baseline, FLAGS.score)
-    except ValueError as error:
+        print(study.table(rows, FLAGS.baseline, FLAGS.score))
+        if FLAGS.plot:
+            study.plot(rows, FLAGS.plot, column=FLAGS.score)
+    except (ValueError, ImportError) as error:
         sys.exit(f"Error: {error}")
-    print(table)
-    if FLAGS.plot:
-        study.plot(rows, FLAGS.plot, column=FLAGS.score)

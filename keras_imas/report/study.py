@@ -195,6 +195,31 @@ def table(rows, baseline=None, column="teacher_last"):
     return "\n".join(lines)
 
 
+def pyplot():
+    """Import what draws plots into files.
+
+    Returns:
+        Matplotlib's `pyplot`.
+
+    Raises:
+        ImportError: If Matplotlib is not installed.
+
+    Example:
+        >>> pyplot().get_backend().lower()
+        'agg'
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ImportError(
+            'A plot needs Matplotlib: pip install "keras-imas[report]"'
+        ) from error
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
 def plot(rows, path, reading=None, column="teacher_last"):
     """Draw the scores of all arms, a point a run and a line at their mean.
 
@@ -203,16 +228,15 @@ def plot(rows, path, reading=None, column="teacher_last"):
         path: Where to write the picture, a PNG.
         reading: The reading to show. Defaults to `None`: that of the first row.
         column: The score. Defaults to `"teacher_last"`.
+
+    Raises:
+        ImportError: If Matplotlib is not installed.
     """
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
+    plt = pyplot()
     reading = reading or rows[0]["reading"]
     rows = [row for row in rows if row["reading"] == reading]
     images = list(dict.fromkeys(row["images"] for row in rows))
-    figure, axes = pyplot.subplots(
+    figure, axes = plt.subplots(
         1, len(images), sharey=True, figsize=(3 + 2.4 * len(images), 4.2), squeeze=False
     )
     for axis, name in zip(axes[0], images, strict=True):
@@ -228,7 +252,7 @@ def plot(rows, path, reading=None, column="teacher_last"):
     axes[0][0].set_ylabel("mIoU of the teacher")
     figure.tight_layout()
     figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def _mean(scores):

@@ -112,6 +112,5 @@ def test_a_score_that_is_not_there_is_refused():
 
 
 def test_plot(tmp_path):
-    pytest.importorskip("matplotlib")
     study.plot(rows(), tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
