@@ -25,15 +25,17 @@ BACKENDS = ("tensorflow", "jax", "torch")
 SAME_ON_ALL = {
     "commands/": "jax",
     "data/": "tensorflow",
+    "data/test_semi_supervised.py": "jax",
     "files/": "jax",
     "backends/test_freed_memory.py": "tensorflow",
-    "runs/test_compared_runs.py": "tensorflow",
+    "runs/test_compared_runs.py": "jax",
     "runs/test_model_card.py": "jax",
     "runs/test_paired_difference.py": "jax",
     "runs/test_suggestions.py": "jax",
     "test_benchmark.py": "tensorflow",
     "test_check_dataset.py": "jax",
     "test_cures.py": "tensorflow",
+    "test_demo.py": "tensorflow",
     "test_documents.py": "jax",
     "test_examples.py": "tensorflow",
     "test_hostile.py": "tensorflow",
@@ -69,11 +71,12 @@ def pytest_collection_modifyitems(config, items):
         if "full" in item.keywords and not config.getoption("--full"):
             item.add_marker(pytest.mark.skip(reason="slow: runs with --full"))
         path = item.path.relative_to(pathlib.Path(__file__).parent).as_posix()
-        tested_on = [b for part, b in SAME_ON_ALL.items() if path.startswith(part)]
+        parts = [part for part in SAME_ON_ALL if path.startswith(part)]
         if path.startswith(NOT_SAME_ON_ALL) or config.getoption("--full"):
-            tested_on = []
-        if tested_on and keras.backend.backend() not in tested_on:
-            reason = f"as on {tested_on[0]}: runs with --full"
+            parts = []
+        tested_on = SAME_ON_ALL.get(max(parts, key=len, default=None))
+        if tested_on and keras.backend.backend() != tested_on:
+            reason = f"as on {tested_on}: runs with --full"
             item.add_marker(pytest.mark.skip(reason=reason))
         needed = [b for b in BACKENDS if f"{b}_only" in item.keywords]
         if needed and keras.backend.backend() not in needed:

@@ -5,7 +5,6 @@ import csv
 import pytest
 from PIL import Image
 from programs import ROOT, run
-from tiers import full_on
 
 DEMO = ROOT / "examples" / "demo.py"
 
@@ -15,7 +14,6 @@ def results(path):
         return {(row["method"], row["season"]): row for row in csv.DictReader(file)}
 
 
-@full_on("jax")
 def test_a_few_steps_write_the_picture_and_the_numbers(tmp_path):
     process = run(DEMO, "--steps=50", "--seed=3", cwd=tmp_path)
     assert process.returncode == 0, process.stdout

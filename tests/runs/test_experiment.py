@@ -90,7 +90,7 @@ def remove():
         thread.join()
 
 
-@full_on("jax")
+@full_on("jax", "torch")
 @pytest.mark.parametrize("validation", core_and_full([True], [True, False]))
 def test_a_directory_that_is_removed_while_training(validation, remove, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=12)
