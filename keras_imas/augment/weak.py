@@ -100,7 +100,7 @@ def weak_view(
     image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
     image = padded(image, padding_color)
     if label_map is not None:
-        label_map = _part_of_nearest(label_map, scaled, corner, size, mirrored)
+        label_map = part_of_nearest(label_map, scaled, corner, size, mirrored)
         label_map = tf.cast(label_map, tf.int32)[..., None]
         label_map = padded(label_map, [ignore_class])[..., 0]
     valid = padded(tf.ones((size[0], size[1], 1)), [0.0])[..., 0]
@@ -148,16 +148,47 @@ def _part_of_scaled(image, scaled, corner, size):
     return image
 
 
-def _part_of_nearest(label_map, scaled, corner, size, mirrored):
-    """Scale a label map, nearest, but compute only a part of the result."""
+def nearest(places, old, new):
+    """Return which pixels are nearest to those of a resized image, along one axis.
+
+    In whole numbers, so that TensorFlow and NumPy take the same ones.
+
+    Args:
+        places: Places in the resized image, integers: an array, or a tensor of 64 bits,
+            as the products of long sides are beyond 32.
+        old: Number of pixels of the axis.
+        new: Number of its pixels when it is resized.
+
+    Returns:
+        Places in the image, as many.
+
+    Example:
+        >>> import numpy as np
+        >>> nearest(np.arange(3), 6, 3).tolist()
+        [1, 3, 5]
+    """
+    return (2 * places + 1) * old // (2 * new)
+
+
+def part_of_nearest(label_map, scaled, corner, size, mirrored):
+    """Scale a label map, nearest, but compute only a part of the result.
+
+    Args:
+        label_map: `(H, W)` integer tensor.
+        scaled: Height and width of the scaled map, in pixels.
+        corner: Row and column at which the part begins.
+        size: Height and width of the part.
+        mirrored: Boolean scalar tensor: whether left and right change places.
+
+    Returns:
+        Tensor of that size and the same dtype.
+    """
     import tensorflow as tf
 
-    # The products of long sides are beyond 32 bits.
     original = tf.shape(label_map, tf.int64)
     corner, size, scaled = (tf.cast(x, tf.int64) for x in (corner, size, scaled))
     rows, columns = (
-        ((2 * (corner[axis] + tf.range(size[axis])) + 1) * original[axis])
-        // (2 * scaled[axis])
+        nearest(corner[axis] + tf.range(size[axis]), original[axis], scaled[axis])
         for axis in range(2)
     )
     label_map = label_map[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_imas.augment.weak import part_of_nearest
 from keras_imas.data import cache
 from keras_imas.data.pixels import resized
 from keras_imas.data.read_ahead import ahead
@@ -311,13 +312,10 @@ class Examples:
                 example["image"], self.image_size, antialias=True
             )
             if "label_map" in example:
-                # In whole numbers, as `tf.image.resize` rounds to the pixel before.
-                label_map = example["label_map"]
-                for axis, new in enumerate(self.image_size):
-                    middles = 2 * tf.range(new, dtype=tf.int64) + 1
-                    places = middles * tf.shape(label_map, tf.int64)[axis] // (2 * new)
-                    label_map = tf.gather(label_map, places, axis=axis)
-                example["label_map"] = label_map
+                # Not by `tf.image.resize`, which takes the pixel before a middle.
+                whole = self.image_size, (0, 0), self.image_size, tf.constant(False)
+                label_map = part_of_nearest(example["label_map"], *whole)
+                example["label_map"] = tf.ensure_shape(label_map, self.image_size)
         return example
 
     def shuffled(self, seed: Any, buffer_size: int) -> Any:

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from keras_imas.augment.weak import nearest
 from keras_imas.backends.installed import has_tensorflow
 from keras_imas.data.files import (
     SIXTEEN_BIT,
@@ -191,7 +192,7 @@ def resized(values, size):
         image = Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR)
         return np.asarray(image)
     rows, columns = (
-        ((2 * np.arange(new) + 1) * old) // (2 * new)
+        nearest(np.arange(new), old, new)
         for new, old in zip(size, values.shape, strict=True)
     )
     return values[rows][:, columns]

@@ -6,6 +6,8 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_imas.augment.weak import nearest
+
 _NOWHERE = -1e6  # the place of padding, beyond the reach of all pixels
 
 
@@ -90,8 +92,11 @@ class WeakView:
             into: `(h, w)` array, which is written.
         """
         rows, columns = (
-            ((2 * (place.corner[axis] + np.arange(place.size[axis])) + 1) * side)
-            // (2 * place.scaled[axis])
+            nearest(
+                place.corner[axis] + np.arange(place.size[axis]),
+                side,
+                place.scaled[axis],
+            )
             for axis, side in enumerate(label_map.shape)
         )
         if place.mirrored:
