@@ -12,8 +12,6 @@ from keras_imas.augment.feature_masks import sample_mask
 from keras_imas.augment.warp import sample_displacements, warp
 from keras_imas.typing import Tensor
 
-_OF_A_VIEW = ("boxes", "coin", "displacements")
-
 
 @dataclasses.dataclass(frozen=True)
 class TwoViews:
@@ -156,7 +154,7 @@ class TwoViews:
             what became of `target`, and how much the view's loss counts, float32
             `(B,)`.
         """
-        second = {n: draws[f"{n}_2"] for n in _OF_A_VIEW if f"{n}_2" in draws}
+        second = {n.removesuffix("_2"): x for n, x in draws.items() if n[-2:] == "_2"}
         drawn = [draws, {**draws, **second}][: self.strong_views]
         strong = [
             self._warped(view, target, own, weaker)

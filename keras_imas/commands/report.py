@@ -74,6 +74,7 @@ def main(argv):
     try:
         check_installed()
         output = FLAGS.output or os.path.join(directories[0], "report.html")
+        # Where there is no run, no folder is made for its page.
         if FLAGS.output or os.path.isdir(directories[0]):
             check_writable("output", output)
         while True:

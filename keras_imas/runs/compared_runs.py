@@ -11,7 +11,7 @@ from keras_imas.command_line.own_command import as_started
 from keras_imas.inference.drawing import class_table
 from keras_imas.inference.predictor import Predictor
 from keras_imas.runs import experiment, run_directory, saved_networks
-from keras_imas.runs.paired_difference import labeled_images, paired_difference
+from keras_imas.runs.paired_difference import have_labels, paired_difference
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.plan import Plan
 from keras_imas.runs.prediction_options import prediction_options, reading_of
@@ -212,7 +212,7 @@ def _compared(counts, confusion, parts, folds):
         },
         "better": max(means, key=means.get),
     }
-    if len(counts) == 2 and labeled_images(counts["supervised"]) > 1:
+    if len(counts) == 2 and have_labels(counts["supervised"]).sum() > 1:
         supervised, other = counts.values()
         found = paired_difference(other, supervised, ignore_class=parts.ignore_class)
         facts["difference"] = {

@@ -56,13 +56,13 @@ def paired_difference(counts, others, *, ignore_class=None, seed=0):
         (0.42, 1)
     """
     counts, others = np.asarray(counts), np.asarray(others)
-    if counts.shape != others.shape or labeled_images(counts) < 2:
+    labeled = have_labels(counts)
+    if counts.shape != others.shape or labeled.sum() < 2:
         raise ValueError(
             "Both methods must have counts of the same images, and of two or more with "
             f"labels. Received: {counts.shape} and {others.shape}"
         )
-    there = counts.any(axis=(1, 2))
-    counts, others = counts[there], others[there]
+    counts, others = counts[labeled], others[labeled]
     images = len(counts)
     draws = np.random.default_rng(seed).multinomial(
         images, np.full(images, 1 / images), _SAMPLES
@@ -80,17 +80,20 @@ def paired_difference(counts, others, *, ignore_class=None, seed=0):
     return PairedDifference(float(mean), float(low), float(high))
 
 
-def labeled_images(counts):
-    """Return how many images have a label.
+def have_labels(counts):
+    """Tell which images have a label.
 
     Args:
         counts: See `paired_difference`.
 
+    Returns:
+        Booleans `(N,)`.
+
     Example:
-        >>> labeled_images([[[9, 0], [0, 9]], [[0, 0], [0, 0]]])
-        1
+        >>> have_labels([[[9, 0], [0, 9]], [[0, 0], [0, 0]]]).tolist()
+        [True, False]
     """
-    return int(np.any(counts, axis=(1, 2)).sum())
+    return np.any(counts, axis=(1, 2))
 
 
 def _mean_iou(counts, ignore_class):

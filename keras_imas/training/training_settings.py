@@ -59,10 +59,7 @@ def check_settings(before, now, rates, directory):
     """
     if rates[0] == rates[1]:
         before, now = _without_rate(before), _without_rate(now)
-    before = {"data": {}, **before}
-    now = _told(before, {"data": {}, **now})
-    now["data"] = _told(before["data"], now["data"])
-    different = differences(before, now)
+    different = differences(before, _told(before, now))
     if different:
         raise ValueError(
             f"The checkpoint in {directory!r} is of a training with other settings: "
@@ -85,7 +82,13 @@ def learning_rate(model):
 
 def _told(before, now):
     """Leave out what a checkpoint of an earlier version does not tell."""
-    return {k: v for k, v in now.items() if k in before or k not in _LATER}
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return now
+    return {
+        name: _told(before.get(name), value)
+        for name, value in now.items()
+        if name in before or name not in _LATER
+    }
 
 
 def _without_rate(settings):
