@@ -10,7 +10,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def run(*command, cwd, timeout=2000):
+def run(*command, cwd, timeout=2000, **environment):
     """Run Python on a command line; stdout and stderr come back as one text.
 
     JAX may compile for minutes.
@@ -18,7 +18,7 @@ def run(*command, cwd, timeout=2000):
     return subprocess.run(
         [sys.executable, *command],
         cwd=cwd,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -22,7 +22,7 @@ from keras_imas.runs.recipe import Recipe
 from keras_imas.runs.shipped_recipes import recipe_names, recipe_table, with_recipes
 from keras_imas.runs.suggestions import print_suggestions, suggest, warn_of_rate
 from keras_imas.training.health import NonFiniteError
-from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted
+from keras_imas.training.stop_signals import EXIT_STATUS, Interrupted, StopSignals
 
 
 class Program:
@@ -217,25 +217,8 @@ class Program:
                     "At the default length it finds the large classes, and no others.",
                     flush=True,
                 )
-            scope = strategy_scope(values.strategy)
-            parts = self.source.from_flags().read(recipe.seed)
-            with scope, first_process_writes(output_dir) as directory:
-                recipe, suggestions = self._settle(recipe, parts)
-                options = dict(
-                    output_dir=directory,
-                    settings=settings,
-                    suggestions=suggestions,
-                    tensorboard=values.tensorboard,
-                    checkpoint_every=values.checkpoint_every,
-                    keep=values.keep,
-                    dry_run=values.dry_run,
-                    verbose=values.verbose,
-                )
-                if several:
-                    options |= dict(compare=values.compare, folds=values.folds)
-                    compared_runs.run(recipe, parts, **options)
-                else:
-                    experiment.run(recipe, **parts, **options)
+            with StopSignals():  # also where no run is there to stop
+                self._train(recipe, settings, output_dir)
         except Interrupted:
             print(f"\nStopped. To resume:\n  {_command(output_dir)}", flush=True)
             raise
@@ -248,6 +231,29 @@ class Program:
                 message += "\nTo resume when the problem is fixed:\n"
                 message += f"  {_command(output_dir)}"
             sys.exit(message)
+
+    def _train(self, recipe, settings, output_dir):
+        """Read the data, and make the run or the runs."""
+        values = flags.FLAGS
+        scope = strategy_scope(values.strategy)
+        parts = self.source.from_flags().read(recipe.seed)
+        with scope, first_process_writes(output_dir) as directory:
+            recipe, suggestions = self._settle(recipe, parts)
+            options = dict(
+                output_dir=directory,
+                settings=settings,
+                suggestions=suggestions,
+                tensorboard=values.tensorboard,
+                checkpoint_every=values.checkpoint_every,
+                keep=values.keep,
+                dry_run=values.dry_run,
+                verbose=values.verbose,
+            )
+            if values.compare or values.folds:
+                options |= dict(compare=values.compare, folds=values.folds)
+                compared_runs.run(recipe, parts, **options)
+            else:
+                experiment.run(recipe, **parts, **options)
 
     def _settle(self, recipe, parts):
         """Derive settings from the data; return the recipe and all suggestions."""

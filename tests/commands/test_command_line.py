@@ -250,6 +250,29 @@ def test_a_run_is_stopped_resumed_and_used(photographs):
     assert "    python -m keras_imas env" in said
 
 
+# Python runs it first, and signals as soon as a program opens a file of this name.
+SIGNAL_WHILE_READING = """
+import os, signal, sys
+def hook(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("labeled.txt"):
+        os.kill(os.getpid(), signal.SIGTERM)
+sys.addaudithook(hook)
+"""
+
+
+def test_a_signal_while_data_are_read_prints_the_command_too(photographs):
+    (photographs / "labeled.txt").write_text("0\n1\n")
+    (photographs / "site").mkdir()
+    (photographs / "site" / "sitecustomize.py").write_text(SIGNAL_WHILE_READING)
+    path = os.pathsep.join([str(photographs / "site"), str(programs.ROOT)])
+    command = ["-m", "keras_imas", "train", "folder", *FOLDER, "--labeled=labeled.txt"]
+    process = programs.run(*command, cwd=photographs, PYTHONPATH=path)
+    assert process.returncode == 75, process.stdout
+    again = process.stdout.split("To resume:\n")[1].strip()
+    assert again.endswith("--labeled=labeled.txt --output_dir=runs/folder-imas-1")
+    assert not (photographs / "runs").exists()
+
+
 @pytest.mark.full
 def test_python_m_prints_the_command_that_python_runs(photographs):
     process = programs.run(
