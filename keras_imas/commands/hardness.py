@@ -5,8 +5,8 @@ r"""Rank photographs by how hard they are for a network of your own.
 
 Pass two checkpoints of any Keras model from images 0..255 to logits (or, with
 --probabilities, to probabilities), however it was trained. An image is hard if they are
-unsure of it or disagree. Images are read as in the models' run, where there is one; two
-runs must have read them alike.
+unsure of it or disagree. Images are read and scored as in the models' run, where there
+is one; two runs must have read them alike, and the later model's says how to score.
 Writes a table of all images, best to label first: the hardest, without near-duplicates.
 """
 
@@ -23,12 +23,17 @@ from keras_imas.files.csv_text import to_cell
 from keras_imas.files.whole_file import check_writable, whole_file
 from keras_imas.progress import Progress
 from keras_imas.report.label_next import label_next, thumbnail_features
+from keras_imas.runs import run_directory
 from keras_imas.runs.flags import define_flags, define_path
 from keras_imas.runs.one_line import in_one_line
 from keras_imas.runs.prediction_flags import define_prediction_flags
 from keras_imas.runs.reading import Reading
 from keras_imas.runs.saved_networks import load_networks, model_file
-from keras_imas.runs.several_networks import common_reading, options_of_each
+from keras_imas.runs.several_networks import (
+    common_reading,
+    options_of_each,
+    run_of_each,
+)
 
 FLAGS = flags.FLAGS
 FIRST = {
@@ -44,8 +49,9 @@ def define():
     define_path("output", "hardness.csv", "Table to write.")
     flags.DEFINE_float(
         "confidence_threshold",
-        0.7,
-        "Confidence from which a pixel counts as sure.",
+        None,
+        "Confidence from which a pixel counts as sure; default: that of the later "
+        "model's run, else 0.7.",
         0,
         1,
     )
@@ -79,6 +85,7 @@ def main(argv):
     options = options_of_each(files, examples)
     earlier, later = (_predictor(file, options[file]) for file in files)
 
+    scoring = _scoring(run_of_each(files)[files[1]])
     names, features, scores = [], [], []
 
     def images():
@@ -97,8 +104,8 @@ def main(argv):
         hardness = keras_imas.hardness(
             first[None],
             second[None],
-            confidence_threshold=FLAGS.confidence_threshold,
             from_logits=False,
+            **scoring,
         )
         scores.append(float(hardness[0]))
         progress.add()
@@ -119,6 +126,21 @@ def main(argv):
     print(f"\nWritten: {FLAGS.output}, {len(scores)} images")
     for reason in examples.bad.values():
         print(f"Skipped: {reason}")
+
+
+def _scoring(file):
+    """Return options of `keras_imas.hardness`, as the run of a network scored."""
+    run = run_directory.read(os.path.dirname(file)) or {}
+    recipe = run.get("recipe") or {}
+    threshold = FLAGS.confidence_threshold
+    if threshold is None:
+        threshold = recipe.get("confidence_threshold", 0.7)
+    background = recipe.get("background_class", -1)
+    print(f"A pixel counts as sure from a confidence of {threshold:g}.", flush=True)
+    return {
+        "confidence_threshold": threshold,
+        "background_class": None if background < 0 else background,
+    }
 
 
 def _predictor(path, options):

@@ -10,6 +10,7 @@ those that are labeled or ranked higher. `keras-imas report` shows them as pictu
 
 import os
 import sys
+from pathlib import Path
 
 from absl import app, flags
 
@@ -54,11 +55,14 @@ def main(argv):
     """
     if len(argv) != 2:
         raise app.UsageError("Pass the directory of one run.")
-    run = read_run(user_path(argv[1]))
+    directory = user_path(argv[1])
+    run = read_run(directory)
     if run.hardness is None:
+        others = sorted(Path(directory).glob("**/hardness.parquet"))  # of a comparison
+        other = str(others[0].parent) if others else "a run of --method=imas or uniform"
         raise ValueError(
             f"{run.directory} has no hardness.parquet: the run was supervised, or its "
-            "first epoch is not over. Pass a run of --method=imas or uniform"
+            f"first epoch is not over. Pass {other}"
         )
     if FLAGS.output and os.path.exists(FLAGS.output):
         raise ValueError(f"{FLAGS.output!r} is there. Choose another --output")

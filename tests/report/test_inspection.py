@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import keras
 import numpy as np
@@ -129,6 +130,20 @@ def test_label_next_says_before_reading_that_it_can_write_no_list(
     assert f"Error: {message}" in process.stdout
     assert ".part-" not in process.stdout
     assert (photographs / "labeled.txt").read_text() == "d\n"
+
+
+@pytest.mark.full
+def test_label_next_names_the_run_of_a_comparison_that_can_rank(tmp_path, write_run):
+    (tmp_path / "both").mkdir()
+    write_run(tmp_path / "both" / "imas")
+    write_run(tmp_path / "both" / "supervised")
+    (tmp_path / "both" / "supervised" / "hardness.parquet").unlink()
+    facts = {"network": "supervised", "finished": True}
+    (tmp_path / "both" / "run.json").write_text(json.dumps(facts))
+    process = programs.run("-m", "keras_imas", "label-next", "both", cwd=tmp_path)
+    assert process.returncode == 1
+    said = f"Pass {os.path.join('both', 'imas')}\n"
+    assert process.stdout.endswith(said), process.stdout
 
 
 def test_images_of_a_pattern_are_not_compared_with_masks_of_others(photographs):
