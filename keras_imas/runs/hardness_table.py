@@ -78,8 +78,9 @@ def read_hardness(filepath):
     table = pyarrow.parquet.read_table(filepath)
     epochs, rows = np.unique(table["epoch"].to_numpy(), return_inverse=True)
     names = table["image"].combine_chunks().dictionary_encode()
-    columns = names.indices.to_numpy()
-    names = names.dictionary.to_numpy(zero_copy_only=False)
+    # Its dictionary has the images that were never seen, too.
+    seen, columns = np.unique(names.indices.to_numpy(), return_inverse=True)
+    names = names.dictionary.to_numpy(zero_copy_only=False)[seen]
     scores = {}
     for name in table.column_names[2:]:
         scores[name] = np.full((len(epochs), len(names)), np.nan, "float32")

@@ -18,6 +18,17 @@ def test_reads_hardness_by_epoch_and_image(tmp_path):
     np.testing.assert_allclose(table.change(), [-0.7, 0.1, np.nan], atol=1e-6)
 
 
+def test_images_that_were_never_seen_are_not_ranked(tmp_path):
+    # As `HardnessLog` writes it: with the names of all images.
+    images = pyarrow.DictionaryArray.from_arrays([2, 0], ["a", "b", "c", "d"])
+    table = pyarrow.table({"epoch": [1, 1], "image": images, "hardness": [0.9, 0.5]})
+    pyarrow.parquet.write_table(table, tmp_path / "hardness.parquet")
+    table = read_hardness(tmp_path / "hardness.parquet")
+    assert table.images.tolist() == ["a", "c"]
+    np.testing.assert_allclose(table.recent(), [0.5, 0.9], rtol=1e-6)
+    assert table.hardest_first() == ["c", "a"]
+
+
 def test_hardness_of_one_epoch_is_a_table_too(tmp_path):
     table = pyarrow.table({"epoch": [1], "image": ["a"], "hardness": [0.5]})
     pyarrow.parquet.write_table(table, tmp_path / "hardness.parquet")
