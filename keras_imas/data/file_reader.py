@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_imas.data import pixels
+from keras_imas.data.files import MAX_PIXELS
 
 _READ = ("image", "label_map")
 
@@ -25,6 +26,7 @@ class FileReader:
         image_range: as in `pixels.read_image`.
         label_table: class ids, one for each value in the masks, or None.
         one_object: whether masks hold 0 and one other value, 1 or 255.
+        max_pixels: pixels that a file may have.
     """
 
     names: tuple
@@ -34,6 +36,7 @@ class FileReader:
     image_range: tuple | None = None
     label_table: Sequence[int] | None = None
     one_object: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def fetch(self, index, wanted=_READ):
         """Read an example by Pillow.
@@ -51,9 +54,11 @@ class FileReader:
             path = self.paths[key][index]
             try:
                 if key == "image":
-                    example[key] = pixels.read_image(path, self.image_range)
+                    example[key] = pixels.read_image(
+                        path, self.image_range, self.max_pixels
+                    )
                 else:
-                    example[key] = pixels.read_mask(path, self.classes)
+                    example[key] = pixels.read_mask(path, self.classes, self.max_pixels)
             except Exception as error:  # of whatever kind the decoder's library raises
                 problems.append(f"{path} cannot be read: {error}")
         if "label_map" in example:
@@ -93,6 +98,7 @@ class FileReader:
                 self.classes,
                 image_range=self.image_range,
                 small_ids=all(self.plain["label_map"]),
+                max_pixels=self.max_pixels,
             )
         if "label_map" in example:
             if self.one_object:

@@ -103,7 +103,7 @@ def _read_header(path, max_pixels):
 
     try:
         with Image.open(path) as image:
-            _check_pixels(image.width * image.height, max_pixels)
+            check_pixels(image.width * image.height, max_pixels)
             mode, form = image.mode, image.format
             # Pillow would decode all of a PNG to look for EXIF after the pixels.
             known = form != "PNG" or _may_be_rotated(image)
@@ -121,7 +121,7 @@ def _read_header(path, max_pixels):
             }
     except Image.DecompressionBombError as error:
         size = re.search(r"\d+", str(error))
-        _check_pixels(int(size[0]) if size else math.inf, max_pixels)
+        check_pixels(int(size[0]) if size else math.inf, max_pixels)
         raise
     except Image.UnidentifiedImageError:
         channels = channels_of_tiff(path)
@@ -159,7 +159,16 @@ def allow_pixels(max_pixels):
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, max_pixels)
 
 
-def _check_pixels(pixels, max_pixels):
+def check_pixels(pixels, max_pixels):
+    """Refuse what has too many pixels.
+
+    Args:
+        pixels: their number.
+        max_pixels: the number that is allowed.
+
+    Raises:
+        ValueError: if there are more.
+    """
     if pixels > max_pixels:
         raise ValueError(
             f"it has {pixels:,} pixels, more than max_pixels={max_pixels:,}. If it is "
@@ -351,7 +360,7 @@ def read_mat(path, max_pixels=MAX_PIXELS):
     """Read a label map as SBD has it: `GTcls.Segmentation`."""
     try:  # a byte a pixel, and what SBD's files have besides
         label_map = read_matrix(path, "GTcls", "Segmentation", max_pixels + 2**24)
-        _check_pixels(label_map.size, max_pixels)
+        check_pixels(label_map.size, max_pixels)
         if label_map.dtype.kind == "f" and not np.isfinite(label_map).all():
             raise ValueError("it has values that are not finite")
     except ValueError as error:

@@ -149,6 +149,7 @@ def from_folder(
         image_range=image_range,
         label_table=label_table,
         one_object=binary_masks,
+        max_pixels=max_pixels,
     )
     size_counts = dict(Counter(row["size"] for row in found if "size" in row))
     examples = Examples(

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import math
 import os
 
 import numpy as np
@@ -83,7 +84,7 @@ def _palettes_that_differ(found, binary):
     colors = {}  # of each index that a mask uses, with the mask
     for path, palette in masks:
         try:
-            indices = np.unique(pixels.read_mask(path)).tolist()
+            indices = np.unique(pixels.read_mask(path, max_pixels=math.inf)).tolist()
         except (OSError, ValueError):  # it is said where the mask is read
             continue
         for index in {0}.intersection(indices) if binary else indices:
@@ -111,15 +112,17 @@ def _read_headers(row, reading):
                 headers[key] = files.read_header(row[key], reading.max_pixels)
             except (OSError, ValueError) as error:
                 if reading.on_bad_image == "skip":  # it will be, when it is read
-                    return None
+                    break
                 return f"{row[key]} cannot be read: {error}"
+    if "image" not in headers:
+        return None
     image = headers["image"]
     row["size"], row["deep"] = image.size, image.bits > 8
     row["plain"] = {"image": image.plain and reading.image_range is None}
     problem = files.image_problem(image, reading.image_range)
     if problem:
         return f"{row['image']} {problem}"
-    if "label_map" not in row:
+    if "label_map" not in headers:
         return None
     mask = headers["label_map"]
     problem = files.mask_problem(mask, reading.classes)

@@ -1,5 +1,6 @@
 """The pixels of one image file or mask file."""
 
+import math
 import os
 
 import numpy as np
@@ -7,8 +8,10 @@ import numpy as np
 from keras_imas.augment.weak import nearest
 from keras_imas.backends.installed import has_tensorflow
 from keras_imas.data.files import (
+    MAX_PIXELS,
     SIXTEEN_BIT,
     by_color,
+    check_pixels,
     orientation_of,
     read_header,
     read_mat,
@@ -16,7 +19,15 @@ from keras_imas.data.files import (
 from keras_imas.data.tiff import unsigned
 
 
-def load(paths, plain, class_table=None, *, image_range=None, small_ids=False):
+def load(
+    paths,
+    plain,
+    class_table=None,
+    *,
+    image_range=None,
+    small_ids=False,
+    max_pixels=MAX_PIXELS,
+):
     """Decode an image, a mask, or both in a pipeline, whatever their formats.
 
     Of images, 16 bits become 8 by the higher byte, grey becomes RGB, alpha is left out,
@@ -30,6 +41,7 @@ def load(paths, plain, class_table=None, *, image_range=None, small_ids=False):
         image_range: as in `read_image`. Defaults to None.
         small_ids: whether all masks are plain, so that uint8 will do for their ids.
             Defaults to False.
+        max_pixels: pixels that a file may have. Defaults to `MAX_PIXELS`.
 
     Returns:
         `(decoded, problem)`: a dict of `(H, W, 3)` uint8 and `(H, W)` int32 or uint8,
@@ -49,12 +61,14 @@ def load(paths, plain, class_table=None, *, image_range=None, small_ids=False):
     kinds = {
         "image": (
             decode_image,
-            lambda path: read_image(path, image_range),
+            lambda path: read_image(path, image_range, max_pixels),
             np.zeros((0, 0, 3), "uint8"),
         ),
         "label_map": (
             decode_mask,
-            lambda path: read_mask(path, class_table).astype(ids.as_numpy_dtype),
+            lambda path: read_mask(path, class_table, max_pixels).astype(
+                ids.as_numpy_dtype
+            ),
             np.zeros((0, 0), ids.as_numpy_dtype),
         ),
     }
@@ -85,21 +99,23 @@ def load(paths, plain, class_table=None, *, image_range=None, small_ids=False):
     return decoded, problem
 
 
-def read_mask(path, class_table=None):
+def read_mask(path, class_table=None, max_pixels=MAX_PIXELS):
     """Read the class ids of a mask.
 
     Args:
         path: path of the file.
         class_table: `ClassTable` whose colors stand for classes, or None.
+        max_pixels: pixels that it may have. Defaults to `MAX_PIXELS`.
 
     Returns:
         `(H, W)` int32 array. A color that the table does not list is a negative number.
     """
     if os.path.splitext(path)[1].lower() == ".mat":
-        return read_mat(path)
+        return read_mat(path, max_pixels)
     from PIL import Image
 
     with Image.open(path) as image:
+        check_pixels(image.width * image.height, max_pixels)
         if by_color(image.mode, class_table):
             return class_table.ids(np.asarray(upright(image).convert("RGB")))
         values = _values(image)
@@ -120,7 +136,7 @@ def read_mask(path, class_table=None):
     return ids
 
 
-def read_image(path, image_range=None):
+def read_image(path, image_range=None, max_pixels=math.inf):
     """Read the pixels of an image, as `load` does.
 
     Args:
@@ -128,6 +144,7 @@ def read_image(path, image_range=None):
         image_range: `(low, high)`, the values in the file that become 0 and 255; what
             is beyond becomes these too. Defaults to None: all that the file's bits can
             hold.
+        max_pixels: pixels that it may have. Defaults to any number.
 
     Returns:
         `(H, W, 3)` uint8 array.
@@ -135,31 +152,33 @@ def read_image(path, image_range=None):
     from PIL import Image
 
     if image_range is not None:
-        values = read_values(path)
+        values = read_values(path, max_pixels)
         if not np.isfinite(values).all():
             raise ValueError("it has values that are not finite")
         low, high = image_range
         scaled = (values.astype("float64") - low) * (255 / (high - low))
         return _as_rgb(np.rint(np.clip(scaled, 0, 255)).astype("uint8"))
     with Image.open(path) as image:
+        check_pixels(image.width * image.height, max_pixels)
         image = upright(image)
         if image.mode in SIXTEEN_BIT:
             return _as_rgb((np.asarray(image).astype("uint16") >> 8).astype("uint8"))
         return np.asarray(image.convert("RGB"))
 
 
-def read_values(path):
+def read_values(path, max_pixels=math.inf):
     """Read the values of an image as the file holds them.
 
     Args:
         path: path of the file.
+        max_pixels: pixels that it may have. Defaults to any number.
 
     Returns:
         `(H, W)` or `(H, W, 3)` array, without alpha.
     """
     from PIL import Image
 
-    header = read_header(path, float("inf"))
+    header = read_header(path, max_pixels)
     if header.deep_colors and header.form == "PNG":
         if not has_tensorflow():
             raise ValueError(

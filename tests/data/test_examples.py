@@ -346,3 +346,29 @@ def test_partly_labeled_images_among_the_unlabeled_ones():
     logs = model.fit(batches, verbose=0).history
     assert logs["pseudo_label_ratio"] == [1.0]  # of all pixels, ignored ones included
     assert logs["consistency_loss"][0] > 0
+
+
+@pytest.mark.parametrize("pipeline", ["tf.data", "device"])
+def test_images_and_masks_of_too_many_pixels_are_skipped(tmp_path, pipeline):
+    for name, side, mask_side in (("a", 8, 8), ("b", 16, 16), ("c", 12, 16)):
+        for kind, of in (("images", side), ("masks", mask_side)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            Image.fromarray(np.ones((of, of), "uint8")).save(
+                tmp_path / kind / f"{name}.png"
+            )
+    examples = from_folder(
+        tmp_path / "images", tmp_path / "masks", max_pixels=150, on_bad_image="skip"
+    )
+    batches = supervised(
+        examples, crop_size=16, batch_size=2, steps_per_epoch=3, pipeline=pipeline
+    )
+    seen = {int(i) for inputs, _ in batches for i in inputs["labeled_index"]}
+    assert seen == {0} and sorted(examples.bad) == ["b", "c"]
+    assert "256 pixels, more than max_pixels=150" in examples.bad["b"]
+    # Without its mask one of them can be read, and is larger than the others.
+    unlabeled = semi_supervised(
+        examples, examples, crop_size=16, pipeline=pipeline, allow_shared=True,
+        labeled_batch_size=1, unlabeled_batch_size=2, scale_range=(1, 1),
+    )  # fmt: skip
+    seen = {int(i) for x, _ in unlabeled for i in x["unlabeled_index"]}
+    assert seen == {0, 2}
