@@ -52,7 +52,8 @@ class StrongView:
         num_operations: operations an image. Defaults to 2.
         operations: dict from names in `OPERATIONS` to ranges of their parameter.
             Defaults to `OPERATIONS`; `MILD` leaves out inversion and solarization and
-            turns the hue half as far.
+            turns the hue half as far. A blur of more than 2 pixels needs the pipeline
+            "tf.data".
 
     Example:
         >>> import numpy as np

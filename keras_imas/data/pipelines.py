@@ -1,5 +1,6 @@
 """Which of the two input pipelines reads and makes the views."""
 
+from keras_imas.augment.strong import OPERATIONS
 from keras_imas.backends.installed import has_tensorflow
 
 PIPELINES = ("auto", "device", "tf.data")
@@ -36,6 +37,9 @@ def choose_pipeline(pipeline, *examples, strong=()):
     for view in filter(None, strong):
         if not hasattr(view, "draw"):
             problem = f"the strong view {type(view).__name__}, which TensorFlow makes"
+        blur = getattr(view, "operations", {}).get("gaussian_blur", (0.0,))
+        if max(blur) > max(OPERATIONS["gaussian_blur"]):
+            problem = f"a Gaussian blur of {max(blur):g} pixels, whose kernel it cuts"
     if pipeline == "auto":
         return "tf.data" if problem or has_tensorflow() else "device"
     if pipeline == "device" and problem:

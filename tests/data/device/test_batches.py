@@ -5,6 +5,7 @@ from PIL import Image
 
 from keras_imas.augment.strong import StrongView
 from keras_imas.data import from_folder, semi_supervised
+from keras_imas.data.pipelines import choose_pipeline
 
 
 def pixels(count, seed=0):
@@ -102,3 +103,10 @@ def test_what_cannot_be_read_is_skipped_and_named(folder):
 def test_another_strong_view_needs_tensorflow(folder):
     with pytest.raises(ValueError, match='Pass pipeline="tf.data"'):
         batches(folder, strong=lambda image, seed: image)
+
+
+def test_a_blur_that_is_wider_than_the_kernel_is_made_by_tensorflow(folder):
+    wide = StrongView(operations={"gaussian_blur": (0.1, 5.0)})
+    with pytest.raises(ValueError, match="not go with a Gaussian blur of 5 pixels"):
+        batches(folder, strong=wide)
+    assert choose_pipeline("auto", strong=(wide,)) == "tf.data"
