@@ -32,6 +32,9 @@ MILD = {
     if name not in ("invert", "solarize")
 } | {"hue": (-0.25, 0.25)}
 
+LEAST_SIGMA = 0.01
+"""Of a Gaussian blur, which changes nothing by this, and divides by 0 by 0."""
+
 GREY = (0.2989, 0.587, 0.114)
 """Shares of red, green and blue in grey, of `tf.image.rgb_to_grayscale`."""
 
@@ -212,6 +215,7 @@ class StrongView:
         import tensorflow as tf
 
         height, width = tf.unstack(tf.shape(image)[:2])
+        sigma = tf.maximum(sigma, LEAST_SIGMA)
         radius = tf.cast(tf.math.ceil(3.0 * sigma), tf.int32)
         offsets = tf.cast(tf.range(-radius, radius + 1), tf.float32)
         kernel = tf.exp(-(offsets**2) / (2.0 * sigma**2))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_imas.augment.strong import GREY, OPERATIONS
+from keras_imas.augment.strong import GREY, LEAST_SIGMA, OPERATIONS
 
 NAMES = tuple(OPERATIONS)
 _LARGEST_SIGMA = OPERATIONS["gaussian_blur"][1]
@@ -105,6 +105,7 @@ def _invert(image, _):
 
 def _gaussian_blur(image, sigma):
     known = isinstance(sigma, float)
+    sigma = (max if known else ops.maximum)(sigma, LEAST_SIGMA)
     radius = int(np.ceil(3.0 * (sigma if known else _LARGEST_SIGMA)))
     offsets = np.arange(-radius, radius + 1).astype("float32")
     if known:

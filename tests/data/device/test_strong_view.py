@@ -37,6 +37,17 @@ def test_uniform_image_stays_finite(operation, value):
         np.testing.assert_allclose(view, value, atol=1e-3)
 
 
+def test_a_blur_of_no_width_is_the_image(image):
+    drawn = np.full((1, 1), NAMES.index("gaussian_blur"), "int32"), np.zeros((1, 1))
+    views = [
+        StrongView().apply(image, "gaussian_blur", 0.0).numpy(),
+        ops.convert_to_numpy(apply(ops.convert_to_tensor(image), "gaussian_blur", 0.0)),
+        ops.convert_to_numpy(strong_views(image[None], *drawn))[0],
+    ]
+    for view in views:
+        np.testing.assert_array_equal(view, image)
+
+
 def test_a_batch_takes_each_images_own_operations(image):
     images = np.stack([image] * len(NAMES))
     operations = np.stack([np.arange(12), np.arange(12)[::-1]], axis=1)
