@@ -130,7 +130,7 @@ class StrongView:
 
         image = tf.cast(image, tf.float32)
         draws = tf.random.stateless_uniform([self.num_operations, 2], seed)
-        ranges = tf.constant(list(self.operations.values()))
+        ranges = tf.constant(list(self.operations.values()), tf.float32)
         for draw in tf.unstack(draws):
             operation = tf.cast(draw[0] * len(self.operations), tf.int32)
             start, stop = tf.unstack(ranges[operation])

@@ -142,6 +142,14 @@ def test_a_milder_view_has_fewer_operations(image):
     np.testing.assert_array_equal(inverted(image, (0, 1)), 255.0 - image)
 
 
+def test_ranges_may_be_whole_numbers(image):
+    whole, real = (
+        StrongView(operations={"posterize": (kind(4), kind(8))})(image, (0, 1))
+        for kind in (int, float)
+    )
+    np.testing.assert_array_equal(whole, real)
+
+
 @pytest.mark.parametrize("operations", [{}, {"twist": (0.0, 1.0)}])
 def test_unknown_operations_are_refused(operations):
     with pytest.raises(ValueError, match="`operations` must be some of.*Received"):
