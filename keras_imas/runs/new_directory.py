@@ -1,5 +1,6 @@
 """New directories for what programs write."""
 
+import glob
 import os
 
 
@@ -27,8 +28,26 @@ def claim_directory(path, besides=()):
     os.makedirs(path, exist_ok=True)
 
 
+def numbered(prefix):
+    """Find the paths `prefix-N`.
+
+    Args:
+        prefix: Beginning of the paths.
+
+    Returns:
+        Dict from N to path.
+
+    Example:
+        >>> numbered("/nowhere/run")
+        {}
+    """
+    paths = glob.glob(f"{glob.escape(prefix)}-*")
+    ends = {path: path[len(prefix) + 1 :] for path in paths}
+    return {int(end): path for path, end in ends.items() if end.isdecimal()}
+
+
 def unused_directory(prefix):
-    """Return `prefix-1`, or the first `prefix-N` that does not exist yet.
+    """Return `prefix-N` with the number after the largest that is there, or 1.
 
     Args:
         prefix: Beginning of the path.
@@ -40,7 +59,5 @@ def unused_directory(prefix):
         >>> unused_directory("/nowhere/run")
         '/nowhere/run-1'
     """
-    number = 1
-    while os.path.exists(f"{prefix}-{number}"):
-        number += 1
-    return f"{prefix}-{number}"
+    # Not one that was removed: the largest is the newest, which is resumed.
+    return f"{prefix}-{max(numbered(prefix), default=0) + 1}"

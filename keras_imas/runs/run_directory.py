@@ -1,12 +1,11 @@
 """The directory of a run: claim a new one, or that of a run to resume."""
 
 import contextlib
-import glob
 import os
 
 from keras_imas.files import lock, standard_json
 from keras_imas.files.whole_file import unfinished_files, write_whole
-from keras_imas.runs.new_directory import claim_directory
+from keras_imas.runs.new_directory import claim_directory, numbered
 from keras_imas.runs.read_run import read_facts
 from keras_imas.training import checkpoint_store
 
@@ -80,14 +79,10 @@ def latest_unfinished(prefix, settings):
         >>> latest_unfinished("/nowhere/run", {}) is None
         True
     """
-    numbered = [
-        (int(path[len(prefix) + 1 :]), path)
-        for path in glob.glob(f"{glob.escape(prefix)}-*")
-        if path[len(prefix) + 1 :].isdecimal()
-    ]
-    if not numbered:
+    paths = numbered(prefix)
+    if not paths:
         return None
-    path = max(numbered)[1]
+    path = paths[max(paths)]
     run = read(path)
     if not run or run.get("finished", True) or lock.holder(path) is not None:
         return None
