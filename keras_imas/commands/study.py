@@ -18,6 +18,7 @@ import sys
 from absl import app, flags
 
 from keras_imas.command_line.own_command import rerun
+from keras_imas.files import lock
 from keras_imas.report import study as report
 from keras_imas.runs.flags import define_path
 from keras_imas.runs.study import Study
@@ -70,17 +71,37 @@ def main(argv):
         study.run(trial, directory)
         return
     table = f"{os.path.splitext(study.path)[0]}.csv"
-    done = {study.trial_of(row) for row in report.read(table)}
     if FLAGS.list:
+        done = _done(study, table)
         for trial in study.trials:
             print(f"{trial.name}{' (done)' if trial in done else ''}")
         return
+    folder = os.path.join(FLAGS.runs, study.name)
+    os.makedirs(folder, exist_ok=True)
+    try:
+        # A second process would remove the trial that the first trains.
+        with lock.locked(folder):
+            failed = _run_trials(study, argv[1], directories, table)
+    except FileExistsError as error:
+        sys.exit(f"Error: {error}")
+    if failed:
+        sys.exit(f"Error: these failed; the same command runs them again: {failed}")
+
+
+def _done(study, table):
+    """Return the trials that have rows."""
+    return {study.trial_of(row) for row in report.read(table)}
+
+
+def _run_trials(study, path, directories, table):
+    """Run the trials that have no rows, and return the names of those that failed."""
+    done = _done(study, table)
     shares = _shares_of_cores(FLAGS.jobs)
     pool = concurrent.futures.ThreadPoolExecutor(
         FLAGS.jobs, initializer=lambda: _stay_on(shares.pop())
     )
     waiting = {
-        pool.submit(_run, argv[1], trial.name, directories[trial.name]): trial.name
+        pool.submit(_run, path, trial.name, directories[trial.name]): trial.name
         for trial in study.trials
         if trial not in done
     }
@@ -94,8 +115,7 @@ def main(argv):
                 report.append(table, report.rows_of(result))
     finally:  # after Ctrl-C, those that wait must not start
         pool.shutdown(cancel_futures=True)
-    if failed:
-        sys.exit(f"Error: these failed; the same command runs them again: {failed}")
+    return failed
 
 
 def _shares_of_cores(jobs):

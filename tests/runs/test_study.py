@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from keras_imas.files import standard_json
+from keras_imas.files import lock, standard_json
 from keras_imas.report import study as report
 from keras_imas.runs.hardness_table import read_hardness
 from keras_imas.runs.study import Study
@@ -324,6 +324,16 @@ def test_no_trial_starts_after_control_c(folder):
     names = [trial.name for trial in Study("some.toml").trials]
     assert [line for line in printed.splitlines() if line in names] == names[:1]
     assert os.listdir(first.parent) == [first.name]
+
+
+def test_a_study_is_run_by_one_process(folder):
+    trial = folder / "studies/runs/some/small-2-uniform-plain-0"
+    trial.mkdir(parents=True)  # which the first process trains
+    with lock.locked(trial.parent):
+        script = programs.ROOT / "scripts" / "study.py"
+        second = programs.run(script, "some.toml", cwd=folder, timeout=200)
+    assert second.returncode and "is in use by process" in second.stdout
+    assert trial.is_dir() and not (folder / "some.csv").exists()
 
 
 def test_what_to_label_next_is_ranked_at_the_size_of_the_training(folder):
