@@ -165,7 +165,8 @@ class Tree:
             ValueError: if several files have this name, or if it is the path of a file
                 that is there, but is another one.
         """
-        for name in below(self.folder, text):
+        # As it is, too: a name may hold a backslash that separates nothing.
+        for name in (text, *below(self.folder, text)):
             exactly = self._exactly(name)
             found = exactly[0] if exactly else self.find(name)
             if found is not None:

@@ -39,3 +39,13 @@ def test_links_between_folders_are_followed_once(tmp_path, save):
     assert from_folder(tmp_path).names == ("a/1", "a/l/2", "b/2", "b/l/1")
     found = from_folder(f"{tmp_path}/**/*.png").names
     assert found == ("a/1", "a/l/2", "b/2", "b/l/1")
+
+
+def test_a_name_may_hold_a_backslash(tmp_path, save):
+    """As where Python unpacks an archive that was made on Windows."""
+    save("images/camera\\a.png")
+    save("masks/camera\\a.png", channels=())
+    (tmp_path / "list.txt").write_text("camera\\a\n")
+    for names in (None, ["camera\\a"], tmp_path / "list.txt"):
+        found = from_folder(tmp_path / "images", tmp_path / "masks", names)
+        assert found.names == ("camera\\a",)
