@@ -238,8 +238,12 @@ class Tree:
         return os.path.splitext(path)[1].lower() in self.suffixes
 
     def _exactly(self, name):
-        found = self.named(os.path.splitext(name)[0])
-        same = [path for path in found if _composed(path) == _composed(name)]
+        stem, suffix = os.path.splitext(name)
+        same = [
+            path
+            for path in self.named(stem)
+            if os.path.splitext(path)[1].lower() == suffix.lower()
+        ]
         return [name] if name in same else same
 
 

@@ -49,3 +49,18 @@ def test_a_name_may_hold_a_backslash(tmp_path, save):
     for names in (None, ["camera\\a"], tmp_path / "list.txt"):
         found = from_folder(tmp_path / "images", tmp_path / "masks", names)
         assert found.names == ("camera\\a",)
+
+
+def test_suffixes_may_be_of_another_case(tmp_path, save):
+    """As in a list of a system that does not tell them apart."""
+    save("images/a.PNG")
+    save("masks/a_L.PNG", channels=())
+    folders = tmp_path / "images", tmp_path / "masks"
+    examples = from_folder(*folders, ["a.png"], mask_name="{}_L.png")
+    assert examples.names == ("a",)
+    (tmp_path / "list.txt").write_text("a.png a_L.png\n")
+    assert from_folder(*folders, tmp_path / "list.txt").names == ("a",)
+    save("images/a.png", 9)  # which is another image
+    for name, value in (("a.png", 9), ("a.PNG", 0)):
+        example = from_folder(*folders, [name], mask_name="{}_L.png").read(0)
+        assert (np.asarray(example["image"]) == value).all()
