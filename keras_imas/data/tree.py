@@ -126,10 +126,11 @@ class Tree:
 
         Returns:
             The path without suffix; with it where that would be another file's path,
-            such as of "a.png.jpg" beside "a.png".
+            such as of "a.png.jpg" beside "a.png"; and where it ends in a space, which
+            no line of a list holds.
         """
         name = os.path.splitext(path)[0]
-        return path if self._exactly(name) else name
+        return path if self._exactly(name) or name != name.rstrip() else name
 
     def find(self, name):
         """Find a file by its name.

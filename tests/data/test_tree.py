@@ -31,6 +31,17 @@ def test_names_lead_back_to_their_files(tmp_path, save):
         np.testing.assert_allclose(example["image"], 90 * value, atol=1)
 
 
+def test_names_in_a_list_lead_back_where_a_name_ends_in_a_space(tmp_path, save):
+    for value, name in enumerate(("a", "a ")):
+        save(f"images/{name}.png", 90 * value)
+    names = from_folder(tmp_path / "images").names
+    for value, name in zip((90, 0), names, strict=True):
+        (tmp_path / "list.txt").write_text(f"{name}\n")
+        example = from_folder(tmp_path / "images", None, tmp_path / "list.txt").read(0)
+        assert example["name"] == name
+        assert (np.asarray(example["image"]) == value).all()
+
+
 def test_links_between_folders_are_followed_once(tmp_path, save):
     save("a/1.png")
     save("b/2.png")
