@@ -87,7 +87,8 @@ class ConfusionMatrix:
                 f"`label_map` must hold classes, in [0, {self.num_classes}), and "
                 f"`ignore_class`, {self.ignore_class}. Received: {label_map[bad][0]}"
             )
-        return np.where(valid, label_map, -1).astype("int32")
+        # In int32 first, as in the unsigned ones of files -1 would be 255.
+        return np.where(valid, label_map.astype("int32"), -1)
 
     @property
     def iou(self) -> np.ndarray:

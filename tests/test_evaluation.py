@@ -77,6 +77,22 @@ def test_csv(tmp_path):
     assert rows[1:] == [["sky", "1", "1"], ["tree, dead", "0", "1"]]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_labels_of_files_count_as_others(dtype):
+    images = RNG.uniform(0, 9, (2, 6, 7, 3)).astype("float32")
+    labels = RNG.integers(0, 3, (2, 6, 7))
+    labels[:, 0] = 255
+    predictor = Predictor(conv_network())
+    (confusion, loss), (expected, expected_loss) = (
+        evaluate(predictor, [(images, y)], 3) for y in (labels.astype(dtype), labels)
+    )
+    np.testing.assert_array_equal(confusion.counts, expected.counts)
+    assert loss == expected_loss
+    updated = ConfusionMatrix(3)
+    updated.update(labels.astype(dtype), np.zeros((2, 6, 7), "uint8"))
+    assert updated.counts[:, 0].tolist() == expected.counts.sum(axis=1).tolist()
+
+
 def test_evaluate_is_the_evaluation_of_keras():
     network = keras.Sequential(
         [
