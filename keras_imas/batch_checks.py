@@ -2,6 +2,7 @@
 
 import warnings
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -306,7 +307,7 @@ def known_labels(labels, num_classes, ignore_class=255):
             Defaults to `255`.
 
     Returns:
-        Tensor like `labels`.
+        Tensor like `labels`; int32 for integers.
 
     Example:
         >>> labels = known_labels(ops.convert_to_tensor([[0, 9, 255]]), 4)
@@ -315,6 +316,9 @@ def known_labels(labels, num_classes, ignore_class=255):
     """
     wrong = ops.logical_not(_known(labels, num_classes, ignore_class))
     other = 0 if ignore_class is None else ignore_class
+    if "int" in keras.backend.standardize_dtype(labels.dtype):
+        # Such as uint8, which has neither -1 nor 65535.
+        labels = ops.cast(labels, "int32")
     # Not `full_like`, for which PyTorch would read the number back.
     return ops.where(wrong, ops.cast(other, labels.dtype), labels)
 

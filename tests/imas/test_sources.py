@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from tiny_imas import (
     CLASSES,
+    HEIGHT,
     PADDING,
     TRAINING_LOGS,
+    WIDTH,
     batch,
     compiled,
     conv_student,
@@ -116,3 +118,18 @@ def test_compile_takes_any_loss():
         assert set(logs[name]) == TRAINING_LOGS
     assert logs["all"] == pytest.approx(logs["default"], rel=1e-4)
     assert logs["hard"]["supervised_loss"] > 1.1 * logs["all"]["supervised_loss"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "ignore_class"), [("uint8", -1), ("uint8", 65535), ("int8", 255)]
+)
+def test_the_ignore_class_may_be_beyond_the_labels_of_a_file(dtype, ignore_class):
+    model = keras_imas.IMAS(conv_student(), ignore_class=ignore_class, seed=0)
+    eager(model, metrics=["accuracy"])
+    labels = np.zeros((2, HEIGHT, WIDTH), dtype)
+    assert np.isfinite(step(model, labels=labels)["loss"])
+    results = [
+        model.evaluate(images(2), y, verbose=0)
+        for y in (labels, labels.astype("int32"))
+    ]
+    assert results[0] == results[1]
