@@ -72,8 +72,7 @@ def export(
     path = os.path.join(user_path(directory), what.path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     signature = [keras.InputSpec(shape=(1, *size, 3), dtype="float32", name="images")]
-    with helped_tf2onnx(network):
-        network.export(path, format=format, verbose=False, input_signature=signature)
+    export_network(network, path, format, verbose=False, input_signature=signature)
     if what.describe is not None:
         what.describe(path, standard_json.dumps(metadata))
 
@@ -100,6 +99,37 @@ def export(
         "logits_range": spread,
         "same_class": same,
     }
+
+
+def export_network(
+    network: keras.Model, filepath: StrPath, format: str, **options: Any
+) -> None:
+    """Export a network as `keras.Model.export` does, and where that fails.
+
+    Args:
+        network: As in `export`.
+        filepath: Where to write.
+        format: See `keras.Model.export`.
+        **options: See there.
+
+    Raises:
+        ValueError: If the network takes any size, on PyTorch, and no `input_signature`
+            tells one.
+    """
+    if (
+        keras.backend.backend() == "torch"
+        and None in network.input_shape[1:3]
+        and options.get("input_signature") is None
+    ):
+        # Keras would take 1 x 1, and the export compute something else at others.
+        raise ValueError(
+            "The network takes images of any size, and on PyTorch an export takes one. "
+            "Pass `input_signature=[keras.InputSpec(shape=(1, height, width, 3), "
+            'dtype="float32", name="images")]`'
+        )
+    network(network.inputs[0])  # Keras refuses ONNX of what was never called
+    with helped_tf2onnx(network):
+        network.export(filepath, format=format, **options)
 
 
 def describe(

@@ -18,6 +18,7 @@ from keras_imas.batch_checks import (
     known_labels,
     warn_of_image_range,
 )
+from keras_imas.inference.export import export_network
 from keras_imas.losses.keras_loss import loss_over_label_maps
 from keras_imas.metrics.keras_metric import build_metrics, metrics_over_label_maps
 from keras_imas.models.check_student import check_student
@@ -227,8 +228,7 @@ class MeanTeacher(ResilientModel):
     ) -> keras.callbacks.History:
         """Train, as `keras.Model.fit`; check NumPy arrays before the first step.
 
-        With a `keras_imas.callbacks.Checkpoint` among the callbacks the training
-        resumes from its newest checkpoint.
+        With a `keras_imas.callbacks.Checkpoint` it resumes from the newest checkpoint.
 
         Args:
             x: Dict of images, see above; or batches of such dicts and label maps.
@@ -354,9 +354,9 @@ class MeanTeacher(ResilientModel):
         Args:
             filepath: Where to write.
             format: See `keras.Model.export`. Defaults to `"tf_saved_model"`.
-            **kwargs: See `keras.Model.export`.
+            **kwargs: See `keras_imas.inference.export.export_network`.
         """
-        segmenter(self.teacher).export(filepath, format=format, **kwargs)
+        export_network(segmenter(self.teacher), filepath, format, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

@@ -220,6 +220,34 @@ def test_exports_a_saved_model(tmp_path):
     )
 
 
+@pytest.mark.filterwarnings("ignore")  # of the tracing within PyTorch
+def test_exports_to_onnx(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    needed = {"tensorflow": "tf2onnx", "jax": "jax2onnx", "torch": "onnxscript"}
+    pytest.importorskip(needed[keras.backend.backend()])
+    layers = [
+        keras.Input((HEIGHT, WIDTH, 3)),
+        keras.layers.Normalization(mean=[90.0] * 3, variance=[60.0**2] * 3),
+        keras.layers.Conv2D(CLASSES, 1, strides=2),
+    ]
+    model = keras_imas.IMAS(keras.Sequential(layers))
+    model.export(tmp_path / "exported.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "exported.onnx")
+    [logits] = session.run(None, {"images": images(1)})
+    np.testing.assert_allclose(
+        logits, model.predict(images(1), verbose=0), rtol=1e-4, atol=1e-3
+    )
+
+
+@pytest.mark.torch_only
+def test_an_export_from_pytorch_needs_a_size(tmp_path):
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(CLASSES, 1)]
+    model = keras_imas.IMAS(keras.Sequential(layers))
+    with pytest.raises(ValueError, match="any size.*Pass `input_signature="):
+        model.export(tmp_path / "exported.pt2", format="torch", verbose=False)
+    assert not os.listdir(tmp_path)
+
+
 @pytest.mark.torch_only
 def test_exports_a_torch_program(tmp_path):
     import torch
