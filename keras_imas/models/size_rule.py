@@ -5,7 +5,12 @@ import weakref
 
 import keras
 
-_MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128)
+# Powers of 2 first, which nearly all networks need: each try takes a while.
+_MULTIPLES = (
+    *(1, 2, 4, 8, 16, 32, 64, 128),
+    *(3, 5, 6, 7, 9, 10, 12, 14, 18, 20, 24, 28, 36, 40, 48, 56, 72, 80, 96, 112),
+)
+_PRIMES = (11, 17, 37, 67, 131, 257)
 _rules = weakref.WeakKeyDictionary()
 
 
@@ -130,8 +135,8 @@ def _find(network):
         return SizeRule(tuple(shape[1:3]), fixed)
     problem = None
     for multiple in _MULTIPLES:
-        # A multiple of this number, and of no greater power of 2.
-        side = 2 * _MULTIPLES[-1] + multiple
+        # By a prime, so that it is a multiple of no other number that is tried.
+        side = multiple * next(p for p in _PRIMES if p * multiple > 256)
         sides = [side if known is None else known for known in shape[1:3]]
         found = _problem(network, (1, *sides, shape[-1] or 3))
         if found is None:
@@ -139,7 +144,7 @@ def _find(network):
         problem = problem or found
     raise ValueError(
         "The network takes no images whose sides are a multiple of "
-        f"{_MULTIPLES[-1]}, nor of less. It says: {problem}"
+        f"{max(_MULTIPLES)}, nor of less. It says: {problem}"
     ) from problem
 
 

@@ -27,6 +27,18 @@ def test_finds_what_sizes_a_network_takes():
     assert size_rule(u_net(16)) == SizeRule(size=(16, 16), fixed=True)
 
 
+@pytest.mark.parametrize("multiple", [3, 12, 14])
+def test_finds_multiples_that_are_no_powers_of_2(multiple):
+    images = keras.Input((None, None, 3))
+    x = keras.layers.AveragePooling2D(multiple)(images)
+    x = keras.layers.UpSampling2D(multiple)(x)
+    x = keras.layers.Conv2D(2, 1)(keras.layers.Concatenate()([images, x]))
+    network = keras.Model(images, x)
+    assert size_rule(network) == SizeRule(multiple=multiple)
+    image = np.random.default_rng(0).uniform(0, 255, (13, 18, 3))
+    assert [x.shape for x in Predictor(network)([image])] == [(13, 18, 2)]
+
+
 def test_pads_to_what_a_network_takes():
     network, image = u_net(), np.random.default_rng(0).uniform(0, 255, (13, 18, 3))
     [padded] = Predictor(network)([image])
