@@ -175,7 +175,8 @@ def predict_files(
     files.allow_pixels(max_pixels)
     output_dir = pathlib.Path(user_path(output_dir))
     kinds = ["overlays"] * overlays + ["confidence"] * confidence + ["masks"]
-    window = window or size_rule(network).size
+    rule = size_rule(network)
+    window = window or rule.size
     settings = {
         "network": network_digest(network),
         "colors": classes.colors,
@@ -286,7 +287,7 @@ def predict_files(
             progress = Progress(len(missing), "image", "Predicted", verbose=verbose)
 
         for views, names in _passes(
-            missing, window, image_size, image_range, max_pixels, pool, skip
+            missing, window, rule, image_size, image_range, max_pixels, pool, skip
         ):
             predictor = Predictor(
                 network,
@@ -336,7 +337,7 @@ def _write_classes(path, classes):
             writer.writerow([to_cell(name), number, *color])
 
 
-def _passes(images, window, image_size, image_range, max_pixels, pool, skip):
+def _passes(images, window, rule, image_size, image_range, max_pixels, pool, skip):
     """Yield `(options, names)`: the images that one `Predictor` predicts, and how."""
     sizes = {}
     for name, (header, problem) in zip(
@@ -351,4 +352,4 @@ def _passes(images, window, image_size, image_range, max_pixels, pool, skip):
             skip(images[name], problem)
         else:
             sizes[name] = image_size or header.size
-    yield from whole_or_windows(sizes, window)
+    yield from whole_or_windows(sizes, window, rule.multiple)

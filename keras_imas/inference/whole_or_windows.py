@@ -1,5 +1,7 @@
 """Which images are predicted whole, and which by windows."""
 
+import math
+
 from keras_imas.data.size_multiple import size_multiple
 
 # Larger images are predicted by a window, so that they fit into memory.
@@ -7,13 +9,15 @@ _WHOLE_PIXELS = 2048 * 2048
 _WINDOW = 1024
 
 
-def whole_or_windows(sizes, window=None):
+def whole_or_windows(sizes, window=None, multiple=1):
     """Sort images by how they are predicted.
 
     Args:
         sizes: Dict from an image's name to the `(height, width)` that the network sees.
         window: Side of a sliding window for all of them. Defaults to `None`: whole
             images, or windows of 1024 for those of more than 2048 times 2048 pixels.
+        multiple: Pixels that the sides of such a window are rounded up to a multiple
+            of. Defaults to `1`.
 
     Returns:
         List of `(options, names)`: arguments of `keras_imas.inference.Predictor`, and
@@ -27,6 +31,7 @@ def whole_or_windows(sizes, window=None):
         return [({"window": window}, list(sizes))]
     whole = [n for n, (h, w) in sizes.items() if h * w <= _WHOLE_PIXELS]
     large = [n for n, (h, w) in sizes.items() if h * w > _WHOLE_PIXELS]
-    multiple = size_multiple(sizes[name] for name in whole)
-    passes = [({"size_multiple": multiple}, whole), ({"window": _WINDOW}, large)]
+    sides = size_multiple(sizes[name] for name in whole)
+    side = math.ceil(_WINDOW / multiple) * multiple
+    passes = [({"size_multiple": sides}, whole), ({"window": side}, large)]
     return [(options, names) for options, names in passes if names]

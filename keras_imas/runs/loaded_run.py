@@ -158,7 +158,8 @@ class LoadedRun:
             photographs[number] = self._read(image)
             sizes[number] = self._image_size or photographs[number].shape[:2]
         found = {}
-        for views, numbers in whole_or_windows(sizes, self._window):
+        multiple = size_rule(self.network).multiple
+        for views, numbers in whole_or_windows(sizes, self._window, multiple):
             seen = (self._seen(photographs[number]) for number in numbers)
             predicted = self._predictor(**views).on_device(seen)
             for number, result in zip(numbers, predicted, strict=True):

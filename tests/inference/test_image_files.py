@@ -348,3 +348,14 @@ def test_masks_of_geotiffs_have_their_georeference(photographs):
         assert not (output / kind / "field.png").exists()
     results = predict(photographs, confidence=True)
     assert (results["kept"], results["georeferenced"]) == (4, 1)
+
+
+@full_on("jax", "torch")
+def test_windows_of_a_large_photograph_are_what_the_network_takes(tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (2049, 2049)).save(tmp_path / "photos" / "large.png")
+    images = keras.Input((None, None, 3))
+    thirds = keras.layers.UpSampling2D(3)(keras.layers.AveragePooling2D(3)(images))
+    logits = keras.layers.Add()([images, thirds])  # 1024 is no multiple of 3
+    results = predict(tmp_path / "photos", keras.Model(images, logits), overlays=False)
+    assert results["predicted"] == 1 and not results["skipped"]
