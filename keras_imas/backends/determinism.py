@@ -1,5 +1,6 @@
 """The same bits from the same run, as far as a backend can."""
 
+import math
 import os
 import random
 
@@ -48,11 +49,18 @@ def global_draws():
         >>> drawn == np.random.uniform()
         True
     """
-    _, numbers, _ = random.getstate()
-    numpy_state = np.random.get_state(legacy=False)["state"]
+    _, numbers, waiting = random.getstate()
+    _, key, pos, has_waiting, numpy_waiting = np.random.get_state()
     states = {
         "python": np.array(numbers, "uint32"),
-        "numpy": np.append(numpy_state["key"], np.uint32(numpy_state["pos"])),
+        "numpy": np.append(key, np.uint32(pos)),
+        # Normal draws come in pairs: the second one, NaN where none waits.
+        "waiting": np.array(
+            [
+                math.nan if waiting is None else waiting,
+                numpy_waiting if has_waiting else math.nan,
+            ]
+        ),
     }
     if keras.backend.backend() == "torch":
         import torch
@@ -69,9 +77,14 @@ def set_global_draws(states):
     Args:
         states: Dict of NumPy arrays; those of devices that are not there don't count.
     """
-    random.setstate((3, tuple(map(int, states["python"])), None))
+    # Checkpoints of earlier versions have none that wait.
+    first, second = map(float, states.get("waiting", (math.nan, math.nan)))
+    first = None if math.isnan(first) else first
+    random.setstate((3, tuple(map(int, states["python"])), first))
     *key, pos = states["numpy"]
-    np.random.set_state(("MT19937", np.array(key, "uint32"), int(pos)))
+    waits = not math.isnan(second)
+    key = np.array(key, "uint32")
+    np.random.set_state(("MT19937", key, int(pos), int(waits), second if waits else 0))
     if keras.backend.backend() == "torch":
         import torch
 
