@@ -10,6 +10,8 @@ from keras_imas.arguments import as_tensor, check_channels
 from keras_imas.label_maps import as_label_maps, check_integers, pixel_weights
 from keras_imas.typing import ArrayLike
 
+_COUNTED = 2**24  # the pixels that float32 counts one by one
+
 
 def iou_per_class(counts: ArrayLike, ignore_class: int | None = None) -> np.ndarray:
     """Return the intersection over union of each class.
@@ -91,7 +93,7 @@ class MeanIoU(keras.metrics.MeanIoU):
         y_true: ArrayLike,
         y_pred: ArrayLike,
         sample_weight: ArrayLike | None = None,
-    ) -> Any:
+    ) -> None:
         """Add a batch.
 
         Args:
@@ -112,7 +114,14 @@ class MeanIoU(keras.metrics.MeanIoU):
         check_integers("y_true", y_true)
         if sample_weight is not None:
             sample_weight = pixel_weights(sample_weight, y_true)
-        return super().update_state(y_true, y_pred, sample_weight)
+        flat = [
+            x if x is None else ops.reshape(x, (-1,))
+            for x in (y_true, y_pred, sample_weight)
+        ]
+        size = flat[0].shape[0] or 1
+        for start in range(0, size, _COUNTED):
+            stop = start + _COUNTED if size > _COUNTED else None
+            super().update_state(*(x if x is None else x[start:stop] for x in flat))
 
     def _are_logits(self, y_true, y_pred):
         rank = len(y_true.shape)

@@ -73,6 +73,17 @@ def test_class_only_predicted_counts_as_missed():
     assert result(metric) == pytest.approx(0.25)
 
 
+@pytest.mark.full
+@pytest.mark.jax_only
+def test_all_pixels_of_a_large_batch_count():
+    """On JAX in float32, to which one added to 2**24 is no more."""
+    labels, predicted = np.zeros((2, 1, 4097, 4096), "uint8")
+    metric = metrics.MeanIoU(2)
+    metric.update_state(labels, predicted)
+    counts = ops.convert_to_numpy(metric.total_cm)
+    np.testing.assert_array_equal(counts, [[labels.size, 0], [0, 0]])
+
+
 def test_counts_beyond_32_bits_do_not_overflow():
     metric = metrics.MeanIoU(2)
     labels = np.zeros((1, 32, 32), "int32")
