@@ -24,6 +24,10 @@ def decided(predicted, size, *, confidence=False, dtype="uint8"):
         `(label_map, confidence)`: arrays `(H, W)`; the label map is uint8, or int32 for
         more than 256 classes, and the confidence may be `None`.
 
+    Raises:
+        ValueError: If a pixel's probabilities are NaN, of which the first class would
+            be taken as the largest.
+
     Example:
         >>> probabilities = ops.array([[[0.8, 0.2], [0.1, 0.9]]])
         >>> label_map, sure = decided((probabilities, (1, 2)), (1, 2), confidence=True)
@@ -34,6 +38,11 @@ def decided(predicted, size, *, confidence=False, dtype="uint8"):
     if predicted_size != size:
         height, width = predicted_size
         probabilities = resize_bilinear(probabilities[None, :height, :width], *size)[0]
+    if _has_nan(probabilities, *map(ops.convert_to_tensor, size)):
+        raise ValueError(
+            "The network returns NaN for an image. The image or the network's weights "
+            "are not finite, or float16 overflows: take mixed_bfloat16"
+        )
     label_map = _on_host(_classes(probabilities), size)
     if not confidence:
         return label_map, None
@@ -43,6 +52,16 @@ def decided(predicted, size, *, confidence=False, dtype="uint8"):
 
 def _on_host(tensor, size):
     return np.array(ops.convert_to_numpy(tensor)[: size[0], : size[1]])
+
+
+@compiled
+def _has_nan(probabilities, height, width):
+    rows, columns = (
+        ops.arange(side, dtype="int32") for side in probabilities.shape[:2]
+    )
+    within = (rows < height)[:, None] & (columns < width)
+    # Softmax makes all of a pixel NaN if one is.
+    return ops.any(ops.isnan(probabilities[..., 0]) & within)
 
 
 @compiled

@@ -133,10 +133,11 @@ def predict_files(
     probability of the predicted class, 0..255. Of a GeoTIFF the mask and the confidence
     are `NAME.tif`, with the same georeference. Also write `classes.csv`, which
     `keras_imas.data.read_class_table` reads, and `predictions.json`. Skip images that
-    can't be read, or whose files can't be written, such as those whose names are too
-    long, and those that have all their files, so that the same call resumes where one
-    stopped: each mask tells which image and network it was made from, and all files of
-    an image that was replaced are removed, and those that are asked for made anew.
+    can't be read, of which the network makes NaN, or whose files can't be written, such
+    as those whose names are too long, and those that have all their files, so that the
+    same call resumes where one stopped: each mask tells which image and network it was
+    made from, and all files of an image that was replaced are removed, and those that
+    are asked for made anew.
 
     Args:
         network: Built Keras model from images to logits.
@@ -223,7 +224,11 @@ def predict_files(
                         raise
 
     def write(name, image, predicted):
-        label_map, sure = decided(predicted, image.shape[:2], confidence=confidence)
+        try:
+            label_map, sure = decided(predicted, image.shape[:2], confidence=confidence)
+        except ValueError as error:
+            skip(images[name], error)
+            return
         place = {"georeference": places.get(name)}
 
         def save(kind, part):

@@ -137,7 +137,8 @@ class LoadedRun:
 
         Raises:
             OSError: If a file is missing.
-            ValueError: If a file can't be read, or an array has another shape.
+            ValueError: If a file can't be read, an array has another shape, or the
+                network returns NaN.
 
         Example:
             >>> import keras

@@ -311,6 +311,21 @@ def test_a_file_that_cannot_be_written_stops_one_image(photographs):
         assert results["predicted"] + results["kept"] == 3 - len(skipped)
 
 
+def test_an_image_of_which_the_network_makes_nan_is_skipped(photographs):
+    model = network()
+    Image.new("RGB", (30, 20)).save(photographs / "a.png")  # black, which stays finite
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([np.full_like(kernel, 3e38), 0 * bias])
+    results = predict(photographs, model)
+    assert results["predicted"] == 1
+    nan = [
+        why for why in results["skipped"].values() if "returns NaN for an image" in why
+    ]
+    assert len(nan) == 2
+    masks = (photographs.parent / "out" / "masks").rglob("*.png")
+    assert [mask.name for mask in masks] == ["a.png"]
+
+
 def test_two_predictions_into_one_folder_are_kept_apart(photographs):
     predict(photographs)
     output = photographs.parent / "out"
