@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import signal
 
 import keras
@@ -214,31 +213,6 @@ def test_goes_on_as_if_nothing_had_happened(source, cut, uninterrupted, tmp_path
     written = (tmp_path / "log.csv").read_text().splitlines()
     assert written[0] == log.splitlines()[0] and "val_student_mean_iou" in written[0]
     assert [line.split(",")[0] for line in written] == ["epoch", "0", "1", "2"]
-
-
-class Noise(keras.callbacks.Callback):
-    """Draws a number from each of the global generators after each step."""
-
-    def __init__(self):
-        super().__init__()
-        self.drawn = {}
-
-    def on_train_batch_end(self, batch, logs=None):
-        step = int(keras.ops.convert_to_numpy(self.model.step)) - 1
-        self.drawn[step] = np.random.normal(), random.gauss(0, 1)
-
-
-def test_normal_draws_go_on_where_they_were(tmp_path):
-    def run(folder, *first):
-        noise = Noise()
-        model, none = compiled(), lambda folder: []
-        train(tmp_path / folder, "arrays", noise, *first, model=model, callbacks=none)
-        return noise.drawn
-
-    whole = run("whole")
-    run("cut", Cut(5))  # after five draws, the sixth waits
-    rest = run("cut")
-    assert rest == {step: whole[step] for step in (5, 6, 7, 8)}
 
 
 def image_dataset():
