@@ -72,7 +72,7 @@ class Predictor:
         size_multiple: int = 1,
     ) -> None:
         for name, value in (
-            ("window", min(window) if isinstance(window, tuple) else window),
+            ("window", None if window is None else int(np.min(window))),
             ("batch_size", batch_size),
             ("size_multiple", size_multiple),
         ):

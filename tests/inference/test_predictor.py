@@ -306,6 +306,12 @@ def test_the_network_meets_a_bounded_number_of_sizes(
     assert len(shapes) == compilations
 
 
+def test_a_window_may_be_a_list():
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 1)]
+    predictor = Predictor(keras.Sequential(layers), window=[4, 6])
+    assert [x.shape for x in predictor(images(1, (9, 7)))] == [(9, 7, 2)]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
