@@ -26,9 +26,10 @@ def iou_per_class(counts: ArrayLike, ignore_class: int | None = None) -> np.ndar
         `ignore_class`.
 
     Example:
-        >>> iou_per_class(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]])).tolist()
+        >>> iou_per_class([[1, 1, 0], [0, 1, 0], [0, 0, 0]]).tolist()
         [0.5, 0.5, nan]
     """
+    counts = np.asarray(counts)
     intersection = np.diag(counts)
     union = counts.sum(axis=0) + counts.sum(axis=1) - intersection
     iou = np.full(len(counts), np.nan)
