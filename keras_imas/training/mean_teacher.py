@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_imas import batch
 from keras_imas.arguments import check_fraction, check_not_negative
+from keras_imas.backends.export import export_network
 from keras_imas.backends.host import on_host
 from keras_imas.batch_checks import (
     check_arrays,
@@ -18,7 +19,6 @@ from keras_imas.batch_checks import (
     known_labels,
     warn_of_image_range,
 )
-from keras_imas.inference.export import export_network
 from keras_imas.losses.keras_loss import loss_over_label_maps
 from keras_imas.metrics.keras_metric import build_metrics, metrics_over_label_maps
 from keras_imas.models.check_student import check_student
@@ -354,7 +354,7 @@ class MeanTeacher(ResilientModel):
         Args:
             filepath: Where to write.
             format: See `keras.Model.export`. Defaults to `"tf_saved_model"`.
-            **kwargs: See `keras_imas.inference.export.export_network`.
+            **kwargs: See `keras_imas.backends.export.export_network`.
         """
         export_network(segmenter(self.teacher), filepath, format, **kwargs)
 
