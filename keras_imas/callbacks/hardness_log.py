@@ -96,11 +96,11 @@ class HardnessLog(keras.callbacks.Callback):
         # Afterwards, as a signal may come in between.
         scores.clear()
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
+    def leave(self, error: BaseException | None = None) -> None:
         """Leave the model as it was.
 
         Args:
-            logs: Not used.
+            error: What `fit` has raised. Defaults to `None`: nothing.
         """
         self.model.image_scores.tracks = False
         self.model.train_function = None

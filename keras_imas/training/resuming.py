@@ -40,7 +40,7 @@ def fit(model, keras_fit, **options):
         position = getattr(options["x"], "position", None)
         if options.get("steps_per_epoch") is not None:
             position = None  # Keras reads on where the last epoch has ended
-        with _following(position, options, callbacks):
+        with _leaving(callbacks), _following(position, options, callbacks):
             return keras_fit(callbacks=callbacks, **options)
 
     (checkpoint,) = checkpoints
@@ -61,17 +61,26 @@ def fit(model, keras_fit, **options):
     if state is not None:
         options = _from(state, options, checkpoint)
     callbacks.insert(0, UnlabeledUse(_steps_at_end(model, options, state), unlabeled))
-    error = None
-    try:
+    with _leaving(callbacks):
         if state is None or not state["step"]:
             with _following(position, options, callbacks):
                 return keras_fit(callbacks=callbacks, **options)
         return _finish_epoch(model, keras_fit, state, position, callbacks, options)
+
+
+@contextlib.contextmanager
+def _leaving(callbacks):
+    """Call `leave(error)` of callbacks, as Keras ends no training that has failed."""
+    error = None
+    try:
+        yield
     except BaseException as caught:
         error = caught
         raise
     finally:
-        checkpoint.leave(error)
+        for callback in callbacks:
+            if hasattr(callback, "leave"):
+                callback.leave(error)
 
 
 def _from(state, options, checkpoint):

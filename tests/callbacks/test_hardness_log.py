@@ -91,6 +91,21 @@ def test_hardness_log_goes_on_in_a_later_fit(tmp_path):
     fit(model, epochs=1)  # which has no index, and needs none any more
 
 
+class Interrupt(keras.callbacks.Callback):
+    """Does what Ctrl-C does."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_a_model_can_train_without_the_log_after_an_interrupted_fit(tmp_path):
+    model = imas()
+    with pytest.raises(KeyboardInterrupt):
+        fit_indexed(model, Interrupt(), HardnessLog(tmp_path / "a.parquet", NAMES))
+    fit(model)
+    assert int(model.step) > 1
+
+
 def test_hardness_log_needs_to_know_the_images(tmp_path):
     with pytest.raises(ValueError, match="unlabeled_index.*keras_imas.data"):
         fit(imas(), HardnessLog(tmp_path / "hardness.parquet", NAMES))
