@@ -97,74 +97,18 @@ def read_class_table(path: StrPath, ignore_class: int | None = 255) -> ClassTabl
         ValueError: if something in it can't be; the message names the line.
     """
     path = user_path(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(f"{str(path)!r} must be a CSV file, but is not one")
-    tool = known_as(path)
-    if tool is not None:
-        raise ValueError(f"{str(path)!r} is {tool}")
-    text = read_text(path)
-    first = text.splitlines()[0] if text.strip() else ""
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.DictReader(
-        text.splitlines(), delimiter=delimiter, skipinitialspace=True
-    )
-    try:
-        rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise ValueError(
-            f"{str(path)!r}, line {reader.line_num + 1}, is not valid CSV: {error}"
-        ) from None
-    header = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-    columns = dict(zip(header, reader.fieldnames or (), strict=True))
-    has_colors = columns.keys() >= {"r", "g", "b"}
-    if "name" not in columns or (columns.keys() & {"r", "g", "b"} and not has_colors):
-        raise ValueError(
-            f"The first line of {str(path)!r} must name the columns: name, and also id "
-            f"and r,g,b where they are known. Received: {first!r}"
-        )
-    for name in header:
-        if name not in _COLUMNS:
-            raise ValueError(
-                f"{str(path)!r} has the unknown column {name!r}"
-                f"{did_you_mean(name, _COLUMNS) or '.'} It may have: "
-                f"{', '.join(_COLUMNS)}"
-            )
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"The first line of {str(path)!r} must name each column once. More than "
-            f"once: {', '.join(map(repr, twice))}"
-        )
-
+    rows = _rows(path)
     names, colors, mask_colors = {}, {}, {}
-    for index, (line, row) in enumerate(rows):
-        where = f"{str(path)!r}, line {line}"
-        if any(row.get(None, ())):
-            raise ValueError(
-                f"{where}, has more cells than the {len(header)} columns: put a name "
-                f"with {delimiter!r} in double quotes. Received beyond them: "
-                f"{', '.join(map(repr, row[None]))}"
-            )
-
-        def number(column, highest, row=row, where=where):
-            value = (row[columns[column]] or "").strip()
-            # Of more digits Python would not make a number.
-            if not value.isdecimal() or len(value) > 99 or int(value) > highest:
-                raise ValueError(
-                    f"{where}: {column} must be a whole number from 0 to {highest}. "
-                    f"Received: {value[:99]!r}"
-                )
-            return int(value)
-
-        class_id = number("id", 65535) if "id" in columns else index
-        name = from_cell((row[columns["name"]] or "").strip())
+    for index, row in enumerate(rows):
+        class_id = row.number("id", 65535) if "id" in row.cells else index
+        name = from_cell(row.cells["name"])
         if not name:
-            raise ValueError(f"{where}: the class has no name")
+            raise ValueError(f"{row.where}: the class has no name")
         names.setdefault(class_id, name)
-        if has_colors:
-            color = tuple(number(channel, 255) for channel in "rgb")
+        if "r" in row.cells:
+            color = tuple(row.number(channel, 255) for channel in "rgb")
             if mask_colors.setdefault(color, class_id) != class_id:
-                raise ValueError(f"{where}: color {color} stands for two classes")
+                raise ValueError(f"{row.where}: color {color} stands for two classes")
             colors.setdefault(class_id, color)
     names.pop(ignore_class, None)
     colors.pop(ignore_class, None)
@@ -181,6 +125,87 @@ def read_class_table(path: StrPath, ignore_class: int | None = 255) -> ClassTabl
     in_order = range(len(names))
     return ClassTable(
         tuple(names[i] for i in in_order),
-        tuple(colors[i] for i in in_order) if has_colors else None,
+        tuple(colors[i] for i in in_order) if colors else None,
         mask_colors,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Row:
+    """A row of a table.
+
+    Attributes:
+        where: the file and the line, for the beginning of a message.
+        cells: dict from a column's name to its text.
+    """
+
+    where: str
+    cells: dict[str, str]
+
+    def number(self, column, highest):
+        """Return a cell's whole number from 0 to `highest`."""
+        value = self.cells[column]
+        # Of more digits Python would not make a number.
+        if not value.isdecimal() or len(value) > 99 or int(value) > highest:
+            raise ValueError(
+                f"{self.where}: {column} must be a whole number from 0 to {highest}. "
+                f"Received: {value[:99]!r}"
+            )
+        return int(value)
+
+
+def _rows(path):
+    """Return the rows of a class table, whose columns are known."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{str(path)!r} must be a CSV file, but is not one")
+    tool = known_as(path)
+    if tool is not None:
+        raise ValueError(f"{str(path)!r} is {tool}")
+    text = read_text(path)
+    first = text.splitlines()[0] if text.strip() else ""
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise ValueError(
+            f"{str(path)!r}, line {reader.line_num}, is not valid CSV: {error}"
+        ) from None
+    header = [name.strip().lower() for name in lines[0][1]] if lines else []
+    _check_header(path, header, first)
+    rows = []
+    for line, cells in lines[1:]:
+        where = f"{str(path)!r}, line {line}"
+        beyond = cells[len(header) :]
+        if any(beyond):
+            raise ValueError(
+                f"{where}, has more cells than the {len(header)} columns: put a name "
+                f"with {delimiter!r} in double quotes. Received beyond them: "
+                f"{', '.join(map(repr, beyond))}"
+            )
+        cells = [*(cell.strip() for cell in cells), *[""] * len(header)]
+        rows.append(_Row(where, dict(zip(header, cells, strict=False))))
+    return rows
+
+
+def _check_header(path, header, line):
+    """Refuse columns that are missing, unknown or there twice."""
+    colors = {"r", "g", "b"}.intersection(header)
+    if "name" not in header or len(colors) not in (0, 3):
+        raise ValueError(
+            f"The first line of {str(path)!r} must name the columns: name, and also id "
+            f"and r,g,b where they are known. Received: {line!r}"
+        )
+    for name in header:
+        if name not in _COLUMNS:
+            raise ValueError(
+                f"{str(path)!r} has the unknown column {name!r}"
+                f"{did_you_mean(name, _COLUMNS) or '.'} It may have: "
+                f"{', '.join(_COLUMNS)}"
+            )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"The first line of {str(path)!r} must name each column once. More than "
+            f"once: {', '.join(map(repr, twice))}"
+        )
