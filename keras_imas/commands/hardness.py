@@ -34,6 +34,7 @@ from keras_imas.runs.several_networks import (
     options_of_each,
     run_of_each,
 )
+from keras_imas.runs.unlabeled_part import UnlabeledPart
 
 FLAGS = flags.FLAGS
 FIRST = {
@@ -131,16 +132,14 @@ def main(argv):
 def _scoring(file):
     """Return options of `keras_imas.hardness`, as the run of a network scored."""
     run = run_directory.read(os.path.dirname(file)) or {}
-    recipe = run.get("recipe") or {}
-    threshold = FLAGS.confidence_threshold
-    if threshold is None:
-        threshold = recipe.get("confidence_threshold", 0.7)
-    background = recipe.get("background_class", -1)
+    names = ("confidence_threshold", "background_class")
+    said = {n: v for n, v in (run.get("recipe") or {}).items() if n in names}
+    if FLAGS.confidence_threshold is not None:
+        said["confidence_threshold"] = FLAGS.confidence_threshold
+    options = UnlabeledPart(**said).imas_options()
+    threshold = options["confidence_threshold"]
     print(f"A pixel counts as sure from a confidence of {threshold:g}.", flush=True)
-    return {
-        "confidence_threshold": threshold,
-        "background_class": None if background < 0 else background,
-    }
+    return {name: options[name] for name in names}
 
 
 def _predictor(path, options):
