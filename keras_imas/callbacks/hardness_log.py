@@ -102,6 +102,8 @@ class HardnessLog(keras.callbacks.Callback):
         Args:
             error: What `fit` has raised. Defaults to `None`: nothing.
         """
+        if self.model is None:  # the error came before the training
+            return
         self.model.image_scores.tracks = False
         self.model.train_function = None
 

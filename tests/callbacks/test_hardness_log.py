@@ -106,6 +106,12 @@ def test_a_model_can_train_without_the_log_after_an_interrupted_fit(tmp_path):
     assert int(model.step) > 1
 
 
+def test_an_error_before_the_training_is_the_one_that_is_raised(tmp_path):
+    log = HardnessLog(tmp_path / "a.parquet", NAMES)
+    with pytest.raises(NotImplementedError, match="num_batches"):
+        imas().fit(keras.utils.PyDataset(), callbacks=[log], verbose=0)
+
+
 def test_hardness_log_needs_to_know_the_images(tmp_path):
     with pytest.raises(ValueError, match="unlabeled_index.*keras_imas.data"):
         fit(imas(), HardnessLog(tmp_path / "hardness.parquet", NAMES))
