@@ -1,5 +1,6 @@
 """Mixed precision: the networks compute in 16 bits, the method in 32."""
 
+import contextlib
 import itertools
 
 import keras
@@ -182,3 +183,58 @@ def test_recipe(precision):
     assert scaled == (precision == "mixed_float16")
     with pytest.raises(ValueError, match="`precision` must be one of float32, "):
         Recipe(precision="float8")
+
+
+@contextlib.contextmanager
+def policy(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_a_student_in_float16_has_its_loss_scaled_whatever_the_policy_is_by_then():
+    with policy("mixed_float16"):
+        student = network()
+    model = keras_imas.IMAS(student)
+    model.compile("sgd")
+    assert type(model.optimizer) is keras.optimizers.LossScaleOptimizer
+    student = network()
+    with policy("mixed_float16"):
+        model = keras_imas.IMAS(student)
+        model.compile("sgd")
+    assert model.compute_dtype == "float32"
+    assert type(model.optimizer) is not keras.optimizers.LossScaleOptimizer
+
+
+@pytest.mark.parametrize(
+    "change",
+    core_and_full(
+        ["float32 to mixed_bfloat16"],
+        ["float32 to mixed_bfloat16", "mixed_bfloat16 to float32"],
+    ),
+)
+def test_training_goes_on_in_the_precision_asked_for(change, tmp_path):
+    """`start_from` says which network, not in which precision it computes."""
+    saved, wanted = change.split(" to ")
+    path = str(tmp_path / "network.keras")
+    of = dict(weights="none", crop_size=33)
+    first = Recipe(precision=saved, **of).student(3, input_shape=(33, 33, 3))
+    first.save(path)
+    fresh = Recipe(precision=wanted, **of).student(3, input_shape=(33, 33, 3))
+    fresh.set_weights(first.get_weights())
+    recipe = Recipe(precision=wanted, start_from=path)
+    student = recipe.student(3)
+    model = recipe.model(student, steps_per_epoch=1, epochs=1)
+    assert model.dtype_policy.name == wanted
+    for layer, same in zip(student.layers, fresh.layers, strict=True):
+        assert layer.compute_dtype == same.compute_dtype, layer.name
+    images = RNG.uniform(0, 255, (2, 33, 33, 3)).astype("float32")
+    before, same, after = (
+        ops.convert_to_numpy(network(images)) for network in (first, fresh, student)
+    )
+    largest = np.abs(same).max()
+    np.testing.assert_allclose(after, same, atol=1e-3 * largest)
+    assert np.abs(after - before).max() > 5e-3 * largest

@@ -172,7 +172,7 @@ class Recipe(UnlabeledPart, Optimization):
             file.
         """
         if self.start_from:
-            return load_student(self.start_from, num_classes)
+            return load_student(self.start_from, num_classes, self.precision)
         with self._dtype_policy():
             return student_network(
                 self, num_classes, input_shape=input_shape, weights=weights

@@ -7,6 +7,7 @@ from keras_imas.data.colors import default_colors
 from keras_imas.files.user_path import user_path
 from keras_imas.imas import IMAS
 from keras_imas.models.logits import segmenter
+from keras_imas.models.precision import set_precision
 from keras_imas.runs import run_directory
 from keras_imas.runs.prediction_options import prediction_options, reading_of
 from keras_imas.runs.safe_loading import load_model
@@ -108,12 +109,14 @@ def model_file(path):
     )
 
 
-def load_student(path, num_classes):
+def load_student(path, num_classes, precision="float32"):
     """Load a network to train on from; of a whole `IMAS` its teacher.
 
     Args:
         path: Path of a file, or of the directory of a run.
         num_classes: Number of classes that it must have.
+        precision: Policy in which it shall compute, whatever it was trained in.
+            Defaults to `"float32"`.
 
     Returns:
         `keras.Model` of which every layer is trained.
@@ -139,6 +142,7 @@ def load_student(path, num_classes):
             f"{str(path)!r}, which has {classes}"
         )
     network.trainable = True
+    set_precision(network, precision)
     return network
 
 

@@ -24,6 +24,7 @@ from keras_imas.metrics.keras_metric import build_metrics, metrics_over_label_ma
 from keras_imas.models.check_student import check_student
 from keras_imas.models.final_activation import check_returns_logits
 from keras_imas.models.logits import segmenter
+from keras_imas.models.precision import precision
 from keras_imas.models.size_rule import size_rule
 from keras_imas.teacher import ema_decay, teacher_of
 from keras_imas.training.resilient_model import ResilientModel
@@ -57,6 +58,8 @@ class MeanTeacher(ResilientModel):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
+        check_student(student)
+        kwargs.setdefault("dtype", precision(student))  # Keras scales float16's loss
         super().__init__(max_skipped_steps=max_skipped_steps, **kwargs)
         check_fraction("ema_decay", ema_decay)
         check_not_negative(
@@ -65,7 +68,6 @@ class MeanTeacher(ResilientModel):
             auxiliary_weight=auxiliary_weight,
             max_skipped_steps=max_skipped_steps or 0,
         )
-        check_student(student)
         if teacher is not None:
             check_returns_logits("teacher", teacher)
         self.student = student
@@ -278,12 +280,10 @@ class MeanTeacher(ResilientModel):
         return super().evaluate(*args, **kwargs)
 
     def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """Predict the teacher's logits, as `keras.Model.predict`.
-
-        Warn of arrays of images that are not 0..255.
+        """Predict the teacher's logits; warn of arrays of images that are not 0..255.
 
         Args:
-            *args: See there.
+            *args: See `keras.Model.predict`.
             **kwargs: See there.
 
         Returns:
