@@ -12,6 +12,7 @@ Writes a table of all images, best to label first: the hardest, without near-dup
 
 import csv
 import itertools
+import math
 import os
 
 import keras
@@ -21,6 +22,7 @@ import keras_imas
 from keras_imas import data
 from keras_imas.files.csv_text import to_cell
 from keras_imas.files.whole_file import check_writable, whole_file
+from keras_imas.models.logits import list_outputs
 from keras_imas.progress import Progress
 from keras_imas.report.label_next import label_next, thumbnail_features
 from keras_imas.runs import run_directory
@@ -111,20 +113,33 @@ def main(argv):
         scores.append(float(hardness[0]))
         progress.add()
 
-    order, novelty = label_next(scores, features, count=len(scores))
+    known = [place for place, score in enumerate(scores) if not math.isnan(score)]
+    if scores and not known:
+        raise ValueError(
+            f"The networks return NaN for all {len(scores)} images: look at their "
+            "weights; or float16 overflows"
+        )
+    order, novelty = label_next(
+        [scores[place] for place in known],
+        [features[place] for place in known],
+        count=len(known),
+    )
     with (
         whole_file(FLAGS.output) as part,
         open(part, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
         writer.writerow(["rank", "image", "hardness", "novelty"])
-        for rank, (place, new) in enumerate(zip(order, novelty, strict=True), 1):
+        for rank, (chosen, new) in enumerate(zip(order, novelty, strict=True), 1):
+            place = known[chosen]
             name = to_cell(names[place])
             row = [rank, name, round(scores[place], 4), round(float(new), 4)]
             writer.writerow(row)
             if rank <= 5:
                 print(f"\n{names[place]}: hardness {scores[place]:.2f}", end="")
-    print(f"\nWritten: {FLAGS.output}, {len(scores)} images")
+    print(f"\nWritten: {FLAGS.output}, {len(known)} images")
+    for place in sorted({*range(len(scores))} - {*known}):
+        print(f"Skipped: {names[place]}: a network returns NaN for it")
     for reason in examples.bad.values():
         print(f"Skipped: {reason}")
 
@@ -145,6 +160,7 @@ def _scoring(file):
 def _predictor(path, options):
     network = next(iter(load_networks([path]).values()))
     if FLAGS.probabilities:  # whose logarithms are logits of themselves
-        logits = keras.ops.log(keras.ops.maximum(network.output, 1e-7))
+        probabilities = list_outputs(network.output)[0]
+        logits = keras.ops.log(keras.ops.maximum(probabilities, 1e-7))
         network = keras.Model(network.input, logits)
     return keras_imas.inference.Predictor(network, **options)
