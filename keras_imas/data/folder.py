@@ -16,6 +16,7 @@ from keras_imas.data.lists import Entry, below, no_comment, read_list
 from keras_imas.data.mask_files import Masks
 from keras_imas.data.pairs import Reading, usable
 from keras_imas.data.passed_over import passed_over
+from keras_imas.data.pixels import checked_range
 from keras_imas.data.preflight import check_labels
 from keras_imas.data.problems import go_on, notice, report
 from keras_imas.data.tree import Tree
@@ -111,7 +112,7 @@ def from_folder(
         ```
     """
     check_num_classes(num_classes, ignore_class)
-    image_range = _image_range(image_range)
+    image_range = checked_range(image_range)
     if binary_masks and (classes is not None or label_table is not None):
         raise ValueError("Only one of `binary_masks`, `classes` and `label_table` fits")
     if binary_masks:
@@ -171,17 +172,6 @@ def from_folder(
     if num_classes is not None and examples.labeled:
         check_labels(examples, num_classes, ignore_class)
     return examples
-
-
-def _image_range(image_range):
-    if image_range is None:
-        return None
-    if len(image_range) != 2 or not image_range[0] < image_range[1]:
-        raise ValueError(
-            "`image_range` must be (low, high), the values that become black and "
-            f"white, such as (0, 4095). Received: image_range={image_range!r}"
-        )
-    return tuple(image_range)
 
 
 def with_masks(

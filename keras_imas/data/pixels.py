@@ -166,6 +166,33 @@ def read_image(path, image_range=None, max_pixels=math.inf):
         return np.asarray(image.convert("RGB"))
 
 
+def checked_range(image_range):
+    """Refuse an image range that is none.
+
+    Args:
+        image_range: as in `read_image`.
+
+    Returns:
+        The two values as a tuple, or None.
+
+    Raises:
+        ValueError: if it is not two finite numbers, the lower one first.
+
+    Example:
+        >>> checked_range([0, 4095])
+        (0, 4095)
+    """
+    if image_range is None:
+        return None
+    values = tuple(image_range)
+    if len(values) != 2 or not -math.inf < values[0] < values[1] < math.inf:
+        raise ValueError(
+            "`image_range` must be (low, high), the values that become black and "
+            f"white, such as (0, 4095). Received: image_range={values!r}"
+        )
+    return values
+
+
 def read_values(path, max_pixels=math.inf):
     """Read the values of an image as the file holds them.
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from keras_imas.data import files
 from keras_imas.data.classes import ClassTable
-from keras_imas.data.pixels import resized
+from keras_imas.data.pixels import checked_range, resized
 from keras_imas.data.read_ahead import ahead
 from keras_imas.data.tree import Tree
 from keras_imas.files import standard_json
@@ -172,8 +172,10 @@ def predict_files(
     Raises:
         FileExistsError: If `output_dir` holds other files, or predictions made in
             another way, or another process writes there.
+        ValueError: If `image_range` is none.
     """
     files.allow_pixels(max_pixels)
+    image_range = checked_range(image_range)
     output_dir = pathlib.Path(user_path(output_dir))
     kinds = ["overlays"] * overlays + ["confidence"] * confidence + ["masks"]
     rule = size_rule(network)
@@ -291,9 +293,11 @@ def predict_files(
         if missing:
             progress = Progress(len(missing), "image", "Predicted", verbose=verbose)
 
+        readable = {n: p for n, p in images.items() if str(p) not in results["skipped"]}
         for views, names in _passes(
-            missing, window, rule, image_size, image_range, max_pixels, pool, skip
-        ):
+            readable, missing, window, rule, image_size, image_range, max_pixels, pool,
+            skip,
+        ):  # fmt: skip
             predictor = Predictor(
                 network,
                 **views,
@@ -342,8 +346,16 @@ def _write_classes(path, classes):
             writer.writerow([to_cell(name), number, *color])
 
 
-def _passes(images, window, rule, image_size, image_range, max_pixels, pool, skip):
-    """Yield `(options, names)`: the images that one `Predictor` predicts, and how."""
+def _passes(
+    images, missing, window, rule, image_size, image_range, max_pixels, pool, skip
+):
+    """Yield `(options, names)`: the missing images that one `Predictor` predicts.
+
+    How they are predicted goes by the sizes of all, so that a call that goes on where
+    one stopped predicts as that would have.
+    """
+    if not missing:
+        return
     sizes = {}
     for name, (header, problem) in zip(
         images,
@@ -353,8 +365,11 @@ def _passes(images, window, rule, image_size, image_range, max_pixels, pool, ski
         ),
         strict=True,
     ):
-        if problem:
-            skip(images[name], problem)
-        else:
+        if not problem:
             sizes[name] = image_size or header.size
-    yield from whole_or_windows(sizes, window, rule.multiple)
+        elif name in missing:
+            skip(images[name], problem)
+    for options, names in whole_or_windows(sizes, window, rule.multiple):
+        names = [name for name in names if name in missing]
+        if names:
+            yield options, names

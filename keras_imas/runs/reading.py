@@ -11,6 +11,7 @@ from keras_imas.batch_checks import check_num_classes
 from keras_imas.data.classes import ClassTable, read_class_table
 from keras_imas.data.files import MAX_PIXELS
 from keras_imas.data.folder import from_folder
+from keras_imas.data.pixels import checked_range
 from keras_imas.runs import run_directory
 from keras_imas.runs.flags import Flagged, as_field, field, flag_text
 
@@ -75,6 +76,8 @@ class Reading(FileReading):
                 "`image_size` must be height,width, such as 180,240. Received: "
                 + flag_text(self.image_size)
             )
+
+        checked_range(self.image_range or None)
 
     @property
     def known_number(self):
