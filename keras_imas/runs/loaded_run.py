@@ -205,12 +205,17 @@ class LoadedRun:
             return image
         if image.dtype != "uint8":
             warn_of_image_range(image)
+            if not np.isfinite(image).all():  # of which no bytes can be made
+                raise ValueError(
+                    "An image must be finite, to be resized as the run has it. "
+                    "Received: NaN or infinite values"
+                )
             image = np.rint(np.clip(image, 0, 255)).astype("uint8")
         return pixels.resized(image, self._image_size)
 
     def _predictor(self, **views):
         """Return the predictor of images seen in one way, compiled once."""
-        key = tuple(views.items())
+        key = str(views)  # a window may be a list
         if key not in self._predictors:
             self._predictors[key] = Predictor(self.network, **views, **self._options)
         return self._predictors[key]

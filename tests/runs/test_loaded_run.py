@@ -177,3 +177,23 @@ def test_names_what_is_wrong(tmp_path, photo):
     Image.new("RGB", (31, 20)).save(photo)
     with pytest.raises(ValueError, match="620 pixels, more than max_pixels=600"):
         run.predict(photo)
+
+
+def test_a_window_may_be_a_list(tmp_path):
+    directory = save_run(tmp_path / "run")
+    found = [
+        keras_imas.load(directory, window=window).predict(IMAGE).confidence
+        for window in ([16, 24], (16, 24))
+    ]
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.filterwarnings("ignore:`images` must be 0..255")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_color_are_refused_at_any_size(tmp_path, value):
+    image = IMAGE.astype("float32")
+    image[3, 4] = value
+    for facts in ({}, {"image_size": [10, 12]}):
+        run = keras_imas.load(save_run(tmp_path / "run", **facts))
+        with pytest.raises(ValueError, match="must be finite|returns NaN"):
+            run.predict(image)
