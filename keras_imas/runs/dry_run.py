@@ -9,7 +9,9 @@ import numpy as np
 from keras_imas.batch_checks import STRONG
 from keras_imas.callbacks.time_estimate import format_duration
 from keras_imas.models import cost
+from keras_imas.models.size_rule import size_rule
 
+_SIDE = 257  # at most, of the crops that are timed
 _VIEWS = ("unlabeled", *STRONG, "unlabeled_valid")
 
 
@@ -62,7 +64,7 @@ def describe(plan):
 
     count = {name: len(inputs[name]) for name in ("labeled", *_VIEWS) if name in inputs}
     few = {name: 2 if name in _VIEWS else 1 for name in count}
-    side = min(recipe.crop_size, 257)
+    side = _side(model.student, recipe.crop_size)
     batch = {
         name: keras.ops.convert_to_numpy(inputs[name])[:n, :side, :side]
         for name, n in few.items()
@@ -88,6 +90,14 @@ def describe(plan):
         f"{steps:,} steps about {format_duration(seconds * steps)}, plus evaluation"
     )
     print("Dry run: nothing was written.")
+
+
+def _side(network, crop_size):
+    """Return the side of a small crop that a network takes."""
+    rule = size_rule(network)
+    if rule.fixed:
+        return crop_size
+    return min(crop_size, max(_SIDE // rule.multiple, 1) * rule.multiple)
 
 
 def _work(count):

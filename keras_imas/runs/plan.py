@@ -10,7 +10,7 @@ from keras_imas.backends.devices import device_count
 from keras_imas.command_line.own_command import command_line
 from keras_imas.models.size_rule import size_rule
 from keras_imas.runs import batches, provenance
-from keras_imas.runs.class_weights import BALANCED
+from keras_imas.runs.class_weights import BALANCED, class_weights
 from keras_imas.runs.parts import Parts
 from keras_imas.runs.recipe import Recipe
 
@@ -68,14 +68,22 @@ class Plan:
             `Plan`.
 
         Raises:
-            ValueError: If the batches can't be divided among the devices, or the method
-                needs unlabeled images that are not there.
+            ValueError: If the batches can't be divided among the devices, the method
+                needs unlabeled images that are not there, or classes and their weights
+                are not as many.
         """
         if parts.unlabeled is None and recipe.method != "supervised":
             raise ValueError(
                 f"method={recipe.method!r} needs unlabeled images, and all images are "
                 "labeled. Pass `unlabeled`: others, without masks; or train with "
                 "--method=supervised"
+            )
+        weights = recipe.class_weights
+        numbers = () if weights in ("", BALANCED) else class_weights(weights)
+        if numbers and len(numbers) != parts.num_classes:
+            raise ValueError(
+                f"`class_weights` must be a number for each of the {parts.num_classes} "
+                f"classes. Received: class_weights={weights!r}"
             )
         unlabeled = None if parts.unlabeled is None else len(parts.unlabeled)
         steps = recipe.steps_per_epoch(len(parts.labeled), unlabeled)

@@ -290,6 +290,35 @@ def test_a_dry_run_writes_nothing(precision, tmp_path, capsys):
         assert text in printed
 
 
+def test_a_dry_run_takes_crops_that_the_network_takes(tmp_path, capsys):
+    images = keras.Input((None, None, 3))
+    deep = keras.layers.UpSampling2D(16)(keras.layers.MaxPooling2D(16)(images))
+    both = keras.layers.Concatenate()([images, deep])
+    fixed = keras.Input((288, 288, 3))
+    flat = keras.layers.Reshape((288, 288, 3))(fixed)
+    for network in (
+        keras.Model(images, keras.layers.Conv2D(3, 1)(both)),
+        keras.Model(fixed, keras.layers.Conv2D(3, 1)(flat)),
+    ):
+        experiment.run(
+            dataclasses.replace(RECIPE, crop_size=288, unlabeled_batch_size=2),
+            (IMAGES[:1], LABELS[:1]),
+            IMAGES[2:5],
+            class_names=["a", "b", "c"],
+            output_dir=str(tmp_path / "run"),
+            student=network,
+            dry_run=True,
+        )
+        assert "a step takes about" in capsys.readouterr().out
+
+
+def test_as_many_weights_as_classes_are_needed(tmp_path):
+    recipe = dataclasses.replace(RECIPE, class_weights="1,2", ohem_min_kept=0)
+    with pytest.raises(ValueError, match="each of the 3 classes.*'1,2'"):
+        run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     "epoch_over", core_and_full(["unlabeled"], ["unlabeled", "labeled"])
 )
