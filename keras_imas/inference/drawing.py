@@ -31,7 +31,8 @@ def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
     """Arrange images in rows, with headings above and captions below.
 
     Args:
-        rows: List of lists of uint8 images `(H, W, 3)`; all are scaled to one size.
+        rows: List of lists of uint8 images `(H, W, 3)`; all are scaled to one size,
+            that of the first, at most ten times as high as wide.
         headings: One string for each column. Defaults to `None`.
         captions: For each row, a list of strings to put below its images. Defaults to
             `None`.
@@ -47,7 +48,7 @@ def grid(rows, headings=None, captions=None, *, tile_width=320, line=18):
         (644, 178)
     """
     height, width = rows[0][0].shape[:2]
-    tile_height = round(tile_width * height / width)
+    tile_height = min(max(round(tile_width * height / width), 1), 10 * tile_width)
     gap = 4
     row_height = tile_height + gap + (line if captions else 0)
     columns = max(map(len, rows))
@@ -110,6 +111,7 @@ def class_table(class_names, columns, labeled=None):
     def row(name, values, there=True):
         known = "{:.3f}" if there else "only predicted"
         cells = ["–" if np.isnan(value) else known.format(value) for value in values]
+        name = " ".join(name.split()).replace("|", "\\|")
         return f"| {' | '.join([name, *cells])} |"
 
     def mean(values):

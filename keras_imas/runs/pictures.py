@@ -1,5 +1,6 @@
 """Pictures of a run: predictions beside the truth, easy and hard images."""
 
+import itertools
 import os
 
 import numpy as np
@@ -59,7 +60,7 @@ def predictions(predictors, validation, colors, *, count=4):
     """
     names = ["student", "teacher"]
     rows = []
-    for _, example in validation.pick(_spread(len(validation), count)):
+    for example in _some(validation, count):
         image = example["image"]
         predicted = [next(predictors[n]([image])).argmax(axis=-1) for n in names]
         label_maps = [example["label_map"], *predicted]
@@ -126,6 +127,15 @@ def save_hardness(
             [f"{name}, teacher" for name in names],
         ]
     drawing.grid(rows, captions=captions).save(filepath)
+
+
+def _some(examples, count):
+    """Return at most so many examples: spread, or the first that can be read."""
+    spread = [each for _, each in examples.pick(_spread(len(examples), count))]
+    if spread:
+        return spread
+    every = examples.pick(range(len(examples)))
+    return [each for _, each in itertools.islice(every, count)]
 
 
 def _spread(count, at_most):

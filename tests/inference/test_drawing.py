@@ -38,3 +38,8 @@ def test_class_table_has_a_row_a_class_and_the_mean():
         "| car | – | 0.750 |",
         "| **mean** | 0.500 | 0.500 |",
     ]
+
+
+def test_a_name_ends_no_cell_of_a_table():
+    table = drawing.class_table(["a|b", "c\nd"], {"teacher": [0.5, 0.5]})
+    assert table.splitlines()[2:4] == ["| a\\|b | 0.500 |", "| c d | 0.500 |"]
