@@ -52,6 +52,8 @@ def run(words):
     module = importlib.import_module(f"keras_imas.{COMMANDS[words].module}")
     # JAX reports at each start that there is no TPU.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    if hasattr(sys.stdout, "reconfigure"):  # a path may be no UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.modules["__main__"].__doc__ = as_started(module.__doc__)
     typed = entry_and_words() is not None
 

@@ -58,7 +58,8 @@ def write_whole(path, text):
 
     Args:
         path: Path of the file.
-        text: Its content, written in UTF-8.
+        text: Its content, written in UTF-8. What that can't hold, such as a path of
+            other bytes, is escaped.
 
     Example:
         >>> import tempfile
@@ -68,7 +69,10 @@ def write_whole(path, text):
         ...     open(path, encoding="utf-8").read()
         '1 2 3'
     """
-    with whole_file(path) as part, open(part, "w", encoding="utf-8") as file:
+    with (
+        whole_file(path) as part,
+        open(part, "w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         file.write(text)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shlex
 
 from keras_imas.files import standard_json
@@ -112,11 +113,12 @@ def _used(facts, part):
 def _use(name, measured):
     best = "`teacher_best.keras`, the teacher of the best epoch"
     last = "`teacher_last.keras`, the teacher after the last epoch"
+    folder = standard_json.dumps(name, ensure_ascii=False)  # as Python reads it
     return f"""\
 ```python
 import keras_imas
 
-run = keras_imas.load({standard_json.dumps(name)})  # the folder of this card
+run = keras_imas.load({folder})  # the folder of this card
 found = run.predict("photo.jpg")
 found.classes, found.colors, found.confidence
 ```
@@ -300,9 +302,7 @@ def _command(facts):
     if program in ("", "-c"):
         return "# keras_imas.runs.experiment.run, called from Python"
     run = ["python", program] if program.endswith(".py") else [program]
-    home = os.path.expanduser("~")
-    words = [
-        "~" + w.removeprefix(home) if w.startswith(home + os.sep) else w
-        for w in (*run, *arguments)
-    ]
-    return shlex.join(words)
+    # At the beginning of a word, and of a flag's paths.
+    home = re.escape(os.path.expanduser("~"))
+    at_home = re.compile(rf"(^|[=,]){home}(?={re.escape(os.sep)}|,|$)")
+    return shlex.join(at_home.sub(r"\1~", word) for word in (*run, *arguments))

@@ -1,12 +1,14 @@
+import ast
 import json
 import os
+import re
 
 import keras
 import numpy as np
 import pytest
 
 from keras_imas.runs import experiment
-from keras_imas.runs.model_card import model_card
+from keras_imas.runs.model_card import model_card, save_model_card
 from keras_imas.runs.read_run import read_run
 from keras_imas.runs.recipe import Recipe
 
@@ -106,6 +108,21 @@ def test_the_command_can_be_copied(command, shown):
 
 def test_the_home_folder_is_not_told():
     home = os.path.expanduser("~")
-    command = ["train_folder.py", os.path.join(home, "photos")]
+    photos = os.path.join(home, "photos")
+    command = ["train_folder.py", photos, f"--images={photos}", f"--val={home}"]
+    command += [f"--unlabeled={home}er", f"--x={photos},{photos}"]
     facts = {"class_names": ["road"], "labeled": 1, "recipe": {}, "command": command}
-    assert f"{home}/" not in model_card("run", json.loads(json.dumps(facts)), [])
+    card = model_card("run", json.loads(json.dumps(facts)), [])
+    assert f"{home}/" not in card and f"--unlabeled={home}er" in card
+    assert "--images=~/photos" in card and "--x=~/photos,~/photos" in card
+
+
+def test_the_folder_may_have_any_name(tmp_path):
+    name = "läufe \N{SEEDLING}"
+    facts = {"class_names": ["road"], "labeled": 1, "recipe": {}}
+    (line,) = re.findall("load\\((.*)\\)  #", model_card(name, facts, []))
+    assert ast.literal_eval(line) == name
+    other = tmp_path / os.fsdecode(b"l\xe4ufe")  # no UTF-8
+    other.mkdir()
+    save_model_card(other, facts, [])
+    assert "# l\\udce4ufe" in (other / "MODEL_CARD.md").read_text(encoding="utf-8")
