@@ -1,14 +1,18 @@
 """`make_splits.py`, run as a user runs it."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import programs
 import pytest
 from PIL import Image
 
+from keras_imas import data
 from keras_imas.runs.provenance import split_checksum
 
+NO_UTF_8 = os.fsdecode(b"o\xff")
 NAMES = [f"tour{i // 8}_{i:03}" for i in range(32)]
 
 
@@ -157,3 +161,33 @@ def test_overwrites_nothing(listed):
     assert process.returncode != 0
     assert "is not empty" in process.stdout
     assert [path.name for path in (listed / "out").iterdir()] == ["1_16_seed0"]
+
+
+@pytest.mark.full
+def test_a_name_that_no_line_can_hold_is_refused(photographs):
+    names = ["a,b", "a b", '"q"', "a;b", "#7", "=f", "~x", "$HOME", "-d", "é", "t\tt"]
+    image = photographs / "images" / f"{NAMES[0]}.png"
+    for name in names:
+        shutil.copy(image, photographs / "images" / f"{name}.png")
+    process = run("--images=images", "--sizes=43", cwd=photographs)
+    assert process.returncode == 0, process.stdout
+    labeled = photographs / "out" / "43_seed0" / "labeled.txt"
+    found = data.from_folder(photographs / "images", names=labeled).names
+    assert sorted(found) == sorted([*NAMES, *names])
+    for name in ("tour0_000\ntour0_001", "  tour0_000"):
+        other = photographs / "images" / f"{name}.png"
+        shutil.copy(image, other)
+        shutil.rmtree(photographs / "out", ignore_errors=True)
+        process = run("--images=images", "--sizes=3", cwd=photographs)
+        assert process.returncode == 1, process.stdout
+        assert f"No line of a list can hold {name!r}" in process.stdout
+        assert not (photographs / "out").exists()
+        other.unlink()
+
+
+@pytest.mark.full
+def test_a_folder_that_is_no_utf_8_is_told(listed):
+    script = programs.ROOT / "scripts" / "make_splits.py"
+    process = programs.run(script, LIST, f"--output_dir={NO_UTF_8}", cwd=listed)
+    assert process.returncode == 0, process.stdout
+    assert "Written to o\\udcff" in process.stdout

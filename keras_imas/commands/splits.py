@@ -114,6 +114,13 @@ def main(argv):
     """
     sizes = _read_sizes()
     names, classes = _read()
+    unlisted = [name for name in names if not lists.is_line(name)]
+    if unlisted:
+        raise ValueError(
+            f"No line of a list can hold {', '.join(map(repr, unlisted[:3]))}: it "
+            "would be read as another name. Rename what has line breaks, or spaces at "
+            "its beginning"
+        )
     groups = FLAGS.group and splits.group_keys(names, FLAGS.group)
     exact = splits.nested(names, list(sizes.values()))
     drawn = {}

@@ -104,6 +104,22 @@ def read_list(path):
     ]
 
 
+def is_line(name):
+    r"""Tell whether a line of a list can hold a name, and is read as that name.
+
+    Args:
+        name: name of an image.
+
+    Returns:
+        A boolean.
+
+    Example:
+        >>> is_line("a b"), is_line(" a"), is_line("a\nb")
+        (True, False, False)
+    """
+    return [name] == [line.strip().strip("\ufeff") for line in name.splitlines()]
+
+
 def no_comment(entry):
     """Tell why a line that begins as a comment can't be read.
 
