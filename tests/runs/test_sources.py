@@ -66,3 +66,36 @@ def test_validation_images_of_the_same_folder_are_in_no_other_part(
     assert parts["labeled"].names == ("0",) and parts["validation"].names == ("1",)
     assert parts["unlabeled"].names == ("2", "3", "4")
     Parts.of(**parts).check()
+
+
+def official(root, name):
+    """Write three training images and one of validation as a data set has them."""
+    image, mask = Image.new("RGB", (12, 9)), Image.new("L", (12, 9))
+    names = {"train": ("a_0_0", "a_0_1", "a_0_2"), "val": ("b_0_0",)}
+    for part, stems in names.items():
+        for stem in stems:
+            paths = {
+                "camvid": (f"{part}/{stem}", f"{part}annot/{stem}"),
+                "voc": (f"JPEGImages/{stem}", f"SegmentationClassAug/{stem}"),
+                "cityscapes": (
+                    f"leftImg8bit/{part}/a/{stem}_leftImg8bit",
+                    f"gtFine/{part}/a/{stem}_gtFine_labelTrainIds",
+                ),
+            }[name]
+            for path, picture in zip(paths, (image, mask), strict=True):
+                form = "jpg" if name == "voc" and picture is image else "png"
+                path = root / f"{path}.{form}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                picture.save(path)
+        lists = root / "ImageSets" / "Segmentation"
+        lists.mkdir(parents=True, exist_ok=True)
+        for listed in (part, f"{part}_aug"):
+            (lists / f"{listed}.txt").write_text("".join(f"{s}\n" for s in stems))
+
+
+@pytest.mark.parametrize("name", ["camvid", "voc", "cityscapes"])
+def test_all_images_of_a_data_set_may_be_labeled(name, tmp_path):
+    official(tmp_path, name)
+    options = {"labeled_count": 3} if name == "voc" else {"labeled_share": 1.0}
+    parts = SOURCES[name](data_dir=str(tmp_path), **options).read(0)
+    assert len(parts["labeled"]) == 3 and parts["unlabeled"] is None

@@ -41,7 +41,9 @@ class Cityscapes(Official):
         parts = super().parts(seed)
         if self.train_extra:
             extra = self._read("train_extra", labeled=False)
-            names = [f"train/{name}" for name in parts["unlabeled"].names]
+            names = []
+            if parts["unlabeled"] is not None:
+                names += [f"train/{name}" for name in parts["unlabeled"].names]
             names += [f"train_extra/{name}" for name in extra.names]
             parts["unlabeled"] = self._read("", names, labeled=False)
         return parts

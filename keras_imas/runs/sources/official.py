@@ -28,10 +28,8 @@ class Official(Source):
         labeled = self._read(
             names=self.labeled or splits.draw(free, self.labeled_share, seed)
         )
-        unlabeled = self._read(
-            names=self.unlabeled or self.unlabeled_names(free, labeled.names),
-            labeled=False,
-        )
+        names = self.unlabeled or self.unlabeled_names(free, labeled.names)
+        unlabeled = self._read(names=names, labeled=False) if names else None
         return {
             "labeled": labeled,
             "unlabeled": unlabeled,

@@ -85,7 +85,7 @@ class VOC(Source):
         )
         return {
             "labeled": labeled,
-            "unlabeled": self._read(unlabeled, labeled=False),
+            "unlabeled": self._read(unlabeled, labeled=False) if unlabeled else None,
             "validation": self._read(self.val or lists / "val.txt"),
             "select_on": select_on or None,
         }
