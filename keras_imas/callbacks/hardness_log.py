@@ -37,7 +37,7 @@ class HardnessLog(keras.callbacks.Callback):
 
     Raises:
         ValueError: If `filepath` does not end in `.parquet`, or, where training begins,
-            can't be written, or holds a table that is damaged.
+            can't be written, or holds a table that is damaged or another.
 
     Attributes:
         names: The images' names.
@@ -134,12 +134,20 @@ class HardnessLog(keras.callbacks.Callback):
         if not os.path.exists(self.filepath):
             return None
         try:
-            return pyarrow.parquet.read_table(self.filepath)
+            table = pyarrow.parquet.read_table(self.filepath)
         except (pyarrow.ArrowException, OSError) as error:
             raise ValueError(
                 f"`filepath` is damaged: {self.filepath!r}: {error}. Remove it, and a "
                 "new one is written"
             ) from error
+        columns = ["epoch", "image", *SCORES]
+        if table.column_names != columns:
+            raise ValueError(
+                f"`filepath` holds another table: {self.filepath!r} must have the "
+                f"columns {', '.join(columns)}. Received: "
+                f"{', '.join(table.column_names)}. Choose another path"
+            )
+        return table
 
     def _append(self, epoch, seen, means):
         import pyarrow

@@ -142,3 +142,13 @@ def test_a_table_that_is_lost_or_damaged_is_told_at_a_resume(left, tmp_path, cap
     train(3)
     assert "the hardness of the first 2 epochs is lost" in capsys.readouterr().err
     assert pyarrow.parquet.read_table(path)["epoch"].to_pylist() == [3] * 4
+
+
+def test_another_table_is_refused_before_the_training(tmp_path):
+    path = tmp_path / "mine.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"epoch": [1], "mine": [2]}), path)
+    model = imas()
+    with pytest.raises(ValueError, match="holds another table.*epoch, mine. Choose"):
+        fit_indexed(model, HardnessLog(path, NAMES))
+    assert int(model.step) == 0
+    assert pyarrow.parquet.read_table(path).column_names == ["epoch", "mine"]
