@@ -73,7 +73,7 @@ def main(argv):
         rows = images_to_label(
             run, images, FLAGS.count, FLAGS.candidates, verbose=FLAGS.verbose
         )
-    for reason in images.unlabeled.bad.values():
+    for reason in [*images.labeled.bad.values(), *images.unlabeled.bad.values()]:
         print(f"Left out: {reason}")
     if not rows:
         sys.exit("Error: there is no image to list.")

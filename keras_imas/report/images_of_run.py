@@ -17,8 +17,8 @@ class ImagesOfRun:
 
     Attributes:
         source: What reads them, one of `keras_imas.runs.sources`.
-        labeled: `keras_imas.data.Examples`.
-        unlabeled: The same; images that can't be decoded are skipped.
+        labeled: `keras_imas.data.Examples`; images that can't be decoded are skipped.
+        unlabeled: The same.
         positions: Dict from the name of an unlabeled image to its index.
     """
 
@@ -69,8 +69,10 @@ def _found(run):
     if parts["unlabeled"] is None:
         raise ValueError("none of its images is unlabeled any more")
     # One that can't be decoded must not end the report.
-    unlabeled = as_examples(parts["unlabeled"])
-    unlabeled = dataclasses.replace(unlabeled, on_bad_image="skip")
+    labeled, unlabeled = (
+        dataclasses.replace(as_examples(parts[name]), on_bad_image="skip")
+        for name in ("labeled", "unlabeled")
+    )
     positions = names_to_positions(unlabeled)
     lost = [name for name in run.hardness.images if name not in positions]
     if lost:
@@ -78,4 +80,4 @@ def _found(run):
             f"{lost[0]!r}, whose hardness was logged, is not among the unlabeled "
             "images any more"
         )
-    return ImagesOfRun(source, as_examples(parts["labeled"]), unlabeled, positions)
+    return ImagesOfRun(source, labeled, unlabeled, positions)

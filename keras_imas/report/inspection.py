@@ -85,7 +85,11 @@ def inspect(
         errors = {}
         if truth is not None and truths:
             errors = _errors(run, truth, predictors["teacher"], truths, verbose)
-        bad = images.unlabeled.bad | (truth.bad if truth is not None else {})
+        bad = (
+            images.labeled.bad
+            | images.unlabeled.bad
+            | (truth.bad if truth is not None else {})
+        )
         missing += [f"Left out: {reason}" for reason in bad.values()]
     by_kind = {}
     for tile in tiles:  # some of those to be shown may be missing

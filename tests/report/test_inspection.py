@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import os
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from keras_imas.report.images_of_run import images_of_run
 from keras_imas.report.inspection import inspect
+from keras_imas.runs.hardness_table import HardnessTable
 from keras_imas.runs.read_run import read_run
 
 
@@ -61,6 +63,26 @@ def test_a_broken_mask_is_named_and_the_rest_is_shown(damage, photographs):
     assert "b.png" in said and "\n" not in said
     # The easiest image stays the easiest, though the hardest can't be shown.
     assert [tile["image"] for tile in found.gallery["easiest"]] == ["a"]
+
+
+def test_a_broken_labeled_image_is_named_and_the_rest_is_shown(photographs):
+    (photographs / "labeled.txt").write_text("c\nd\n", encoding="utf-8")
+    Image.new("L", (12, 9)).save(photographs / "masks" / "c.png")
+    path = photographs / "images" / "d.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    run = read_run(photographs / "run")
+    run = dataclasses.replace(run, hardness=without(run.hardness, "c"))
+    found = inspect(run, truths=0, verbose=0)
+    assert {row["image"] for row in found.next} == {"a", "b"}
+    (said,) = (sentence for sentence in found.missing if "student" not in sentence)
+    assert "d.png" in said
+
+
+def without(hardness, name):
+    """Return a table of hardness without an image."""
+    kept = hardness.images != name
+    scores = {score: values[:, kept] for score, values in hardness.scores.items()}
+    return HardnessTable(hardness.epochs, hardness.images[kept], scores)
 
 
 def test_a_network_is_loaded_only_where_it_is_used(photographs):
