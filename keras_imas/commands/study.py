@@ -5,7 +5,7 @@
 Writes rows for each trial into `studies/regime.csv`, beside the file, and `trial.json`,
 the last teacher and the images' hardness into `studies/runs/regime/TRIAL`. Trials that
 have rows are skipped: rerun the command to resume; it refuses a `trial.json` of another
-recipe than the file has now. `keras-imas study-report` shows the rows.
+recipe or data than the file has now. `keras-imas study-report` shows the rows.
 """
 
 import concurrent.futures
@@ -19,6 +19,7 @@ from absl import app, flags
 
 from keras_imas.command_line.own_command import rerun
 from keras_imas.files import lock
+from keras_imas.near_miss import did_you_mean
 from keras_imas.report import study as report
 from keras_imas.runs.flags import define_path
 from keras_imas.runs.study import Study
@@ -64,7 +65,14 @@ def main(argv):
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     if FLAGS.trial:
-        (trial,) = (trial for trial in study.trials if trial.name == FLAGS.trial)
+        by_name = {trial.name: trial for trial in study.trials}
+        if FLAGS.trial not in by_name:
+            hint = did_you_mean(FLAGS.trial, by_name)
+            sys.exit(
+                f"Error: {argv[1]!r} has no trial {FLAGS.trial!r}{hint}. --list lists "
+                "them"
+            )
+        trial = by_name[FLAGS.trial]
         directory = directories[trial.name]
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)

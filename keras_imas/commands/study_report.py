@@ -7,10 +7,12 @@ Means are over the runs, ± their standard deviation. A difference is between ru
 same split and seed, ± half the width of the interval, with the number of pairs.
 """
 
+import os
 import sys
 
 from absl import app, flags
 
+from keras_imas.files.user_path import user_path
 from keras_imas.report import study
 from keras_imas.runs.flags import define_path
 
@@ -35,7 +37,16 @@ def main(argv):
     """
     if len(argv) != 2:
         raise app.UsageError("One table of a study is needed.")
+    if not os.path.isfile(user_path(argv[1])):
+        sys.exit(f"Error: there is no table {argv[1]!r}")
     rows = study.read(argv[1])
+    columns = ("images", *study.ARM, *study.PAIR)
+    lacks = [name for name in columns if rows and name not in rows[0]]
+    if lacks:
+        sys.exit(
+            f"Error: {argv[1]!r} is no table of a study: it has no column "
+            f"{', '.join(lacks)}"
+        )
     if FLAGS.reading:
         rows = [row for row in rows if row["reading"] == FLAGS.reading]
     if not rows:
@@ -44,5 +55,5 @@ def main(argv):
         print(study.table(rows, FLAGS.baseline, FLAGS.score))
         if FLAGS.plot:
             study.plot(rows, FLAGS.plot, column=FLAGS.score)
-    except (ValueError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"Error: {error}")

@@ -109,12 +109,19 @@ def arms(rows, images, column="teacher_last"):
     Returns:
         Dict from arm, a tuple of the values of `ARM`, to a dict from pair, a tuple of
         those of `PAIR`, to score.
+
+    Raises:
+        ValueError: If the column holds no numbers.
     """
     found = {}
     for row in rows:
         if row["images"] == images and row.get(column) not in (None, ""):
             arm, pair = (tuple(row[k] for k in keys) for keys in (ARM, PAIR))
-            found.setdefault(arm, {})[pair] = float(row[column])
+            try:
+                score = float(row[column])
+            except ValueError:
+                raise _no_score(column) from None
+            found.setdefault(arm, {})[pair] = score
     return found
 
 
@@ -164,10 +171,7 @@ def table(rows, baseline=None, column="teacher_last"):
     scores = {name: arms(rows, name, column) for name in images}
     known = sorted({arm[2:4] for of_arms in scores.values() for arm in of_arms})
     if not known:
-        raise ValueError(
-            f"`score` must be a column with numbers, such as {', '.join(_SCORES)}. "
-            f"Received: {column!r}"
-        )
+        raise _no_score(column)
     if baseline and tuple(baseline) not in known:
         raise ValueError(
             f"`baseline` must be METHOD,VARIANT of an arm that has {column!r}: "
@@ -253,6 +257,13 @@ def plot(rows, path, reading=None, column="teacher_last"):
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)
+
+
+def _no_score(column):
+    return ValueError(
+        f"`score` must be a column with numbers, such as {', '.join(_SCORES)}. "
+        f"Received: {column!r}"
+    )
 
 
 def _mean(scores):

@@ -109,6 +109,11 @@ class Study:
         self.name = os.path.splitext(os.path.basename(self.path))[0]
         with open(self.path, "rb") as file:
             self.config = tomllib.load(file)
+        self.config.setdefault("recipe", {})
+        for name in ("data", "readings", "variants", "grid"):
+            if not self.config.get(name):
+                section = "[[grid]]" if name == "grid" else f"[{name}.NAME]"
+                raise ValueError(f"{self.path!r} has no `{section}`")
         self.trials = []
         for grid in self.config["grid"]:
             if set(grid) != set(_AXES):
@@ -172,14 +177,15 @@ class Study:
         return Recipe(**_with_tuples(numbers), method=method, seed=trial.seed)
 
     def check_recipe(self, trial, result):
-        """Refuse what a trial found with another recipe than it has now.
+        """Refuse what a trial found with another recipe or data than it has now.
 
         Args:
             trial: `Trial`.
-            result: Dict, as in `trial.json`. What its recipe lacks was as by default.
+            result: Dict, as in `trial.json`. What its recipe lacks was as by default;
+                an earlier version's tells nothing of its data.
 
         Raises:
-            ValueError: If the recipes differ; it names in what.
+            ValueError: If they differ; it names in what.
         """
         default, now = map(dataclasses.asdict, (Recipe(), self.recipe(trial)))
         before = standard_json.as_read(default | result["recipe"])
@@ -188,6 +194,14 @@ class Study:
             raise ValueError(
                 f"{trial.name!r} was trained by another recipe than {self.path!r} has: "
                 f"{different}. Name the variant otherwise; or remove the trial's "
+                "directory, and its rows in the table, to train it again"
+            )
+        folder = self.config["data"][trial.data]
+        different = differences(result.get("folder", folder), folder)
+        if different:
+            raise ValueError(
+                f"{trial.name!r} was trained on other data than {self.path!r} has: "
+                f"{different}. Name the data otherwise; or remove the trial's "
                 "directory, and its rows in the table, to train it again"
             )
 
@@ -327,6 +341,7 @@ class Study:
             "steps": plan.steps,
             "class_names": list(parts.class_names),
             "recipe": dataclasses.asdict(recipe),
+            "folder": self.config["data"][trial.data],
             "evaluations": scores.found,
             "pseudo_labels": quality.found,
             "history": {

@@ -1,6 +1,7 @@
 import os
 
 import numpy as np
+import programs
 import pytest
 from scipy import stats
 
@@ -114,3 +115,22 @@ def test_a_score_that_is_not_there_is_refused():
 def test_plot(tmp_path):
     study.plot(rows(), tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
+
+
+def test_a_score_without_numbers_is_refused():
+    with pytest.raises(ValueError, match="such as teacher_last.*'method'"):
+        study.table(rows(), column="method")
+
+
+def test_the_program_says_what_is_no_study(tmp_path):
+    (tmp_path / "other.csv").write_text("name,id\nroad,0\n")
+    study.append(tmp_path / "good.csv", rows())
+    for arguments, message in (
+        (["no.csv"], "there is no table 'no.csv'"),
+        (["other.csv"], "is no table of a study: it has no column images, data"),
+        (["good.csv", "--plot=no/plot.png"], "No such file or directory: 'no/plot"),
+    ):
+        script = programs.ROOT / "scripts" / "study_report.py"
+        process = programs.run(script, *arguments, cwd=tmp_path)
+        assert process.returncode == 1, process.stdout
+        assert message in process.stdout and "Traceback" not in process.stdout
