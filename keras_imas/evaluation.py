@@ -15,6 +15,7 @@ from keras_imas.backends.compiled import compiled
 from keras_imas.backends.formulations import faster
 from keras_imas.backends.host import read_later
 from keras_imas.files.csv_text import to_cell
+from keras_imas.files.user_path import user_path
 from keras_imas.label_maps import check_integers, has_channel_axis
 from keras_imas.metrics import iou_per_class
 from keras_imas.progress import Progress
@@ -124,7 +125,8 @@ class ConfusionMatrix:
             class_names: C names.
         """
         names = [to_cell(name) for name in class_names]
-        with open(filepath, "w", newline="", encoding="utf-8") as file:
+        path = user_path(filepath)
+        with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["class \\ predicted", *names])
             for name, row in zip(names, self.counts.tolist(), strict=True):

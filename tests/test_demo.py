@@ -31,7 +31,9 @@ def test_a_few_steps_write_the_picture_and_the_numbers(tmp_path):
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "note.txt").write_text("keep")
-    process = run(DEMO, "--output=mine", cwd=tmp_path)
+    process = run(
+        DEMO, "--output=~/mine", "--steps=1", cwd=tmp_path, HOME=str(tmp_path)
+    )
     assert process.returncode != 0
     assert "Choose another --output" in process.stdout
 

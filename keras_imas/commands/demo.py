@@ -28,6 +28,7 @@ from keras_imas.inference.comparison import (
 )
 from keras_imas.inference.drawing import class_table
 from keras_imas.report.tour import show_tour
+from keras_imas.runs.flags import define_path
 from keras_imas.runs.new_directory import claim_directory, unused_directory
 
 FLAGS = flags.FLAGS
@@ -43,7 +44,7 @@ def define():
         "Training steps of each method, rounded up to whole epochs of 50.",
         1,
     )
-    flags.DEFINE_string(
+    define_path(
         "output",
         None,
         "New directory. Defaults to runs/demo-N, or runs/tour-N with --tour.",

@@ -80,7 +80,7 @@ def main(argv):
             raise ValueError(f"{FLAGS.image!r} {problem}")
         image = pixels.read_image(FLAGS.image, image_range)
         size = _size(network, reading.image_size or image.shape[:2])
-        claim_directory(FLAGS.output)
+        claim_directory(FLAGS.output, flag="output")
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)

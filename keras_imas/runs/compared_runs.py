@@ -111,8 +111,8 @@ def _check(recipe, parts, compare, folds):
     if not folds and parts.validation is None:
         raise ValueError(
             "`compare` needs labeled images to score on: pass validation images "
-            "(--val_images and --val_masks), or --folds=5 to hold out a fifth of the "
-            "labeled images at a time"
+            "(--val_images and --val_masks; of TFDS --val), or --folds=5 to hold out a "
+            "fifth of the labeled images at a time"
         )
     if not folds:
         return

@@ -4,12 +4,13 @@ import glob
 import os
 
 
-def claim_directory(path, besides=()):
+def claim_directory(path, besides=(), flag="output_dir"):
     """Make a directory; refuse one that already holds something.
 
     Args:
         path: The directory.
         besides: Names of files that it may hold. Defaults to `()`.
+        flag: Name of the flag that chooses it. Defaults to `"output_dir"`.
 
     Raises:
         FileExistsError: If it exists and is not empty, or is a file.
@@ -23,7 +24,7 @@ def claim_directory(path, besides=()):
     if held or os.path.isfile(path):
         raise FileExistsError(
             f"The output directory {path!r} is not empty, and nothing is overwritten. "
-            "Choose another `--output_dir`, or remove it"
+            f"Choose another `--{flag}`, or remove it"
         )
     os.makedirs(path, exist_ok=True)
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from keras_imas import data
 from keras_imas.callbacks import Checkpoint, Evaluation, HardnessLog
+from keras_imas.evaluation import ConfusionMatrix
 from keras_imas.files.user_path import user_path
 from keras_imas.inference.image_files import find_images
 from keras_imas.models.backbones import dilated_backbone
@@ -69,4 +70,6 @@ def test_every_function_that_takes_a_path_knows_them(root, home):
     assert HardnessLog(f"{root}/a.parquet", 1).filepath == f"{home}/a.parquet"
     assert Evaluation([], 2, filepath=f"{root}/a.keras").filepath == f"{home}/a.keras"
     assert Checkpoint(f"{root}/c").checkpoints.directory == f"{home}/c"
+    ConfusionMatrix(2).save_csv(f"{root}/counts.csv", ["no", "yes"])
+    assert (home / "counts.csv").is_file()
     assert find_images(f"{root}/images") == {"a": home / "images" / "a.png"}
