@@ -46,6 +46,8 @@ def test_an_unfinished_run_is_found_by_its_settings(tmp_path):
         assert found(prefix, settings) is None
     (tmp_path / "run-10" / "run.json").unlink()
     assert found(prefix, settings) is None
+    run_directory.write(f"{prefix}-10", {"finished": False})  # another program's
+    assert found(prefix, settings) is None and found(prefix, None) is None
 
 
 def test_what_a_killed_process_has_left_is_removed(tmp_path):
