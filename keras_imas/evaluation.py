@@ -277,6 +277,26 @@ def _one_behind(items):
         yield before
 
 
+def distinct_names(class_names: Sequence[str]) -> list[str]:
+    """Tell classes of the same name apart by their ids.
+
+    Args:
+        class_names: C names.
+
+    Returns:
+        C names; one that several classes have is followed by the class id.
+
+    Example:
+        >>> distinct_names(["N/A", "road", "N/A"])
+        ['N/A (0)', 'road', 'N/A (2)']
+    """
+    names = list(class_names)
+    return [
+        f"{name} ({number})" if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    ]
+
+
 def by_class(class_names: Sequence[str], values: Iterable) -> dict[str, Any]:
     """Key values by the names of their classes, and keep all where names repeat.
 
@@ -285,19 +305,13 @@ def by_class(class_names: Sequence[str], values: Iterable) -> dict[str, Any]:
         values: C values.
 
     Returns:
-        Dict from name to value; a name that several classes have is followed by the
-        class id.
+        Dict from name, as of `distinct_names`, to value.
 
     Example:
         >>> by_class(["N/A", "road", "N/A"], [1, 2, 3])
         {'N/A (0)': 1, 'road': 2, 'N/A (2)': 3}
     """
-    names = list(class_names)
-    keys = [
-        f"{name} ({number})" if names.count(name) > 1 else name
-        for number, name in enumerate(names)
-    ]
-    return dict(zip(keys, values, strict=True))
+    return dict(zip(distinct_names(class_names), values, strict=True))
 
 
 def remarks(confusion: ConfusionMatrix, class_names: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_imas.evaluation import distinct_names
 from keras_imas.metrics.rank_correlation import rank_correlation
 from keras_imas.report.image_name import image_name
 
@@ -145,7 +146,7 @@ def _class_iou(runs):
         epochs, iou = run.column("iou")
         if not epochs:
             continue
-        for index, name in enumerate(run.facts["class_names"]):
+        for index, name in enumerate(distinct_names(run.facts["class_names"])):
             first = first or name
             for network, dash in (("teacher", "solid"), ("student", "dot")):
                 _line(

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from keras_imas.evaluation import by_class
 from keras_imas.metrics.rank_correlation import rank_correlation
 
 _METHODS = {
@@ -143,11 +144,11 @@ def _classes(run):
     rows = run.column("iou")[1]
     if not rows:
         return None, None
-    names = run.facts["class_names"]
-    labeled = run.facts.get("validation_classes", names)
+    found = by_class(run.facts["class_names"], rows[-1]["teacher"])
+    labeled = run.facts.get("validation_classes", found)
     iou = {
         name: value
-        for name, value in zip(names, rows[-1]["teacher"], strict=True)
+        for name, value in found.items()
         if value is not None and name in labeled
     }
     if len(iou) <= _WORST:

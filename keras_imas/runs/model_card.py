@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 
+from keras_imas.evaluation import by_class, distinct_names
 from keras_imas.files import standard_json
 from keras_imas.files.whole_file import write_whole
 from keras_imas.inference.drawing import class_table
@@ -167,7 +168,7 @@ def _scores(facts, history, best):
         )
     if best is None:
         return "Nothing is known: no pixel of the validation images has a label."
-    names = facts["class_names"]
+    names = distinct_names(facts["class_names"])
     columns = {
         network: [float("nan") if value is None else value for value in values]
         for network, values in best["iou"].items()
@@ -227,15 +228,15 @@ def _limits(facts, best):
             "repeat mistakes that the labeled images did not correct."
         )
     if best:
-        shown = facts.get("validation_classes", facts["class_names"])
-        iou = dict(zip(facts["class_names"], best["iou"]["teacher"], strict=True))
-        weak = [f"{n} ({iou[n]:.2f})" for n in shown if iou[n] < _WEAK]
+        iou = by_class(facts["class_names"], best["iou"]["teacher"])
+        shown = facts.get("validation_classes", iou)
+        weak = [f"{n} ({iou[n]:.2f})" for n in iou if n in shown and iou[n] < _WEAK]
         if weak:
             said.append(
                 f"Do not rely on it for classes of IoU below {_WEAK}: "
                 f"{', '.join(weak)}."
             )
-        unseen = [name for name in facts["class_names"] if name not in shown]
+        unseen = [name for name in iou if name not in shown]
         if unseen:
             said.append(
                 f"How well it finds {', '.join(unseen)} is not known: no validation "

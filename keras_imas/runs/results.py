@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_imas.evaluation import by_class, remarks
+from keras_imas.evaluation import by_class, distinct_names, remarks
 from keras_imas.inference import drawing
 
 _NETWORKS = {"teacher": "val_", "student": "val_student_"}
@@ -33,7 +33,9 @@ def accuracy(evaluation, logs, class_names):
         results["per_class"][network] = by_class(class_names, rounded(confusion.iou))
     labeled = evaluation.confusion["teacher"].labeled
     results["validation_classes"] = [
-        name for name, there in zip(class_names, labeled, strict=True) if there
+        name
+        for name, there in zip(distinct_names(class_names), labeled, strict=True)
+        if there
     ]
     columns = {name: matrix.iou for name, matrix in evaluation.confusion.items()}
     print("\nIoU on the validation images after the last epoch")

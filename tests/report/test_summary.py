@@ -74,3 +74,13 @@ def test_a_class_that_nobody_labeled_is_none_of_the_worst(tmp_path, write_run):
     assert "The classes with the lowest IoU are b (0.10), c (0.20), d (0.30)." in (
         sentences
     )
+
+
+def test_the_worst_classes_may_have_one_name(tmp_path, write_run):
+    names = ["N/A", "b", "N/A", "d"]
+    directory = write_run(tmp_path / "mine", class_names=names)
+    iou = [0.3, 0.4, 0.1, 0.2]
+    line = {"epoch": 1, "iou": {"teacher": iou, "student": iou}}
+    (directory / "history.jsonl").write_text(json.dumps(line) + "\n")
+    worst = "lowest IoU are N/A (2) (0.10), d (0.20), N/A (0) (0.30)."
+    assert worst in " ".join(summarize(read_run(directory)).sentences)

@@ -18,7 +18,10 @@ LABELS = RNG.integers(0, 3, (8, 10, 12)).astype("uint8")
 RECIPE = Recipe(steps=2, crop_size=9, learning_rate=1e-6, warmup_steps=1, flip=True)
 
 
-def run(output_dir, validation=None, select_on=None, recipe=RECIPE):
+NAMES = ["road", "sky", "car"]
+
+
+def run(output_dir, validation=None, select_on=None, recipe=RECIPE, names=NAMES):
     """Train for two epochs, and return the run's card and what else it left."""
     layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3, padding="same")]
     experiment.run(
@@ -27,7 +30,7 @@ def run(output_dir, validation=None, select_on=None, recipe=RECIPE):
         IMAGES[2:6],
         validation,
         select_on=select_on,
-        class_names=["road", "sky", "car"],
+        class_names=names,
         output_dir=str(output_dir),
         student=keras.Sequential(layers, name="mine"),
         verbose=0,
@@ -56,6 +59,17 @@ def test_scores_tell_what_they_were_measured_on(tmp_path):
     assert "How well it finds car is not known" in card
     for name, value in zip(("road", "sky"), row["iou"]["teacher"], strict=False):
         assert (f"{name} ({value:.2f})" in card) == (value < 0.3)
+
+
+def test_classes_of_one_name_are_told_apart(tmp_path):
+    """As the two "N/A" of some tables; the validation images hold one of them."""
+    validation = IMAGES[6:], np.minimum(LABELS[6:], 1)
+    card, found = run(tmp_path / "run", validation, names=["N/A", "road", "N/A"])
+    iou = found.history[found.facts["best_epoch"] - 1]["iou"]["teacher"]
+    assert f"| N/A (0) | {iou[0]:.3f} |" in card
+    assert "| N/A (2) | only predicted |" in card
+    assert "How well it finds N/A (2) is not known" in card
+    assert (f"N/A (0) ({iou[0]:.2f})" in card) == (iou[0] < 0.3)
 
 
 def test_other_images_to_select_on_are_told(tmp_path):
