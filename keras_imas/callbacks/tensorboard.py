@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_imas.callbacks.evaluation import Evaluation
 from keras_imas.callbacks.hardness_log import HardnessLog
+from keras_imas.files.user_path import user_path
 from keras_imas.typing import Logs, StrPath
 
 
@@ -45,7 +46,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
             raise ImportError(
                 'It needs TensorBoard: pip install "keras-imas[tensorboard]"'
             )
-        super().__init__(log_dir, **{"write_graph": False, **options})
+        super().__init__(user_path(log_dir), **{"write_graph": False, **options})
         self.hardness_log = hardness_log
         self.evaluation = evaluation
         self.draw = draw
