@@ -6,9 +6,9 @@ r"""Check a data set before training: read it, and list everything wrong with it
 
 Pass a directory whose layout it recognizes (Cityscapes, VOC, CamVid, or images and
 masks, with classes.csv if there is one), or --dataset (with --images: folder) and the
-flags that you would train with; those of the training itself don't matter. The exit
-status is 1 if there are errors. It also prints settings worth a try and, with a
-folder, those that `keras-imas train folder` derives from the data.
+flags that you would train with. The exit status is 1 if there are errors. It also
+prints settings worth a try and, with a folder, those that `keras-imas train folder`
+derives from the data; flags of the training change only these.
 """
 
 import dataclasses

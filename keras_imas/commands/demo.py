@@ -4,9 +4,9 @@
     keras-imas demo --tour
 
 Draws landscapes from above: 16 from June with labels, 200 from June to October
-without. Trains one small network twice, supervised and with iMAS, and compares both on
-October. Takes two minutes on two slow cores, and downloads nothing. --tour shows a
-finished run within seconds.
+without. Trains one small network twice, supervised and with iMAS, and compares both in
+June, August and October. Takes two minutes on two slow cores, and downloads nothing.
+--tour shows a finished run within seconds.
 """
 
 import csv

@@ -3,8 +3,8 @@
     keras-imas label-next runs/folder-imas-1
 
 Writes label_next_RUN.csv into the run's directory, best first, and prints the top of
-it. This file is rewritten each time, also by `keras-imas report`; one that --output
-names must be new. Images are ranked by their hardness and by how much they differ from
+it. This file is rewritten each time, also by `keras-imas report`; a file that --output
+names must be new. Images are ranked by hardness and by how much they differ from
 those that are labeled or ranked higher. `keras-imas report` shows them as pictures.
 """
 

@@ -157,8 +157,8 @@ class Examples:
             num_classes: as in `read`.
             ignore_class: as in `read`.
             labels: as in `read`.
-            num_parallel_calls: examples read at once. Defaults to what tf.data finds
-                best.
+            num_parallel_calls: examples read at once. Defaults to the number of cores,
+                16 at most.
 
         Returns:
             `tf.data.Dataset` of what the function returns; where `on_bad_image` is

@@ -85,8 +85,8 @@ def semi_supervised(
         shuffle_buffer: elements to hold in memory for shuffling where a source is a
             `tf.data.Dataset`; files and arrays are always shuffled as a whole. Defaults
             to 1024.
-        num_parallel_calls: images prepared in parallel. Defaults to what tf.data finds
-            best.
+        num_parallel_calls: images prepared in parallel. Defaults to the number of
+            cores, 16 at most.
         part: `(i, n)` for the i-th of n equal parts of each batch, for the i-th of n
             processes that train together; only these images are read. Defaults to
             `(0, 1)`: the whole batch.
