@@ -185,9 +185,10 @@ def run(
             directory = watchers.checkpoint.checkpoints.directory
             shutil.rmtree(directory, ignore_errors=True)
     seconds = time.perf_counter() - watchers.history.start
+    ranked = "" if plan.supervised else ", with the images to label next,"
     print(
         f"Took {format_duration(seconds)}; models and pictures are in {output_dir}\n"
-        "A page about the run, with the images to label next, is made by\n"
+        f"A page about the run{ranked} is made by\n"
         + as_started(f"  keras-imas report {output_dir}")
     )
     return facts

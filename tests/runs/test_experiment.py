@@ -68,6 +68,7 @@ def test_a_run_leaves_models_numbers_and_pictures(method, tmp_path, capsys):
     assert teacher.predict(IMAGES[:1], verbose=0).shape == (1, 10, 12, 3)
     printed = capsys.readouterr().out
     assert "| **mean** |" in printed and f"{method} on 2 labeled" in printed
+    assert ("the images to label next" in printed) == (method != "supervised")
 
 
 @pytest.fixture
@@ -359,7 +360,9 @@ def test_labeled_images_alone(tmp_path, capsys):
     results = labeled_alone(recipe, tmp_path / "run")
     assert results["labeled"] == 5 and "unlabeled" not in results
     assert results["steps"] == 2  # of one step an epoch: an epoch passes over them
-    assert "supervised on 5 labeled images," in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "supervised on 5 labeled images," in printed
+    assert "A page about the run is made by" in printed  # which lists none to label
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"predictions.png", "teacher_last.keras"} < names
     assert "hardness.png" not in names
