@@ -28,9 +28,9 @@ class Checkpoint(keras.callbacks.Callback):
     `IMAS.fit` resumes from the newest checkpoint in the directory, in the middle of an
     epoch too: with both networks, the optimizer, the state of all draws, the epoch's
     logs so far, the history, and at the same place in the data. The result is the same
-    to the bit where the backend is deterministic (see docs/explanations/exactness.md)
-    and the data come from `keras_imas.data`; other data start the unfinished epoch
-    again.
+    to the bit where the backend is deterministic (see docs/explanations/exactness.md).
+    A `tf.data.Dataset` or a `DataLoader` of your own is read again from the start of
+    the epoch up to that place, without training.
 
     At a SIGTERM or SIGINT the step is finished, all is saved, and `fit` raises
     `keras_imas.training.stop_signals.Interrupted`, which ends a program with status 75.
