@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_imas import batch
-from keras_imas.arguments import check_fraction, check_not_negative
+from keras_imas.arguments import check_not_negative
 from keras_imas.augment.feature_masks import complementary_mask
 from keras_imas.augment.intensity import blend
 from keras_imas.augment.two_views import TwoViews
@@ -15,14 +15,11 @@ from keras_imas.backends.replicas import own_draws, replica_count
 from keras_imas.backends.steps import on_every_backend
 from keras_imas.losses import consistency_of_views, weight_at
 from keras_imas.metrics import ImageMeans
-from keras_imas.models.complementary_dropout import (
-    check_has_place,
-    dropped_channels,
-    dropped_features,
-)
+from keras_imas.models import complementary_dropout as dropout
 from keras_imas.models.logits import full_size_logits, run_on_views, scoring_logits
 from keras_imas.scoring import SCORES, pseudo_labels, score_predictions
 from keras_imas.teacher import move_teacher
+from keras_imas.training.class_thresholds import ClassThresholds
 from keras_imas.training.mean_teacher import MeanTeacher
 from keras_imas.typing import Scheduled, Tensor
 
@@ -48,9 +45,8 @@ class IMAS(MeanTeacher):
     - `"unlabeled_valid"` (optional): `(B_u, H, W)`, 0 where a crop is padding,
     - `"labeled_index"`, `"unlabeled_index"` (optional): positions in the data set.
 
-    Batches with `"labeled"` alone are supervised steps. `keras_imas.data` makes such
-    batches; arrays, `tf.data`, `PyDataset` and `DataLoader` do too. `predict(images)`
-    and `evaluate(images, label_maps)` use the teacher.
+    Batches with `"labeled"` alone are supervised steps. `keras_imas.data`, arrays,
+    `tf.data`, `PyDataset` and `DataLoader` make batches.
 
     Args:
         student: Keras model from images to logits, built; at the images' resolution or
@@ -59,6 +55,7 @@ class IMAS(MeanTeacher):
         teacher: A second model like `student`, for students that Keras can't clone.
             Defaults to `None`: a clone.
         confidence_threshold: Confidence τ of pseudo labels that count. Defaults to 0.7.
+        class_thresholds: Whether unsure classes have a lower one. Defaults to `False`.
         unlabeled_weight: Weight λ of the consistency loss: a number, or a
             `keras.optimizers.schedules.LearningRateSchedule` of the steps since the
             warm-up. Defaults to `3.0`.
@@ -96,17 +93,15 @@ class IMAS(MeanTeacher):
         seed: Integer seed of the random draws. Defaults to `None`: random.
 
     Raises:
-        ValueError: If an argument is out of range, or the student is not built or
-            can't be cloned.
+        ValueError: If an argument is out of range, or Keras can't clone the student.
 
     Example:
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
         >>> model = IMAS(keras.Sequential(layers), seed=0)
         >>> model.compile(optimizer=keras.optimizers.SGD(1e-3))
         >>> images = keras.random.uniform((4, 8, 8, 3), 0, 255, seed=0)
-        >>> names = ("labeled", "unlabeled", "unlabeled_strong")
-        >>> labels = ops.zeros((4, 8, 8), "int32")
-        >>> history = model.fit({n: images for n in names}, labels, verbose=0)
+        >>> batch = dict.fromkeys(("labeled", "unlabeled", "unlabeled_strong"), images)
+        >>> history = model.fit(batch, ops.zeros((4, 8, 8), "int32"), verbose=0)
         >>> model.predict(images, verbose=0).shape
         (4, 8, 8, 2)
     """
@@ -117,6 +112,7 @@ class IMAS(MeanTeacher):
         teacher: keras.Model | None = None,
         *,
         confidence_threshold: float = 0.7,
+        class_thresholds: bool = False,
         unlabeled_weight: Scheduled = 3.0,
         ema_decay: float = 0.996,
         ema_copy_steps: int = 0,
@@ -152,7 +148,6 @@ class IMAS(MeanTeacher):
             seed=seed,
             **kwargs,
         )
-        check_fraction("confidence_threshold", confidence_threshold)
         self.two_views = TwoViews(
             strong_views=strong_views,
             warp=warp,
@@ -170,8 +165,10 @@ class IMAS(MeanTeacher):
             check_not_negative(unlabeled_weight=unlabeled_weight)
         batch.check_pairs(None, pairing_group_size, adaptive=False)
         if complementary_dropout:
-            check_has_place(student)
+            dropout.check_has_place(student)
         self.confidence_threshold = confidence_threshold
+        self.class_thresholds = class_thresholds
+        self.thresholds = ClassThresholds(self)
         self.unlabeled_weight = unlabeled_weight
         self.background_class = background_class
         self.complementary_dropout = complementary_dropout
@@ -237,9 +234,10 @@ class IMAS(MeanTeacher):
         # 4. One pass of the student, so that all views share batch statistics; of the
         # features the two views lose complementary channels, the harder the fewer.
         mask = complementary_mask(draws.get("dropout"), labeled, weaker)
-        with dropped_features(mask):
+        with dropout.dropped_features(mask):
             logits = run_on_views(self.student, {"labeled": labeled, **views}, training)
-        return {**logits, "scores": scores, "targets": targets, "weights": weights}
+        found = {"scores": scores, "targets": targets, "weights": weights}
+        return {**logits, **found, "thresholds": self.thresholds(*teacher, valid)}
 
     def _pseudo_labels(self, inputs: dict, weak: Tensor) -> tuple[Tensor, Tensor]:
         return pseudo_labels(scoring_logits(self.teacher, weak))
@@ -269,6 +267,7 @@ class IMAS(MeanTeacher):
             y_pred["weights"],
             hardness=scores["hardness"] if self.hardness_weighting else None,
             confidence_threshold=self.confidence_threshold,
+            class_thresholds=y_pred["thresholds"],
         )
         weight = weight_at(
             self.step, self.unlabeled_weight, start_step=self.supervised_only_steps
@@ -286,7 +285,8 @@ class IMAS(MeanTeacher):
 
     def sample_draws(self, batch_size: int, height: int, width: int) -> dict:
         """Make a step's random draws; override it to repeat a step with given ones."""
-        channels = dropped_channels(self.student) if self.complementary_dropout else 0
+        student = self.student if self.complementary_dropout else None
+        channels = 0 if student is None else dropout.dropped_channels(student)
         return self.two_views.sample(
             batch_size, height, width, channels=channels, seed=self.seed_generator
         )

@@ -22,6 +22,7 @@ def consistency_loss(
     *,
     hardness: ArrayLike | None = None,
     confidence_threshold: float = 0.7,
+    class_thresholds: ArrayLike | None = None,
     valid_mask: ArrayLike | None = None,
 ) -> Tensor:
     """Return the mean over images of `consistency_losses`.
@@ -36,6 +37,7 @@ def consistency_loss(
             `None`: all weigh 1.
         confidence_threshold: Confidence τ from which a pixel counts. Defaults to
             `0.7`.
+        class_thresholds: One of each class instead, `(C,)`. Defaults to `None`.
         valid_mask: `(B, H, W)`, nonzero where a pixel is image and not padding.
             Defaults to `None`: all are.
 
@@ -60,6 +62,7 @@ def consistency_loss(
             confidence,
             hardness=hardness,
             confidence_threshold=confidence_threshold,
+            class_thresholds=class_thresholds,
             valid_mask=valid_mask,
         )
     )
@@ -72,6 +75,7 @@ def consistency_losses(
     *,
     hardness: ArrayLike | None = None,
     confidence_threshold: float = 0.7,
+    class_thresholds: ArrayLike | None = None,
     valid_mask: ArrayLike | None = None,
 ) -> Tensor:
     """Return the consistency loss of each image.
@@ -85,6 +89,7 @@ def consistency_losses(
         confidence: See `consistency_loss`.
         hardness: See `consistency_loss`.
         confidence_threshold: See `consistency_loss`.
+        class_thresholds: See `consistency_loss`.
         valid_mask: See `consistency_loss`.
 
     Returns:
@@ -110,8 +115,13 @@ def consistency_losses(
     check_channels("logits", logits.shape[-1])
     check_shape("pseudo_labels", pseudo_labels, logits.shape[:3])
     check_shape("confidence", confidence, logits.shape[:3])
+    threshold = confidence_threshold
+    if class_thresholds is not None:
+        class_thresholds = as_tensor(class_thresholds)
+        check_shape("class_thresholds", class_thresholds, logits.shape[3:])
+        threshold = ops.take(class_thresholds, pseudo_labels)
     mask = valid_weights(valid_mask, confidence)
-    sure = mask * ops.cast(confidence >= confidence_threshold, "float32")
+    sure = mask * ops.cast(confidence >= threshold, "float32")
     cross_entropy = ops.sparse_categorical_crossentropy(
         pseudo_labels, logits, from_logits=True
     )

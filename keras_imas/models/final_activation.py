@@ -40,7 +40,7 @@ def final_activation(network):
         >>> final_activation(keras.Sequential(layers))
         'softmax'
     """
-    output = _main_output(network)
+    output = main_output(network)
     return None if output is None else _before(output)
 
 
@@ -59,7 +59,7 @@ def check_returns_logits(name, network):
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
         >>> check_returns_logits("student", keras.Sequential(layers))
     """
-    output = _main_output(network)
+    output = main_output(network)
     if output is not None:
         check_channels(name, output.shape[-1])
     activation = final_activation(network)
@@ -73,8 +73,20 @@ def check_returns_logits(name, network):
         )
 
 
-def _main_output(network):
-    """Return the symbolic main output; `None` of a subclassed model."""
+def main_output(network):
+    """Return a network's main output, symbolic.
+
+    Args:
+        network: Built Keras model.
+
+    Returns:
+        `keras.KerasTensor`; `None` of a subclassed model.
+
+    Example:
+        >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
+        >>> main_output(keras.Sequential(layers)).shape
+        (None, 8, 8, 2)
+    """
     outputs = getattr(network, "outputs", None)
     if outputs and not isinstance(network, keras.Sequential):
         outputs = list_outputs(network.output)  # a dict has names here alone

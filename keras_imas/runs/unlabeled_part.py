@@ -33,6 +33,11 @@ class UnlabeledPart(Flagged):
         0, "Steps after the warm-up over which lambda grows linearly from 0.", least=0
     )
     confidence_threshold: float = field(0.7, "Lowest pseudo label confidence, tau.")
+    class_thresholds: bool = field(
+        False,
+        "Lower tau to a class's mean confidence where that is less, so that more "
+        "pixels of rare classes count.",
+    )
     unlabeled_weight: float = field(
         3.0, "Weight of the consistency loss, lambda.", least=0
     )
@@ -116,6 +121,7 @@ class UnlabeledPart(Flagged):
         adaptive = self.method == "imas"
         return dict(
             confidence_threshold=self.confidence_threshold,
+            class_thresholds=self.class_thresholds,
             unlabeled_weight=self.unlabeled_weight_schedule(),
             ema_decay=self.ema_decay,
             supervised_only_steps=self.warmup_steps,

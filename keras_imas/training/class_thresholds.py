@@ -1,0 +1,109 @@
+"""Thresholds of pseudo labels by class."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_imas.arguments import check_fraction, valid_weights
+from keras_imas.backends.formulations import faster
+from keras_imas.backends.replicas import replica_mean
+from keras_imas.models.final_activation import main_output
+from keras_imas.typing import Tensor
+
+_DECAY = 0.99  # a step; a mean over the last hundred steps or so
+
+
+class ClassThresholds:
+    """The confidence from which pseudo labels of each class count.
+
+    A teacher is seldom sure of rare classes, so a common threshold τ leaves few of
+    their pixels. By class, a class of which it is less sure has a lower one: the mean
+    confidence m of all pixels that it predicts as this class,
+
+        τ_c = min(τ, m_c),
+
+    a moving mean over the steps. No class has a higher threshold than τ.
+
+    Args:
+        model: `keras_imas.IMAS`, built so far as its student and options. It keeps the
+            means, as a weight that is saved with it.
+
+    Raises:
+        ValueError: If τ is out of range, or the student doesn't tell its classes.
+
+    Example:
+        >>> import keras, keras_imas
+        >>> layers = [keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 1)]
+        >>> student = keras.Sequential(layers)
+        >>> model = keras_imas.IMAS(student, class_thresholds=True)
+        >>> labels, sure = ops.array([[[0, 0, 1]]]), ops.array([[[0.5, 0.7, 1.0]]])
+        >>> thresholds = ops.convert_to_numpy(model.thresholds(labels, sure))
+        >>> thresholds.round(3).astype("float64").round(3).tolist()
+        [0.6, 0.7]
+    """
+
+    def __init__(self, model: Any) -> None:
+        check_fraction("confidence_threshold", model.confidence_threshold)
+        self.confidence_threshold = model.confidence_threshold
+        self.sums = None
+        if model.class_thresholds:
+            self.sums = model.add_weight(
+                name="class_confidence",
+                shape=(2, _class_count(model.student)),
+                dtype="float32",
+                initializer="zeros",
+                trainable=False,
+                aggregation="only_first_replica",
+            )
+
+    def __call__(
+        self, labels: Tensor, confidence: Tensor, valid_mask: Tensor | None = None
+    ) -> Tensor | None:
+        """Return the thresholds, and add a batch to the means before.
+
+        Args:
+            labels: The teacher's classes, int32 `(B, H, W)`.
+            confidence: The teacher's confidence, `(B, H, W)`.
+            valid_mask: `(B, H, W)`, nonzero where a pixel is image and not padding.
+                Defaults to `None`: all are.
+
+        Returns:
+            float32 tensor `(C,)`; `None` where classes don't have their own.
+        """
+        if self.sums is None:
+            return None
+        added = _by_class(labels, confidence, valid_mask, self.sums.shape[-1])
+        sums = _DECAY * self.sums + (1.0 - _DECAY) * replica_mean(added)
+        self.sums.assign(sums)
+        known = sums[1] > 0.0
+        means = sums[0] / ops.where(known, sums[1], 1.0)
+        most = self.confidence_threshold
+        return ops.where(known, ops.minimum(means, most), most)
+
+
+def _by_class(labels, confidence, valid_mask, num_classes):
+    """Return the sum of the confidence and the number of pixels of each class."""
+    # A network that has failed would spoil the means for good.
+    known = valid_weights(valid_mask, confidence) * ops.cast(
+        ops.isfinite(confidence), "float32"
+    )
+    confidence = ops.where(known > 0.0, confidence, 0.0)
+    values = ops.concatenate([ops.reshape(v, (-1,)) for v in (confidence, known)])
+    labels = ops.reshape(labels, (-1,))
+    segment_sum = faster("segment_sum") or ops.segment_sum
+    sums = segment_sum(
+        values,
+        ops.concatenate([labels, labels + num_classes]),
+        num_segments=2 * num_classes,
+    )
+    return ops.reshape(sums, (2, num_classes))
+
+
+def _class_count(student):
+    output = main_output(student)
+    if output is None:
+        raise ValueError(
+            "`class_thresholds` needs a functional or sequential student, which tells "
+            f"its number of classes. Received: a {type(student).__name__}"
+        )
+    return output.shape[-1]
