@@ -100,6 +100,7 @@ def consistency_loss(
     valid_mask=None,
 ):
     batch, height, width, _ = np.shape(logits)
+    threshold = np.broadcast_to(confidence_threshold, (batch, height, width))
     image_losses = []
     for i in range(batch):
         total, pixels = 0.0, 0
@@ -108,12 +109,22 @@ def consistency_loss(
                 if valid_mask is not None and not valid_mask[i][row][column]:
                     continue
                 pixels += 1
-                if confidence[i][row][column] >= confidence_threshold:
+                if confidence[i][row][column] >= threshold[i][row][column]:
                     label = int(pseudo_labels[i][row][column])
                     total += cross_entropy(logits[i][row][column], label)
         weight = 1.0 if hardness is None else 1.0 - float(hardness[i])
         image_losses.append(weight * total / pixels if pixels else 0.0)
     return sum(image_losses) / batch
+
+
+def class_thresholds(labels, confidence, valid, num_classes, largest):
+    """Returns the threshold of each class by one batch."""
+    found = {number: [] for number in range(num_classes)}
+    for index in np.ndindex(np.shape(labels)):
+        if valid[index]:
+            found[int(labels[index])].append(float(confidence[index]))
+    means = [np.mean(values) if values else largest for values in found.values()]
+    return np.minimum(means, largest)
 
 
 def weighted_cross_entropy(labels, logits, weights, ignore_class=255):

@@ -81,6 +81,9 @@ def numpy_targets(parameters, teacher, inputs, draws, options, strides):
         "confidence": reference.confidences(teacher_logits),
         "valid": valid,
     }
+    if options.get("class_thresholds"):
+        of_class = reference.class_thresholds(*target.values(), CLASSES, threshold)
+        target["threshold"] = of_class[target["labels"]]
 
     views = [{"images": view, **target} for view in views]
     if options.get("warp"):
@@ -120,6 +123,7 @@ def numpy_targets(parameters, teacher, inputs, draws, options, strides):
 def numpy_losses(parameters, targets, inputs, labels, options, strides):
     """The supervised and the consistency loss as functions of the student."""
     ignore_class = options.get("ignore_class", 255)
+    threshold = options.get("confidence_threshold", 0.7)
 
     def supervised(output):
         logits = linear_logits(parameters, inputs["labeled"], strides, output)
@@ -133,7 +137,9 @@ def numpy_losses(parameters, targets, inputs, labels, options, strides):
             view["labels"][chosen],
             view["confidence"][chosen],
             hardness=hardness if options.get("hardness_weighting", True) else None,
-            confidence_threshold=options.get("confidence_threshold", 0.7),
+            confidence_threshold=(
+                view["threshold"][chosen] if "threshold" in view else threshold
+            ),
             valid_mask=view["valid"][chosen],
         )
 
@@ -189,6 +195,12 @@ STEPS = {
     "background": ({"background_class": 1}, {}, {}, (1,)),
     "numbers": (
         {"confidence_threshold": 0.5, "unlabeled_weight": 0.5, "ignore_class": 1},
+        {},
+        {},
+        (1,),
+    ),
+    "class thresholds": (
+        {"class_thresholds": True, "confidence_threshold": 0.8},
         {},
         {},
         (1,),

@@ -1,0 +1,107 @@
+"""A class of which the teacher is less sure has a lower threshold."""
+
+import keras
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import ops
+
+import keras_imas
+from keras_imas.losses import consistency_loss
+
+CLASSES, TAU = 3, 0.8
+RNG = np.random.default_rng(0)
+
+
+def model(**options):
+    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(CLASSES, 1)]
+    student = keras.Sequential(layers)
+    options = {"confidence_threshold": TAU, "class_thresholds": True, **options}
+    return keras_imas.IMAS(student, seed=0, **options)
+
+
+def drawn(seed, shape=(2, 3, 4)):
+    rng = np.random.default_rng(seed)
+    confidence = rng.uniform(1 / CLASSES, 1, shape).astype("float32")
+    return rng.integers(0, CLASSES, shape), confidence, rng.integers(0, 2, shape)
+
+
+@given(st.integers(0, 10**6))
+def test_it_is_the_class_s_mean_confidence_and_at_most_tau(seed):
+    labels, confidence, valid = drawn(seed)
+    found = ops.convert_to_numpy(model().thresholds(labels, confidence, valid))
+    expected = reference.class_thresholds(labels, confidence, valid, CLASSES, TAU)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_steps_before_count_less_and_less():
+    thresholds, sums, counts = model().thresholds, np.zeros(CLASSES), np.zeros(CLASSES)
+    for seed in range(5):
+        labels, confidence, valid = drawn(seed)
+        found = ops.convert_to_numpy(thresholds(labels, confidence, valid))
+        for number in range(CLASSES):
+            chosen = valid * (labels == number)
+            sums[number] = 0.99 * sums[number] + (chosen * confidence).sum()
+            counts[number] = 0.99 * counts[number] + chosen.sum()
+        np.testing.assert_allclose(found, np.minimum(sums / counts, TAU), rtol=1e-5)
+
+
+def test_a_class_that_was_never_predicted_and_nan_change_nothing():
+    thresholds = model().thresholds
+    confidence = np.array([[[0.5, 0.7, np.nan]]], "float32")
+    found = ops.convert_to_numpy(thresholds(np.array([[[0, 0, 1]]]), confidence))
+    np.testing.assert_allclose(found, [0.6, TAU, TAU], rtol=1e-6)
+
+
+@given(st.integers(0, 10**6))
+def test_pseudo_labels_count_by_the_threshold_of_their_class(seed):
+    labels, confidence, valid = drawn(seed)
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (*labels.shape, CLASSES)).astype("float32")
+    of_class = rng.uniform(1 / CLASSES, 1, CLASSES).astype("float32")
+    options = {"hardness": rng.uniform(size=2).astype("float32"), "valid_mask": valid}
+    loss = consistency_loss(
+        logits, labels, confidence, class_thresholds=of_class, **options
+    )
+    expected = reference.consistency_loss(
+        logits, labels, confidence, confidence_threshold=of_class[labels], **options
+    )
+    assert float(loss) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_a_threshold_for_each_class_is_needed():
+    labels, confidence, _ = drawn(0)
+    logits = np.zeros((*labels.shape, CLASSES), "float32")
+    with pytest.raises(ValueError, match="`class_thresholds`"):
+        consistency_loss(logits, labels, confidence, class_thresholds=np.ones(2))
+
+
+def test_a_student_that_hides_its_classes_is_refused():
+    class Hidden(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = keras.layers.Conv2D(CLASSES, 1)
+
+        def call(self, images):
+            return self.layer(images)
+
+    students = [Hidden(), Hidden()]
+    for student in students:
+        student(np.zeros((1, 4, 4, 3), "float32"))
+    with pytest.raises(ValueError, match="functional or sequential.*Hidden"):
+        keras_imas.IMAS(*students, class_thresholds=True)
+
+
+def test_they_are_learned_in_fit_saved_and_loaded(tmp_path):
+    trained = model(confidence_threshold=0.4)
+    trained.compile(keras_imas.optimizers.SGD(1e-6))
+    images = RNG.uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+    batch = dict.fromkeys(("labeled", "unlabeled", "unlabeled_strong"), images)
+    trained.fit(batch, np.zeros((4, 8, 8), int), epochs=2, batch_size=2, verbose=0)
+    sums = ops.convert_to_numpy(trained.thresholds.sums)
+    assert sums[1].sum() > 0
+    trained.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(ops.convert_to_numpy(loaded.thresholds.sums), sums)
