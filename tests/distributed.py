@@ -65,6 +65,7 @@ def model():
     imas = Repeated(
         transformer() if LOSS == "dpt" else convolutions(),
         confidence_threshold=0.4,
+        class_thresholds=True,
         pairing_group_size=2,
     )
     loss = None

@@ -336,7 +336,8 @@ def test_a_step_compiles_to_one_program_without_the_host(loss, precision):
         [keras.Input((16, 16, 3)), layers.Conv2D(4, 3, padding="same"),
          layers.BatchNormalization(), layers.Conv2D(3, 1)]
     )  # fmt: skip
-    model = keras_imas.IMAS(network, pairing_group_size=2, warp=0.05, seed=0)
+    options = {"warp": 0.05, "class_thresholds": True}
+    model = keras_imas.IMAS(network, pairing_group_size=2, seed=0, **options)
     model.compile(keras_imas.optimizers.SGD(0.01, momentum=0.9), loss)
     model.optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(0)

@@ -15,7 +15,8 @@ import jax
 def test_a_step_uploads_nothing_but_its_batch():
     layers = [keras.Input((33, 33, 3)), keras.layers.Conv2D(5, 3)]
     network = keras.Sequential([*layers, keras.layers.BatchNormalization()])
-    model = keras_imas.IMAS(network, warp=0.05, seed=0, max_skipped_steps=1)
+    options = {"warp": 0.05, "class_thresholds": True, "max_skipped_steps": 1}
+    model = keras_imas.IMAS(network, seed=0, **options)
     schedule = keras_imas.optimizers.PolynomialDecay(0.01, 100, warmup_steps=2)
     model.compile(keras_imas.optimizers.SGD(schedule, momentum=0.9, l2=1e-4))
     names = ("labeled", "unlabeled", "unlabeled_strong")

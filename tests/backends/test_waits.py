@@ -111,7 +111,8 @@ def test_a_step_waits_for_nothing(precision, own_policy):
     loss = keras_imas.losses.OHEMCrossentropy(
         min_kept=100, class_weights=[1.0, 2.0, 1.0, 1.0, 0.5]
     )
-    model = make_model(loss, background_class=0, warp=0.05, max_skipped_steps=1)
+    options = {"warp": 0.05, "class_thresholds": True, "max_skipped_steps": 1}
+    model = make_model(loss, background_class=0, **options)
     model.image_scores.track(3)
     model.train_on_batch(*make_batch())
     batch = make_batch()
