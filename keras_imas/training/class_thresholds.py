@@ -82,21 +82,28 @@ class ClassThresholds:
 
 
 def _by_class(labels, confidence, valid_mask, num_classes):
-    """Return the sum of the confidence and the number of pixels of each class."""
+    """Return the sum of the confidence and the number of pixels of each class.
+
+    By image first, as float32 can't add ones up to all pixels of a large batch.
+    """
     # A network that has failed would spoil the means for good.
     known = valid_weights(valid_mask, confidence) * ops.cast(
         ops.isfinite(confidence), "float32"
     )
     confidence = ops.where(known > 0.0, confidence, 0.0)
-    values = ops.concatenate([ops.reshape(v, (-1,)) for v in (confidence, known)])
-    labels = ops.reshape(labels, (-1,))
+    batch_size = ops.shape(labels)[0]
+    first = num_classes * ops.arange(batch_size, dtype="int32")
+    labels = ops.cast(labels, "int32") + first[:, None, None]
     segment_sum = faster("segment_sum") or ops.segment_sum
-    sums = segment_sum(
-        values,
-        ops.concatenate([labels, labels + num_classes]),
-        num_segments=2 * num_classes,
-    )
-    return ops.reshape(sums, (2, num_classes))
+    sums = [
+        segment_sum(
+            ops.reshape(values, (-1,)),
+            ops.reshape(labels, (-1,)),
+            num_segments=batch_size * num_classes,
+        )
+        for values in (confidence, known)
+    ]
+    return ops.sum(ops.reshape(ops.stack(sums), (2, -1, num_classes)), axis=1)
 
 
 def _class_count(student):

@@ -61,6 +61,14 @@ def test_a_class_that_was_never_predicted_and_nan_change_nothing():
     np.testing.assert_allclose(found, [0.6, TAU, TAU], rtol=1e-6)
 
 
+@pytest.mark.full
+def test_a_batch_may_have_more_pixels_than_float32_counts():
+    shape = (40, 724, 724)
+    labels, confidence = np.zeros(shape, "int32"), np.full(shape, 0.6, "float32")
+    found = ops.convert_to_numpy(model().thresholds(labels, confidence))
+    assert found[0] == pytest.approx(0.6, rel=0.01)
+
+
 @given(st.integers(0, 10**6))
 def test_pseudo_labels_count_by_the_threshold_of_their_class(seed):
     labels, confidence, valid = drawn(seed)
