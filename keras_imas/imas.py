@@ -93,7 +93,7 @@ class IMAS(MeanTeacher):
         seed: Integer seed of the random draws. Defaults to `None`: random.
 
     Raises:
-        ValueError: If an argument is out of range, or Keras can't clone the student.
+        ValueError: If an argument is out of range; if the student can't be cloned.
 
     Example:
         >>> layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 1)]
@@ -285,8 +285,8 @@ class IMAS(MeanTeacher):
 
     def sample_draws(self, batch_size: int, height: int, width: int) -> dict:
         """Make a step's random draws; override it to repeat a step with given ones."""
-        student = self.student if self.complementary_dropout else None
-        channels = 0 if student is None else dropout.dropped_channels(student)
+        on = self.complementary_dropout
+        channels = dropout.dropped_channels(self.student) if on else 0
         return self.two_views.sample(
             batch_size, height, width, channels=channels, seed=self.seed_generator
         )

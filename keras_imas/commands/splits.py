@@ -119,7 +119,7 @@ def main(argv):
         raise ValueError(
             f"No line of a list can hold {', '.join(map(repr, unlisted[:3]))}: it "
             "would be read as another name. Rename what has line breaks, or spaces at "
-            "its beginning"
+            "its beginning or end"
         )
     groups = FLAGS.group and splits.group_keys(names, FLAGS.group)
     exact = splits.nested(names, list(sizes.values()))

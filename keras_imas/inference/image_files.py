@@ -295,9 +295,16 @@ def predict_files(
 
         readable = {n: p for n, p in images.items() if str(p) not in results["skipped"]}
         for views, names in _passes(
-            readable, missing, window, rule, image_size, image_range, max_pixels, pool,
+            readable,
+            missing,
+            window,
+            rule,
+            image_size,
+            image_range,
+            max_pixels,
+            pool,
             skip,
-        ):  # fmt: skip
+        ):
             predictor = Predictor(
                 network,
                 **views,

@@ -79,8 +79,8 @@ class Plan:
                 "--method=supervised"
             )
         weights = recipe.class_weights
-        numbers = () if weights in ("", BALANCED) else class_weights(weights)
-        if numbers and len(numbers) != parts.num_classes:
+        numbers = None if weights == BALANCED else class_weights(weights)
+        if numbers is not None and len(numbers) != parts.num_classes:
             raise ValueError(
                 f"`class_weights` must be a number for each of the {parts.num_classes} "
                 f"classes. Received: class_weights={weights!r}"

@@ -86,7 +86,10 @@ def latest_unfinished(prefix, settings):
     run = read(path)
     if not run or run.get("finished", True) or lock.holder(path) is not None:
         return None
-    before = (run.get("configuration") or {"settings": ()}).get("settings")
+    configuration = run.get("configuration")
+    if not configuration:
+        return None
+    before = configuration.get("settings")
     return path if before == standard_json.as_read(settings) else None
 
 

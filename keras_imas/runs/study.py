@@ -189,21 +189,18 @@ class Study:
         """
         default, now = map(dataclasses.asdict, (Recipe(), self.recipe(trial)))
         before = standard_json.as_read(default | result["recipe"])
-        different = differences(before, standard_json.as_read(now))
-        if different:
-            raise ValueError(
-                f"{trial.name!r} was trained by another recipe than {self.path!r} has: "
-                f"{different}. Name the variant otherwise; or remove the trial's "
-                "directory, and its rows in the table, to train it again"
-            )
         folder = self.config["data"][trial.data]
-        different = differences(result.get("folder", folder), folder)
-        if different:
-            raise ValueError(
-                f"{trial.name!r} was trained on other data than {self.path!r} has: "
-                f"{different}. Name the data otherwise; or remove the trial's "
-                "directory, and its rows in the table, to train it again"
-            )
+        for how, name, then, wanted in (
+            ("by another recipe", "variant", before, standard_json.as_read(now)),
+            ("on other data", "data", result.get("folder", folder), folder),
+        ):
+            different = differences(then, wanted)
+            if different:
+                raise ValueError(
+                    f"{trial.name!r} was trained {how} than {self.path!r} has: "
+                    f"{different}. Name the {name} otherwise; or remove the trial's "
+                    "directory, and its rows in the table, to train it again"
+                )
 
     def examples(self, trial):
         """List the images of a trial.
