@@ -53,6 +53,7 @@ class ClassThresholds:
                 dtype="float32",
                 initializer="zeros",
                 trainable=False,
+                autocast=False,  # of mixed precision: they stay float32
                 aggregation="only_first_replica",
             )
 

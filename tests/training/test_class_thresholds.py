@@ -108,14 +108,20 @@ def test_a_student_that_hides_its_classes_is_refused():
         keras_imas.IMAS(*students, class_thresholds=True)
 
 
-def test_they_are_learned_in_fit_saved_and_loaded(tmp_path):
-    trained = model(confidence_threshold=0.4)
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_they_are_learned_in_fit_saved_and_loaded(precision, tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        trained = model(confidence_threshold=0.4)
+    finally:
+        keras.config.set_dtype_policy(before)
     trained.compile(keras_imas.optimizers.SGD(1e-6))
     images = RNG.uniform(0, 255, (4, 8, 8, 3)).astype("float32")
     batch = dict.fromkeys(("labeled", "unlabeled", "unlabeled_strong"), images)
     trained.fit(batch, np.zeros((4, 8, 8), int), epochs=2, batch_size=2, verbose=0)
     sums = ops.convert_to_numpy(trained.thresholds.sums)
-    assert sums[1].sum() > 0
+    assert sums[1].sum() > 0 and sums.dtype == "float32"
     trained.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(ops.convert_to_numpy(loaded.thresholds.sums), sums)
