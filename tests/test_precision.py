@@ -8,7 +8,7 @@ import numpy as np
 import programs
 import pytest
 from keras import ops
-from tiers import core_and_full
+from tiers import core_and_full, full_on
 
 import keras_imas
 from keras_imas import teacher
@@ -209,6 +209,7 @@ def test_a_student_in_float16_has_its_loss_scaled_whatever_the_policy_is_by_then
     assert type(model.optimizer) is not keras.optimizers.LossScaleOptimizer
 
 
+@full_on("jax")
 @pytest.mark.parametrize(
     "change",
     core_and_full(
