@@ -51,6 +51,8 @@ class Examples:
         deep: whether each image has more than 8 bits; empty if unknown.
         image_range: values in files that became 0 and 255, or None.
         by_color: whether a negative id is a color that the table of classes lacks.
+        mask_values: dict from a value or color (`"#00ff7f"`) in mask files to its class
+            id, where these are not equal.
         bad: dict from name to the reason of what was skipped so far.
     """
 
@@ -69,6 +71,7 @@ class Examples:
     deep: tuple[bool, ...] = ()
     image_range: tuple[float, float] | None = None
     by_color: bool = False
+    mask_values: dict[int | str, int] = dataclasses.field(default_factory=dict)
     bad: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

@@ -153,6 +153,7 @@ def from_folder(
         max_pixels=max_pixels,
     )
     size_counts = dict(Counter(row["size"] for row in found if "size" in row))
+    by_color = any(row.get("mask_kind") == "colors" for row in found)
     examples = Examples(
         load=reader.load,
         fetch=reader.fetch,
@@ -166,7 +167,8 @@ def from_folder(
         size_counts=size_counts,
         deep=tuple(row.get("deep", False) for row in found),
         image_range=image_range,
-        by_color=any(row.get("mask_kind") == "colors" for row in found),
+        by_color=by_color,
+        mask_values=_mask_values(classes.mask_colors if by_color else {}, label_table),
         on_bad_image=on_bad_image,
     )
     if num_classes is not None and examples.labeled:
@@ -209,6 +211,13 @@ def _entries(tree, names):
     if not entries:
         raise ValueError(f"{origin} names no images ({', '.join(IMAGE_SUFFIXES)}).")
     return entries, origin
+
+
+def _mask_values(mask_colors, label_table):
+    """Return what in masks stands for which class; class ids themselves don't count."""
+    colors = {f"#{r:02x}{g:02x}{b:02x}": i for (r, g, b), i in mask_colors.items()}
+    table = () if label_table is None else label_table
+    return colors | {value: int(i) for value, i in enumerate(table) if value != i}
 
 
 def _find(entries, origin, tree, masks, listed_masks):

@@ -276,6 +276,7 @@ def _batches(pipeline, labeled, unlabeled, steps, weak, sizes, *, part, **readin
     # What tf.data draws has no name in checkpoints, which others wrote before; neither
     # has one strong view.
     own = {"pipeline": "device"} if pipeline == "device" else {}
+    own["mask_values"] = labeled.examples.mask_values
     own["labeled_strong"] = described(labeled.strong)
     own["strong"] = unlabeled and described(unlabeled.strong)
     if unlabeled is not None and unlabeled.strong_views > 1:

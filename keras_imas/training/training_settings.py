@@ -11,7 +11,7 @@ from keras_imas.training.checkpoint_store import differences
 # They tell when training stops, and change nothing before.
 _FREE = ("max_skipped_steps",)
 # Not in the checkpoints of earlier versions.
-_LATER = ("loss_weights", "strong", "labeled_strong")
+_LATER = ("loss_weights", "strong", "labeled_strong", "mask_values")
 
 
 def training_settings(model, options, steps):

@@ -330,6 +330,29 @@ def test_replaced_images_are_found(tmp_path):
 
 
 @pytest.mark.full
+def test_other_colors_of_the_classes_are_refused(tmp_path):
+    from PIL import Image
+
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        Image.new("RGB", (SIZE, SIZE), "red").save(tmp_path / kind / "a.png")
+    table = tmp_path / "classes.csv"
+
+    def fit(road, car, epochs):
+        table.write_text(f"name,r,g,b\nroad,{road}\ncar,{car}\n")
+        labeled = keras_imas.data.from_folder(
+            tmp_path / "images", tmp_path / "masks", classes=table
+        )
+        batches = keras_imas.data.supervised(labeled, crop_size=SIZE, batch_size=1)
+        checkpoint = Checkpoint(tmp_path / "checkpoints")
+        compiled().fit(batches, epochs=epochs, verbose=0, callbacks=[checkpoint])
+
+    fit("255,0,0", "0,0,255", epochs=1)
+    with pytest.raises(ValueError, match="data.mask_values.#ff0000 was 0, is 1"):
+        fit("0,0,255", "255,0,0", epochs=2)
+
+
+@pytest.mark.full
 def test_a_finished_training_says_so_and_more_epochs_continue_it(tmp_path, capsys):
     train(tmp_path, "arrays", epochs=1, callbacks=none)
     assert "Nothing is left" not in capsys.readouterr().out
