@@ -8,6 +8,7 @@ from keras_imas.arguments import check_fraction, valid_weights
 from keras_imas.backends.formulations import faster
 from keras_imas.backends.replicas import replica_mean
 from keras_imas.models.final_activation import main_output
+from keras_imas.models.logits import segmenter
 from keras_imas.typing import Tensor
 
 _DECAY = 0.99  # a step; a mean over the last hundred steps or so
@@ -29,7 +30,7 @@ class ClassThresholds:
             means, as a weight that is saved with it.
 
     Raises:
-        ValueError: If τ is out of range, or the student doesn't tell its classes.
+        ValueError: If τ is out of range.
 
     Example:
         >>> import keras, keras_imas
@@ -109,9 +110,6 @@ def _by_class(labels, confidence, valid_mask, num_classes):
 
 def _class_count(student):
     output = main_output(student)
-    if output is None:
-        raise ValueError(
-            "`class_thresholds` needs a functional or sequential student, which tells "
-            f"its number of classes. Received: a {type(student).__name__}"
-        )
+    if output is None:  # a subclassed model
+        output = segmenter(student).output
     return output.shape[-1]
