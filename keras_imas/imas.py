@@ -237,7 +237,7 @@ class IMAS(MeanTeacher):
         with dropout.dropped_features(mask):
             logits = run_on_views(self.student, {"labeled": labeled, **views}, training)
         found = {"scores": scores, "targets": targets, "weights": weights}
-        return {**logits, **found, "thresholds": self.thresholds(*teacher, valid)}
+        return {**logits, **found, **self.thresholds(*teacher, valid)}
 
     def _pseudo_labels(self, inputs: dict, weak: Tensor) -> tuple[Tensor, Tensor]:
         return pseudo_labels(scoring_logits(self.teacher, weak))
@@ -267,7 +267,7 @@ class IMAS(MeanTeacher):
             y_pred["weights"],
             hardness=scores["hardness"] if self.hardness_weighting else None,
             confidence_threshold=self.confidence_threshold,
-            class_thresholds=y_pred["thresholds"],
+            class_thresholds=y_pred.get("thresholds"),
         )
         weight = weight_at(
             self.step, self.unlabeled_weight, start_step=self.supervised_only_steps
@@ -276,7 +276,7 @@ class IMAS(MeanTeacher):
         self.log(
             consistency_loss=consistency,
             hardness=scores["hardness"],
-            pseudo_label_ratio=scores["teacher_confidence"],
+            pseudo_label_ratio=y_pred.get("counting", scores["teacher_confidence"]),
         )
         if self.image_scores.tracks:
             self.image_scores.update_state(batch.unlabeled_positions(x), scores)

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_imas.arguments import check_fraction, valid_weights
+from keras_imas.arguments import as_tensor, check_fraction, valid_weights
 from keras_imas.backends.formulations import faster
 from keras_imas.backends.replicas import replica_mean
 from keras_imas.models.final_activation import main_output
@@ -38,9 +38,12 @@ class ClassThresholds:
         >>> student = keras.Sequential(layers)
         >>> model = keras_imas.IMAS(student, class_thresholds=True)
         >>> labels, sure = ops.array([[[0, 0, 1]]]), ops.array([[[0.5, 0.7, 1.0]]])
-        >>> thresholds = ops.convert_to_numpy(model.thresholds(labels, sure))
-        >>> thresholds.round(3).astype("float64").round(3).tolist()
+        >>> found = model.thresholds(labels, sure)
+        >>> thresholds = ops.convert_to_numpy(found["thresholds"])
+        >>> thresholds.astype("float64").round(3).tolist()
         [0.6, 0.7]
+        >>> round(float(found["counting"][0]), 3)  # 0.5 is less than 0.6
+        0.667
     """
 
     def __init__(self, model: Any) -> None:
@@ -60,8 +63,8 @@ class ClassThresholds:
 
     def __call__(
         self, labels: Tensor, confidence: Tensor, valid_mask: Tensor | None = None
-    ) -> Tensor | None:
-        """Return the thresholds, and add a batch to the means before.
+    ) -> dict[str, Tensor]:
+        """Return the thresholds, after a batch has been added to the means.
 
         Args:
             labels: The teacher's classes, int32 `(B, H, W)`.
@@ -70,17 +73,29 @@ class ClassThresholds:
                 Defaults to `None`: all are.
 
         Returns:
-            float32 tensor `(C,)`; `None` where classes don't have their own.
+            Dict of float32 tensors, empty where classes don't have their own:
+            `"thresholds"`, `(C,)`, and `"counting"`, `(B,)`, the share of each image's
+            valid pixels whose pseudo labels count.
         """
         if self.sums is None:
-            return None
+            return {}
+        labels, confidence = as_tensor(labels), as_tensor(confidence)
         added = _by_class(labels, confidence, valid_mask, self.sums.shape[-1])
         sums = _DECAY * self.sums + (1.0 - _DECAY) * replica_mean(added)
         self.sums.assign(sums)
         known = sums[1] > 0.0
         means = sums[0] / ops.where(known, sums[1], 1.0)
         most = self.confidence_threshold
-        return ops.where(known, ops.minimum(means, most), most)
+        thresholds = ops.where(known, ops.minimum(means, most), most)
+        counting = _counting(labels, confidence, valid_mask, thresholds)
+        return {"thresholds": thresholds, "counting": counting}
+
+
+def _counting(labels, confidence, valid_mask, thresholds):
+    mask = valid_weights(valid_mask, confidence)
+    sure = ops.cast(confidence >= ops.take(thresholds, labels), "float32")
+    pixels = ops.maximum(ops.sum(mask, axis=(1, 2)), 1.0)
+    return ops.sum(mask * sure, axis=(1, 2)) / pixels
 
 
 def _by_class(labels, confidence, valid_mask, num_classes):

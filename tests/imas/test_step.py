@@ -264,9 +264,9 @@ def test_a_step_matches_numpy(name):
     targets, inputs, labels, options, strides = losses
     logs = step(eager(model, 1e-3), inputs, labels)
     supervised, consistency = numpy_losses(parameters, *losses)
-    threshold = options.get("confidence_threshold", 0.7)
-    valid = targets["target"]["valid"]
-    sure = valid * (targets["target"]["confidence"] >= threshold)
+    target, threshold = targets["target"], options.get("confidence_threshold", 0.7)
+    valid = target["valid"]
+    sure = valid * (target["confidence"] >= target.get("threshold", threshold))
     ratios = sure.sum((1, 2)) / np.maximum(valid.sum((1, 2)), 1)
     expected = {
         "supervised_loss": supervised,

@@ -28,6 +28,10 @@ def drawn(seed, shape=(2, 3, 4)):
     return rng.integers(0, CLASSES, shape), confidence, rng.integers(0, 2, shape)
 
 
+def found_by(thresholds, *batch):
+    return ops.convert_to_numpy(thresholds(*batch)["thresholds"])
+
+
 @pytest.fixture(scope="module")
 def thresholds():
     return model().thresholds
@@ -37,7 +41,7 @@ def thresholds():
 def test_it_is_the_class_s_mean_confidence_and_at_most_tau(thresholds, seed):
     labels, confidence, valid = drawn(seed)
     thresholds.sums.assign(np.zeros((2, CLASSES), "float32"))
-    found = ops.convert_to_numpy(thresholds(labels, confidence, valid))
+    found = found_by(thresholds, labels, confidence, valid)
     expected = reference.class_thresholds(labels, confidence, valid, CLASSES, TAU)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -46,7 +50,7 @@ def test_steps_before_count_less_and_less():
     thresholds, sums, counts = model().thresholds, np.zeros(CLASSES), np.zeros(CLASSES)
     for seed in range(5):
         labels, confidence, valid = drawn(seed)
-        found = ops.convert_to_numpy(thresholds(labels, confidence, valid))
+        found = found_by(thresholds, labels, confidence, valid)
         for number in range(CLASSES):
             chosen = valid * (labels == number)
             sums[number] = 0.99 * sums[number] + (chosen * confidence).sum()
@@ -54,10 +58,21 @@ def test_steps_before_count_less_and_less():
         np.testing.assert_allclose(found, np.minimum(sums / counts, TAU), rtol=1e-5)
 
 
+@given(seed=st.integers(0, 10**6))
+def test_the_share_of_the_pixels_that_count(thresholds, seed):
+    labels, confidence, valid = drawn(seed)
+    thresholds.sums.assign(np.zeros((2, CLASSES), "float32"))
+    found = thresholds(labels, confidence, valid)
+    found = {name: ops.convert_to_numpy(value) for name, value in found.items()}
+    sure = valid * (confidence >= found["thresholds"][labels])
+    expected = sure.sum((1, 2)) / np.maximum(valid.sum((1, 2)), 1)
+    np.testing.assert_allclose(found["counting"], expected, rtol=1e-5)
+
+
 def test_a_class_that_was_never_predicted_and_nan_change_nothing():
     thresholds = model().thresholds
     confidence = np.array([[[0.5, 0.7, np.nan]]], "float32")
-    found = ops.convert_to_numpy(thresholds(np.array([[[0, 0, 1]]]), confidence))
+    found = found_by(thresholds, np.array([[[0, 0, 1]]]), confidence)
     np.testing.assert_allclose(found, [0.6, TAU, TAU], rtol=1e-6)
 
 
@@ -65,7 +80,7 @@ def test_a_class_that_was_never_predicted_and_nan_change_nothing():
 def test_a_batch_may_have_more_pixels_than_float32_counts():
     shape = (40, 724, 724)
     labels, confidence = np.zeros(shape, "int32"), np.full(shape, 0.6, "float32")
-    found = ops.convert_to_numpy(model().thresholds(labels, confidence))
+    found = found_by(model().thresholds, labels, confidence)
     assert found[0] == pytest.approx(0.6, rel=0.01)
 
 
