@@ -285,6 +285,7 @@ SMALL_DATA = Recipe(
     labeled_view="photometric",
     warmup_steps=750,
     confidence_threshold=0.9,
+    class_thresholds=True,
     unlabeled_weight=1.0,
     ema_decay=0.99,
     strong_view="jitter",
