@@ -77,6 +77,25 @@ def unlisted_color(class_id):
     return code >> 16, code >> 8 & 255, code & 255
 
 
+def mask_values(mask_colors, label_table):
+    """Tell what in masks stands for which class; class ids themselves are left out.
+
+    Args:
+        mask_colors: dict from `(r, g, b)` to class id.
+        label_table: sequence of the class id of each value, or None.
+
+    Returns:
+        Dict from `"#rrggbb"` or a value to its class id.
+
+    Example:
+        >>> mask_values({(255, 0, 9): 1}, [0, 2, 2])
+        {'#ff0009': 1, 1: 2}
+    """
+    colors = {f"#{r:02x}{g:02x}{b:02x}": i for (r, g, b), i in mask_colors.items()}
+    table = () if label_table is None else label_table
+    return colors | {value: int(i) for value, i in enumerate(table) if value != i}
+
+
 def read_class_table(path: StrPath, ignore_class: int | None = 255) -> ClassTable:
     """Read a table of classes.
 

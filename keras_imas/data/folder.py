@@ -8,7 +8,7 @@ from typing import Literal
 
 from keras_imas.batch_checks import check_num_classes
 from keras_imas.data import files
-from keras_imas.data.classes import ClassTable, read_class_table
+from keras_imas.data.classes import ClassTable, mask_values, read_class_table
 from keras_imas.data.examples import Examples
 from keras_imas.data.file_reader import FileReader
 from keras_imas.data.files import IMAGE_SUFFIXES
@@ -168,7 +168,7 @@ def from_folder(
         deep=tuple(row.get("deep", False) for row in found),
         image_range=image_range,
         by_color=by_color,
-        mask_values=_mask_values(classes.mask_colors if by_color else {}, label_table),
+        mask_values=mask_values(classes.mask_colors if by_color else {}, label_table),
         on_bad_image=on_bad_image,
     )
     if num_classes is not None and examples.labeled:
@@ -211,13 +211,6 @@ def _entries(tree, names):
     if not entries:
         raise ValueError(f"{origin} names no images ({', '.join(IMAGE_SUFFIXES)}).")
     return entries, origin
-
-
-def _mask_values(mask_colors, label_table):
-    """Return what in masks stands for which class; class ids themselves don't count."""
-    colors = {f"#{r:02x}{g:02x}{b:02x}": i for (r, g, b), i in mask_colors.items()}
-    table = () if label_table is None else label_table
-    return colors | {value: int(i) for value, i in enumerate(table) if value != i}
 
 
 def _find(entries, origin, tree, masks, listed_masks):

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_imas.backends.installed import has_tensorflow
 from keras_imas.data.cityscapes import TRAIN_IDS
+from keras_imas.data.classes import mask_values
 from keras_imas.data.examples import Examples
 from keras_imas.data.requirements import require
 from keras_imas.files.user_path import user_path
@@ -149,6 +150,7 @@ def from_tfds(
         # `tfds.testing.mock_data` makes up examples that are in no file.
         names=names if names is not None and len(names) == size else None,
         image_size=None if image_size is None else tuple(image_size),
+        mask_values=mask_values({}, table),
         sizes=frozenset(() if None in image_shape[:2] else [image_shape[:2]]),
     )
 

@@ -50,7 +50,10 @@ def make_gallery(run, unlabeled, truth, shown, predictors, *, width, verbose):
 
 def _pictures(run, example, predictors, width):
     colors = run.facts["colors"]
-    threshold = run.facts["recipe"]["confidence_threshold"]
+    recipe = run.facts["recipe"]
+    threshold = recipe["confidence_threshold"]
+    # By class, less sure ones count, too.
+    kind = "sure pseudo label" if recipe.get("class_thresholds") else "pseudo label"
     image = np.asarray(example["image"])
     probabilities = {name: next(p([image])) for name, p in predictors.items()}
     labels = {name: found.argmax(axis=-1) for name, found in probabilities.items()}
@@ -70,7 +73,7 @@ def _pictures(run, example, predictors, width):
         pictures["teacher"] = painted(labels["teacher"])
         sure = probabilities["teacher"].max(axis=-1)
         pseudo_labels = np.where(sure >= threshold, labels["teacher"], -1)
-        details[f"pseudo label (≥ {threshold:g})"] = painted(pseudo_labels)
+        details[f"{kind} (≥ {threshold:g})"] = painted(pseudo_labels)
         gray = np.repeat(255 * sure[..., None], 3, axis=-1)
         details["confidence"] = photograph_uri(gray, width)
     if "student" in labels:

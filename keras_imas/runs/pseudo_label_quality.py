@@ -65,7 +65,7 @@ def pseudo_label_quality(
         num_classes: Number of classes.
         ignore_class: Label of pixels that don't count.
         threshold: Confidence from which a pixel has a pseudo label, and counts as sure
-            in the hardness.
+            in the hardness; the common one, with thresholds by class too.
         background_class: Class with weight 0 in the hardness. Defaults to `None`.
 
     Returns:

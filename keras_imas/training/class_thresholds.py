@@ -30,7 +30,7 @@ class ClassThresholds:
             means, as a weight that is saved with it.
 
     Raises:
-        ValueError: If τ is out of range.
+        ValueError: If τ is out of range, or the student doesn't tell its classes.
 
     Example:
         >>> import keras, keras_imas
@@ -125,6 +125,13 @@ def _by_class(labels, confidence, valid_mask, num_classes):
 
 def _class_count(student):
     output = main_output(student)
-    if output is None:  # a subclassed model
-        output = segmenter(student).output
-    return output.shape[-1]
+    if output is not None:
+        return output.shape[-1]
+    try:  # a subclassed model
+        return segmenter(student).output.shape[-1]
+    except Exception as error:  # of whatever kind its `call` raises
+        raise ValueError(
+            "`class_thresholds` needs a student that tells its number of classes: a "
+            "functional or sequential model, or one that can be called on "
+            f"`keras.Input((None, None, 3))`. Received: a {type(student).__name__}"
+        ) from error

@@ -61,7 +61,7 @@ class UnlabeledUse(keras.callbacks.Callback):
         if ratio is None or self._told:
             return
         step = int(keras.ops.convert_to_numpy(self.model.step))
-        if float(ratio) == 0 and step > warm_up:
+        if step > warm_up and (float(ratio) == 0 or self._all_hardest(logs)):
             self._told = True
             threshold = getattr(self.model, "confidence_threshold", None)
             warnings.warn(
@@ -72,6 +72,12 @@ class UnlabeledUse(keras.callbacks.Callback):
                 "lower the threshold",
                 stacklevel=2,
             )
+
+    def _all_hardest(self, logs):
+        """Whether pixels count by thresholds of their classes, and no image does."""
+        by_class = getattr(self.model, "class_thresholds", False)
+        weighted = getattr(self.model, "hardness_weighting", False)
+        return by_class and weighted and float(logs.get("hardness", 0)) == 1
 
     def _look(self):
         message = unlabeled_problem(

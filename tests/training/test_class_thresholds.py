@@ -107,20 +107,29 @@ def test_a_threshold_for_each_class_is_needed():
         consistency_loss(logits, labels, confidence, class_thresholds=np.ones(2))
 
 
-def test_the_classes_of_a_subclassed_student():
+def subclassed(fixed_size):
     class Subclassed(keras.Model):
         def __init__(self):
             super().__init__()
             self.layer = keras.layers.Conv2D(CLASSES, 1)
 
         def call(self, images):
+            if fixed_size:
+                images = ops.reshape(images, (-1, images.shape[1] * 4, 3))[:, :, None]
             return self.layer(images)
 
-    students = [Subclassed(), Subclassed()]
-    for student in students:
-        student(np.zeros((1, 4, 4, 3), "float32"))
+    student = Subclassed()
+    student(np.zeros((1, 4, 4, 3), "float32"))
+    return student
+
+
+def test_the_classes_of_a_subclassed_student():
+    students = [subclassed(fixed_size=False) for _ in range(2)]
     model = keras_imas.IMAS(*students, class_thresholds=True)
     assert model.thresholds.sums.shape == (2, CLASSES)
+    students = [subclassed(fixed_size=True) for _ in range(2)]
+    with pytest.raises(ValueError, match="needs a student that tells.*Subclassed"):
+        keras_imas.IMAS(*students, class_thresholds=True)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])

@@ -55,7 +55,9 @@ def said(batch=BATCH, epochs=2, **options):
 def test_fit_says_it_once():
     (line,) = said(supervised_only_steps=2)
     assert "warm-up" in line
-    (line,) = said(confidence_threshold=1.0, epochs=3)
-    assert "In epoch 1 the teacher was not confident about any pixel" in line
+    for by_class in (False, True):
+        options = {"confidence_threshold": 1.0, "class_thresholds": by_class}
+        (line,) = said(**options, epochs=3)
+        assert "In epoch 1 the teacher was not confident about any pixel" in line
     assert said(confidence_threshold=0.0, supervised_only_steps=1) == []
     assert said({"labeled": IMAGES}, supervised_only_steps=2) == []
