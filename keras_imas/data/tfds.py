@@ -116,7 +116,7 @@ def from_tfds(
     builder = tfds.builder(name, data_dir=data_dir)
     features = builder.info.features
     image_key = _image_key(name, features, image_key)
-    keys = [image_key]
+    keys, table = [image_key], None
     if labeled:
         label_key = _label_key(name, features, label_key, image_key)
         keys.append(label_key)
