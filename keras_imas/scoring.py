@@ -54,7 +54,7 @@ def pseudo_labels(
 def confidence_ratio(
     confidence: ArrayLike,
     *,
-    confidence_threshold: float = 0.7,
+    confidence_threshold: float | Tensor = 0.7,
     valid_mask: ArrayLike | None = None,
 ) -> Tensor:
     """Return the share of valid pixels whose confidence reaches the threshold.
@@ -63,7 +63,8 @@ def confidence_ratio(
 
     Args:
         confidence: Tensor `(B, H, W)` of probabilities.
-        confidence_threshold: The threshold τ. Defaults to `0.7`.
+        confidence_threshold: The threshold τ, or one of each pixel, `(B, H, W)`.
+            Defaults to `0.7`.
         valid_mask: `(B, H, W)`, nonzero where a pixel is image and not padding.
             Defaults to `None`: all are.
 

@@ -9,6 +9,7 @@ from keras_imas.backends.formulations import faster
 from keras_imas.backends.replicas import replica_mean
 from keras_imas.models.final_activation import main_output
 from keras_imas.models.logits import segmenter
+from keras_imas.scoring import confidence_ratio
 from keras_imas.typing import Tensor
 
 _DECAY = 0.99  # a step; a mean over the last hundred steps or so
@@ -87,15 +88,12 @@ class ClassThresholds:
         means = sums[0] / ops.where(known, sums[1], 1.0)
         most = self.confidence_threshold
         thresholds = ops.where(known, ops.minimum(means, most), most)
-        counting = _counting(labels, confidence, valid_mask, thresholds)
+        counting = confidence_ratio(
+            confidence,
+            confidence_threshold=ops.take(thresholds, labels),
+            valid_mask=valid_mask,
+        )
         return {"thresholds": thresholds, "counting": counting}
-
-
-def _counting(labels, confidence, valid_mask, thresholds):
-    mask = valid_weights(valid_mask, confidence)
-    sure = ops.cast(confidence >= ops.take(thresholds, labels), "float32")
-    pixels = ops.maximum(ops.sum(mask, axis=(1, 2)), 1.0)
-    return ops.sum(mask * sure, axis=(1, 2)) / pixels
 
 
 def _by_class(labels, confidence, valid_mask, num_classes):
